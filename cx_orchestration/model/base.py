@@ -1,0 +1,27 @@
+"""The base of everything a company declares as text, and the names it may use."""
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+#: A name that may become part of an asset key, a folder of the lake, or a resource key.
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+#: The name of an environment variable: declarations carry these, never the secret itself.
+EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+
+#: A dotted event type such as ``order.completed``.
+EventType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=80)]
+
+
+class Declared(BaseModel):
+    """Something a person wrote in a project folder: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def slug(name: str) -> str:
+    """Turn a system's name as people write it into the name used in keys: ``Stripe Billing`` to ``stripe_billing``."""
+    text = re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+    return text if not text[:1].isdigit() else f"s_{text}"

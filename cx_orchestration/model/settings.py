@@ -1,0 +1,67 @@
+"""``project.yaml``: the company's name, time and stores, its strategy, and what exploration may call a finding."""
+
+import datetime as dt
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+
+from cx_orchestration.model.base import Declared
+from cx_orchestration.model.scoring import Strategy
+
+
+class Stores(Declared):
+    """Where results are kept. ``${NAME}`` is taken from the environment; relative paths start at the project folder."""
+
+    lake: str = "lake"
+    registry: str = Field(default="sqlite:///registry.db", description="SQLAlchemy URL; ${NAME} for anything secret")
+
+
+class InventoryFile(Declared):
+    """How inventory.csv is written: spreadsheets of some countries export ``;`` and Latin-1."""
+
+    encoding: str = "utf-8"
+    delimiter: str | None = Field(default=None, description="Absent: ',' ';' or tab, whichever the header has")
+
+
+class Exploration(Declared):
+    """What may be called a finding.
+
+    ``error_rate`` is the chance, over all analyses of a project together, that data without any effect gives a finding.
+    """
+
+    error_rate: float = Field(default=0.05, gt=0, lt=1)
+    min_customers: int = Field(default=30, ge=5, description="Smaller clusters are not looked at")
+    min_effect: float = Field(default=0.05, ge=0, description="Smallest difference of two rates worth reporting")
+    support_window_days: float = Field(default=7, gt=0, description="Turning to support counts within this time")
+    support_contact_cost: float = Field(default=0, ge=0, description="Cost of one contact in the project's currency")
+
+
+class Settings(Declared):
+    name: str = Field(min_length=1)
+    time_zone: str = "UTC"
+    start_date: dt.date = Field(description="The first day that is integrated")
+    end_date: dt.date | None = Field(default=None, description="The last day, for a project about a closed period")
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    strategy: Strategy = Strategy.HIGHEST_IMPACT_FIRST
+    busy_season_factor: float = Field(default=1, ge=1)
+    lookback_days: int = Field(default=3, ge=0, description="Days before yesterday that the nightly sync reads again")
+    nightly_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "02:30"
+    inventory: InventoryFile = InventoryFile()
+    stores: Stores = Stores()
+    exploration: Exploration = Exploration()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("expected an IANA time zone such as Europe/Zurich") from error
+        return value
+
+    @model_validator(mode="after")
+    def _ends_after_start(self) -> Self:
+        if self.end_date is not None and self.end_date < self.start_date:
+            raise ValueError("end_date lies before start_date")
+        return self

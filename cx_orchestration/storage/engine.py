@@ -1,0 +1,74 @@
+"""The engine: runs one SQL text over scans of the lake and Arrow tables, and returns Arrow.
+
+Belongs here: how SQL is executed. Does not belong here: any SQL that knows what a table means; that lies in ``.sql``
+files beside the domain module that names its inputs.
+"""
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from cx_orchestration.storage.scan import Scan
+
+#: What a SQL text may name: a scan of the lake, or a small table in memory.
+Input: TypeAlias = Scan | pa.Table
+
+
+def sql_text(package: str, name: str) -> str:
+    """The text of the ``.sql`` file that lies in a package."""
+    return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+class Engine:
+    """DuckDB in memory over the lake's Parquet files: every query has a connection of its own, so nothing leaks.
+
+    ``memory_limit`` (``2GB``) bounds what is held in memory; beyond it DuckDB spills to ``temp_directory``.
+    """
+
+    def __init__(self, *, memory_limit: str | None = None, temp_directory: str | None = None) -> None:
+        self._config: dict[str, str | bool | int | float | list[str]] = {
+            key: value
+            for key, value in (("memory_limit", memory_limit), ("temp_directory", temp_directory))
+            if value is not None
+        }
+
+    def query(
+        self, sql: str, inputs: Mapping[str, Input] | None = None, params: Mapping[str, Any] | None = None
+    ) -> pa.Table:
+        """The result of one SELECT whose tables are the names in ``inputs``; ``$name`` is taken from ``params``.
+
+        Parameters that the text does not use are ignored. Text in the query cannot reach any file but the scans'.
+        """
+        with duckdb.connect(config=self._config) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            for name, source in (inputs or {}).items():
+                if isinstance(source, Scan) and source.files:
+                    connection.execute(f'CREATE VIEW "{name}" AS SELECT * FROM {_read_parquet(source)}')
+                else:
+                    connection.register(name, source.table.empty() if isinstance(source, Scan) else source)
+            scanned = [file for source in (inputs or {}).values() if isinstance(source, Scan) for file in source.files]
+            connection.execute("SET allowed_paths = $paths", {"paths": scanned})
+            connection.execute("SET enable_external_access = false")
+            used = {name: value for name, value in (params or {}).items() if re.search(rf"\${name}\b", sql)}
+            return connection.execute(sql, used).to_arrow_table()
+
+
+def _read_parquet(scan: Scan) -> str:
+    paths = ", ".join("'" + path.replace("'", "''") + "'" for path in scan.files)
+    types = ", ".join(
+        f"'{column}': {_sql_type(scan.table.schema.field(column).type)}" for column in scan.table.partition_by
+    )
+    partitions = f", hive_partitioning = true, hive_types = {{{types}}}" if types else ", hive_partitioning = false"
+    return f"read_parquet([{paths}], union_by_name = true{partitions})"
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    if pa.types.is_date(kind):
+        return "DATE"
+    if pa.types.is_integer(kind):
+        return "INTEGER"
+    return "VARCHAR"

@@ -1,0 +1,11 @@
+"""Alembic's entry point: runs the migrations on the registry's own engine."""
+
+from alembic import context
+
+from cx_orchestration.storage.registry import Base
+
+with context.config.attributes["engine"].connect() as connection:
+    context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
+    with context.begin_transaction():
+        context.run_migrations()
+    connection.commit()
