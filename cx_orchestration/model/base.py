@@ -2,8 +2,9 @@
 
 import re
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 #: A name that may become part of an asset key, a folder of the lake, or a resource key.
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -13,6 +14,19 @@ EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 
 #: A dotted event type such as ``order.completed``.
 EventType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=80)]
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    # Names of folders in the zone database, and names too long for a file, are an OSError.
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("expected an IANA time zone such as Europe/Zurich") from error
+    return name
+
+
+#: The name of an IANA time zone.
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 
 
 class Declared(BaseModel):

@@ -1,7 +1,7 @@
 """Days of a company: a range of calendar days and the instants at which they begin and end."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Self
 from zoneinfo import ZoneInfo
@@ -35,6 +35,17 @@ class DayRange:
         for start in range(0, len(self), max_days):
             end = min(start + max_days, len(self)) - 1
             yield type(self)(self.first + dt.timedelta(days=start), self.first + dt.timedelta(days=end))
+
+    @classmethod
+    def contiguous(cls, days: Iterable[dt.date]) -> list[Self]:
+        """Days, in any order, as the fewest ranges that hold them and nothing else."""
+        ranges: list[Self] = []
+        for day in sorted(set(days)):
+            if ranges and day - ranges[-1].last == dt.timedelta(days=1):
+                ranges[-1] = cls(ranges[-1].first, day)
+            else:
+                ranges.append(cls(day, day))
+        return ranges
 
     def bounds(self, zone: ZoneInfo) -> tuple[dt.datetime, dt.datetime]:
         """The half-open range of instants ``[start, end)`` in UTC; a day of a clock change has 23 or 25 hours."""

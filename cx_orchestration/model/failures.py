@@ -31,16 +31,19 @@ class TransientFailure(Failure):
 class ProjectError:
     """One thing wrong in a project folder.
 
-    ``path`` is the way to the value (``streams.charges.record_id``, ``row 7, Business Impact``).
+    ``path`` is the way to the value (``streams.charges.record_id``, ``row 7, Business Impact``). ``line`` counts
+    from 1, where the file has lines that a person edits.
     """
 
     file: str
     path: str
     value: str
     expected: str
+    line: int | None = None
 
     def __str__(self) -> str:
-        where = f"{self.file}: {self.path}" if self.path else self.file
+        file = f"{self.file}:{self.line}" if self.line else self.file
+        where = f"{file}: {self.path}" if self.path else file
         found = f" (found {self.value})" if self.value else ""
         return f"{where}: {self.expected}{found}"
 

@@ -2,9 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+import phonenumbers
+from pydantic import Field, field_validator
 
 from cx_orchestration.model.base import Declared, Slug
+
+#: Under this name a Customer document lists the services' own ids, so no key namespace may be called so.
+SERVICE_IDS = "entity"
+
+Normaliser = Literal["email", "phone", "lower", "exact"]
 
 
 class KeyNamespace(Declared):
@@ -14,7 +20,7 @@ class KeyNamespace(Declared):
     ``max_entities`` distinct entities is taken to be shared (a role mailbox, a kiosk) and links nobody.
     """
 
-    normalise: Literal["email", "phone", "lower", "exact"] = "exact"
+    normalise: Normaliser = "exact"
     strength: Literal["strong", "weak"] = "strong"
     max_entities: int = Field(default=10, ge=2)
     ignore: list[str] = Field(default_factory=list, description="Placeholder values that never link, after normalising")
@@ -31,4 +37,20 @@ class IdentityConfig(Declared):
         default="US", description="ISO 3166 region of phone numbers written without a country code"
     )
     namespaces: dict[Slug, KeyNamespace]
-    survivorship: dict[Slug, Survivorship] = Field(default_factory=dict, description="By profile field")
+    survivorship: dict[Slug, Survivorship] = Field(
+        default_factory=dict, description="By profile field, attribute or key namespace"
+    )
+
+    @field_validator("region")
+    @classmethod
+    def _has_phone_numbers(cls, value: str) -> str:
+        if value not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError("expected an ISO 3166 region that has phone numbers, such as US, GB or CH")
+        return value
+
+    @field_validator("namespaces")
+    @classmethod
+    def _leaves_the_name_of_service_ids(cls, value: dict[str, KeyNamespace]) -> dict[str, KeyNamespace]:
+        if SERVICE_IDS in value:
+            raise ValueError(f"expected another name than '{SERVICE_IDS}', which stands for the services' own ids")
+        return value

@@ -1,4 +1,8 @@
-"""A journey map as people declare it in ``journeys/<name>.yaml``: stages, steps and the transitions between them."""
+"""A journey map as people declare it in ``journeys/<name>.yaml``: stages, steps and the transitions between them.
+
+Belongs here: the declaration, and what its words mean. Does not belong here: whether a map is sound
+(``journeys.maps``) or what a customer's events make of it (``journeys.fold``).
+"""
 
 from typing import Literal
 
@@ -12,7 +16,7 @@ DEFAULT_STAGES = ["educate", "pre_sales", "sales", "post_sales", "advocacy"]
 class Step(Declared):
     """A state of the journey: where a customer stands after the event that led there.
 
-    ``abandoned_after_days``: an instance that rests here longer without any step counts as abandoned at this step;
+    ``abandoned_after_days``: an instance that rests here longer without moving counts as abandoned at this step;
     absent, resting here is no abandonment. ``completes``: reaching this step ends the instance as completed.
     """
 
@@ -22,12 +26,15 @@ class Step(Declared):
     layer: Literal["product", "relationship"] = "product"
     milestone: bool = False
     moment_of_truth: bool = False
-    abandoned_after_days: float | None = Field(default=None, gt=0)
+    abandoned_after_days: float | None = Field(default=None, gt=0, le=36_500)
     completes: bool = False
 
 
 class Transition(Declared):
-    """On an event of type ``on`` an instance that stands at one of ``source`` moves to ``target``."""
+    """On an event of type ``on`` an instance that stands at one of ``source`` moves to ``target``.
+
+    ``target`` may be the step itself: the customer does there again what led there, and the resting time starts anew.
+    """
 
     source: list[Slug] = Field(min_length=1, alias="from")
     on: EventType
@@ -38,11 +45,17 @@ class Transition(Declared):
 
 
 class JourneyMap(Declared):
-    """A state chart over customer events.
+    """A state chart over customer events; a customer has at most one open instance of it at a time.
 
-    An instance begins with an event of a type in ``begins_with``, which leads to the step named there. Events of a type
-    that the map names, arriving where no transition takes them, are deviations; other events are off the map.
-    ``re_entry``: after an instance has ended, does a beginning event start another one?
+    - An instance **begins** with an event of a type in ``begins_with``, which leads to the step named there.
+    - While it is open, an event with a transition from the current step **moves** it, whatever else its type means.
+    - A type named by ``begins_with`` or a transition, arriving where no transition takes it, is a **deviation**.
+      Every other event is off the map.
+    - The instance ends as **completed** on a step that ``completes``, and as **abandoned** once it has rested at a step
+      longer than ``abandoned_after_days``; deviations and events off the map do not interrupt the rest.
+    - A customer who returns to an abandoned instance with an event that has a transition from the step it rested at
+      **resumes**: a new instance that starts from that step. Any other return needs a beginning event, and
+      ``re_entry``: after an instance has ended, does a beginning event start another one?
     """
 
     journey: Slug
@@ -61,5 +74,7 @@ class JourneyMap(Declared):
     )
     re_entry: bool = True
     segments: list[Slug] = Field(
-        default_factory=list, description="Attributes of profiles or events that clusters of customers are made of"
+        default_factory=list,
+        description="Attributes that clusters of customers are made of. One that events carry is read from events; "
+        "otherwise it comes from profiles and must be what a customer is, not what became of them",
     )

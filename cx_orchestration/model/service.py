@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cx_orchestration.model.base import Declared, EnvName, EventType, Slug
+from cx_orchestration.model.base import Declared, EnvName, EventType, Slug, TimeZone
 
 # --- connection -----------------------------------------------------------------------------------------------------
 
@@ -200,7 +200,7 @@ class Value(Declared):
         return self
 
 
-ValueOrPath = Annotated[Value, BeforeValidator(_path_shorthand)]
+ValueOrPath = Annotated[Value, BeforeValidator(_path_shorthand, json_schema_input_type=str | Value)]
 
 
 class Time(Declared):
@@ -209,7 +209,7 @@ class Time(Declared):
     path: str | None = None
     coalesce: list[str] | None = Field(default=None, min_length=2, description="The first path that is not null")
     format: TimeFormat = "iso"
-    time_zone: str | None = Field(default=None, description="IANA zone of times written without one; else UTC")
+    time_zone: TimeZone | None = Field(default=None, description="IANA zone of times written without one; else UTC")
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
@@ -222,7 +222,7 @@ class Time(Declared):
         return [self.path] if self.path is not None else list(self.coalesce or [])
 
 
-TimeOrPath = Annotated[Time, BeforeValidator(_path_shorthand)]
+TimeOrPath = Annotated[Time, BeforeValidator(_path_shorthand, json_schema_input_type=str | Time)]
 
 
 class Condition(Declared):

@@ -2,11 +2,10 @@
 
 import datetime as dt
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from cx_orchestration.model.base import Declared
+from cx_orchestration.model.base import Declared, TimeZone
 from cx_orchestration.model.scoring import Strategy
 
 
@@ -24,6 +23,17 @@ class InventoryFile(Declared):
     delimiter: str | None = Field(default=None, description="Absent: ',' ';' or tab, whichever the header has")
 
 
+class Catalog(Declared):
+    """What the search for systems that the inventory lacks (C4) passes over."""
+
+    own_domains: list[str] = Field(
+        default_factory=list, description="The company's own web domains, seen in referrers: no system of their own"
+    )
+    ignore: list[str] = Field(
+        default_factory=list, description="Names and domains seen in data that are no system of the company's"
+    )
+
+
 class Exploration(Declared):
     """What may be called a finding.
 
@@ -39,7 +49,7 @@ class Exploration(Declared):
 
 class Settings(Declared):
     name: str = Field(min_length=1)
-    time_zone: str = "UTC"
+    time_zone: TimeZone = "UTC"
     start_date: dt.date = Field(description="The first day that is integrated")
     end_date: dt.date | None = Field(default=None, description="The last day, for a project about a closed period")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
@@ -48,17 +58,9 @@ class Settings(Declared):
     lookback_days: int = Field(default=3, ge=0, description="Days before yesterday that the nightly sync reads again")
     nightly_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "02:30"
     inventory: InventoryFile = InventoryFile()
+    catalog: Catalog = Catalog()
     stores: Stores = Stores()
     exploration: Exploration = Exploration()
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_a_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError("expected an IANA time zone such as Europe/Zurich") from error
-        return value
 
     @model_validator(mode="after")
     def _ends_after_start(self) -> Self:

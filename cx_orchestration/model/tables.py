@@ -71,6 +71,8 @@ OVERLAP = Table(
         ("complexity_score", real),
         ("disposition", text),
         ("teams", text),
+        ("business_impact", text),
+        ("customers_per_year", whole),
     ),
 )
 
@@ -131,6 +133,7 @@ INTEGRATION_PLAN = Table(
         ("impact_score", real),
         ("complexity_score", real),
         ("tie_break", text),
+        ("priority", real),
     ),
 )
 
@@ -186,6 +189,22 @@ REJECTED_RECORDS = Table(
         ("day", date),
     ),
     partition_by=("service", "day"),
+)
+
+COVERAGE = Table(
+    "integration/coverage",
+    "one declared service: which of the project's days it has, and which it lacks",
+    _schema(
+        ("service", text),
+        ("status", text),
+        ("first_day", date),
+        ("last_day", date),
+        ("days_landed", whole),
+        ("days_missing", whole),
+        ("missing", text),
+        ("events", whole),
+        ("rejected", whole),
+    ),
 )
 
 # --- identity -------------------------------------------------------------------------------------------------------
@@ -335,6 +354,7 @@ _FINDING = (
     ("p_value", real),
     ("p_adjusted", real),
     ("is_finding", flag),
+    ("shadow_of", text),
 )
 
 
@@ -371,3 +391,15 @@ CHANGE_PRIORITIES = _findings(
     ("net_value_high", real),
     ("assumption", text),
 )
+
+# --- all of them ----------------------------------------------------------------------------------------------------
+
+#: The tables that are not a stream's landed records, by path.
+DECLARED = {each.path: each for each in list(globals().values()) if isinstance(each, Table)}
+
+
+def table_at(path: str) -> Table:
+    """The table whose folder under the lake's root is ``path``. Raises ``KeyError`` for a path that is no table's."""
+    kind, _, rest = path.partition("/")
+    service, _, stream = rest.partition("/")
+    return landed(service, stream) if kind == "landing" and stream else DECLARED[path]

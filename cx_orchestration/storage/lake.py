@@ -21,8 +21,8 @@ from cx_orchestration.model.tables import Table
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.scan import Scan
 
-#: What a slice of a partitioned table may name: one value, or an inclusive range of days.
-Bound = str | int | dt.date | tuple[dt.date, dt.date]
+#: What a slice of a partitioned table may name: one value, or an inclusive range of days or numbers.
+Bound = str | int | dt.date | tuple[dt.date, dt.date] | tuple[int, int]
 
 _COMMIT_ATTEMPTS = 8
 _UNREADABLE_FEATURES = {"deletionVectors", "columnMapping"}
@@ -65,7 +65,7 @@ class Lake:
         delta = DeltaTable(str(self._path(table)), version=version)
         if bad := _UNREADABLE_FEATURES & set(delta.protocol().reader_features or ()):
             raise PermanentFailure(f"{table.path} uses {', '.join(sorted(bad))}, which a file list cannot show")
-        uris = delta.file_uris(partition_filters=_filters(where) if where else None)
+        uris = delta.file_uris(file_pruning_predicate=_predicate(where or {}))
         return Scan(table, tuple(sorted(unquote(uri.removeprefix("file://")) for uri in uris)))
 
     def read(
@@ -181,13 +181,3 @@ def _literal(value: str | int | dt.date) -> str:
     if isinstance(value, int):
         return str(value)
     return "'" + value.replace("'", "''") + "'"
-
-
-def _filters(where: Mapping[str, Bound]) -> list[tuple[str, str, Any]]:
-    filters: list[tuple[str, str, Any]] = []
-    for column, bound in where.items():
-        if isinstance(bound, tuple):
-            filters += [(column, ">=", bound[0].isoformat()), (column, "<=", bound[1].isoformat())]
-        else:
-            filters.append((column, "=", bound.isoformat() if isinstance(bound, dt.date) else str(bound)))
-    return filters

@@ -5,7 +5,8 @@ Does not belong here: anything with many rows a day, or any person's data.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,13 @@ class Registry:
     def failed(self) -> list[Attempt]:
         """The partitions whose newest attempt failed."""
         return [attempt for attempt in self.latest() if attempt.outcome == "failed"]
+
+    def landed_days(self, service: str, streams: Collection[str]) -> set[dt.date]:
+        """The days whose newest attempt landed in every one of these streams."""
+        landed: Counter[dt.date] = Counter(
+            attempt.day for attempt in self.latest(service) if attempt.outcome == "landed" and attempt.stream in streams
+        )
+        return {day for day, count in landed.items() if count == len(streams)}
 
     def attempts_of(self, service: str, day: dt.date) -> int:
         """How often any stream of a service was attempted for a day, at most."""
