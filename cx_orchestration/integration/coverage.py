@@ -1,0 +1,60 @@
+"""Which days of which services are there: what spans services reads what is there and says what is missing.
+
+Belongs here: comparing landed days with the days a project has. Does not belong here: landing them.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Mapping
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from cx_orchestration.model import tables
+from cx_orchestration.model.days import DayRange
+from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.lake import Lake
+
+
+def coverage(
+    lake: Lake,
+    engine: Engine,
+    *,
+    days: DayRange | None,
+    landed: Mapping[str, Collection[dt.date]],
+    refused: Mapping[str, str],
+) -> pa.Table:
+    """Rows of ``tables.COVERAGE``, by service.
+
+    ``landed`` has, by declared service, the days that all its streams have landed; ``refused`` says why a service is
+    not integrated. A service without refusal and without a missing day is ``complete``.
+    """
+    inputs = {"events": lake.scan(tables.EVENTS), "rejected_records": lake.scan(tables.REJECTED_RECORDS)}
+    counted = {row["service"]: row for row in engine.query(sql_text(__package__, "coverage.sql"), inputs).to_pylist()}
+    rows = []
+    for service in sorted(landed):
+        missing = [] if service in refused else [day for day in days or () if day not in landed[service]]
+        rows.append(
+            {
+                "service": service,
+                "status": "not integrated" if service in refused else "incomplete" if missing else "complete",
+                "first_day": min(landed[service], default=None),
+                "last_day": max(landed[service], default=None),
+                "days_landed": len(landed[service]),
+                "days_missing": len(missing),
+                "missing": ", ".join(str(part) for part in DayRange.contiguous(missing)),
+                "events": counted.get(service, {}).get("events", 0),
+                "rejected": counted.get(service, {}).get("rejected", 0),
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=tables.COVERAGE.schema)
+
+
+def complete_until(lake: Lake, engine: Engine, zone: ZoneInfo, *, start: dt.date) -> dt.datetime:
+    """The instant, in UTC, up to which customers can be judged: the end of the newest day that has events.
+
+    Without any events it is the beginning of ``start``.
+    """
+    newest = engine.query("SELECT max(day) AS day FROM events", {"events": lake.scan(tables.EVENTS)}).to_pylist()[0]
+    if newest["day"] is None:
+        return DayRange(start, start).bounds(zone)[0]
+    return DayRange(newest["day"], newest["day"]).bounds(zone)[1]

@@ -1,0 +1,240 @@
+"""Landed records to customer events: one SQL text a stream, compiled from the declaration, and its two tables.
+
+Belongs here: which rows become events, which are rejected and why, and the commits. Does not belong here: the
+expressions of single columns (``mapping_sql.py``).
+"""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cx_orchestration.integration.event_ids import sha1_sql, uuid5_sql
+from cx_orchestration.integration.fields import Fields, literal
+from cx_orchestration.integration.mapping_sql import Expressions, Parsed
+from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.service import EventMapping, ServiceDeclaration, Stream, Value
+from cx_orchestration.model.tables import EVENTS, REJECTED_RECORDS, landed
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Bound, Lake
+
+NOT_JSON = "the payload is not JSON"
+NOT_AN_OBJECT = "the payload is not an object"
+NO_RECORD_ID = "the record id is missing"
+TIME_MISSING = "the time is missing"
+TIME_UNREADABLE = "the time cannot be read"
+ENTITY_MISSING = "the entity is missing"
+AMOUNT_UNREADABLE = "the amount cannot be read"
+AMOUNT_WITHOUT_CURRENCY = "there is an amount but no currency"
+CURRENCY_UNREADABLE = "the currency is not a code of three letters"
+SCORE_UNREADABLE = "the score cannot be read"
+NUL = "a value contains the NUL character"
+
+_MONEY = "DECIMAL(18, 4)"
+
+
+@dataclass
+class Mapped:
+    """What a mapping gave: events by day and by stream, rejections by reason, and the number of records that no
+    declared event fits, which are neither."""
+
+    events: dict[dt.date, int] = field(default_factory=dict)
+    by_stream: dict[str, int] = field(default_factory=dict)
+    rejected: dict[str, int] = field(default_factory=dict)
+    unmapped: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.events.values())
+
+
+def map_events(engine: Engine, lake: Lake, declaration: ServiceDeclaration, days: DayRange, *, run_id: str) -> Mapped:
+    """Replace the service's events and rejected records of a range of days by what its landed records give now."""
+    service = declaration.service
+    mapped = Mapped()
+    events, rejected = [EVENTS.empty()], [REJECTED_RECORDS.empty()]
+    for name, stream in declaration.streams.items():
+        if not stream.events:
+            continue
+        scan = lake.scan(landed(service, name), {"day": (days.first, days.last)})
+        outcome = engine.query(compile_events(service, name, stream), {"landed": scan})
+        events.append(_events(outcome))
+        rejected.append(_rejected(outcome))
+        mapped.by_stream[name] = events[-1].num_rows
+        mapped.unmapped += pc.sum(outcome["unmapped"]).as_py() or 0
+    found, refused = pa.concat_tables(events), pa.concat_tables(rejected)
+    where: dict[str, Bound] = {"service": service, "day": (days.first, days.last)}
+    lake.replace(EVENTS, found, where=where, run_id=run_id)
+    lake.replace(REJECTED_RECORDS, refused, where=where, run_id=run_id)
+    mapped.events = dict.fromkeys(days, 0) | _counts(found["day"])
+    mapped.rejected = _counts(refused["reason"])
+    return mapped
+
+
+def compile_events(service: str, stream_name: str, stream: Stream) -> str:
+    """The SQL that maps one stream; its only input is ``landed``.
+
+    Rows with ``unmapped`` null are outcomes of one record under one declared event: an event where ``reasons`` is
+    null, else a rejected one with its payload. A row with ``unmapped`` counts the records that no declared event fits.
+    """
+    fields = Fields()
+    mappings = [_Mapping(service, stream_name, stream, mapping, fields) for mapping in stream.events]
+    matches = ["record_reason IS NULL AND " + mapping.matches for mapping in mappings]
+    branches = [
+        _record_rejections(service, stream_name),
+        *[mapping.sql(f"m{number}") for number, mapping in enumerate(mappings)],
+        _unmapped([f"m{number}" for number in range(len(mappings))]),
+    ]
+    flags = "".join(f",\n    {match} AS m{number}" for number, match in enumerate(matches))
+    texts = ", ".join(fields.names())
+    return f"""-- {service}/{stream_name}: landed records to customer events, compiled from the declaration.
+-- grain: one landed record under one declared event (reasons null: an event; else rejected), and one count of the
+-- records that no declared event fits (unmapped). Key: event_id, or record_id and type. Columns: those of
+-- integration/events, then reasons, payload (of rejected records), unmapped.
+WITH documents AS (
+  SELECT record_id, updated_at, day, payload,
+    {fields.extraction("payload")} AS document
+  FROM landed
+),
+fields AS (
+  SELECT record_id, updated_at, day, payload, document IS NULL AS unreadable,
+    {("," + chr(10) + "    ").join(fields.selection("document"))}
+  FROM documents
+),
+checked AS (
+  SELECT *,
+    CASE WHEN unreadable AND payload <> 'null' THEN {literal(NOT_JSON)}
+      WHEN unreadable OR NOT STARTS_WITH(payload, '{{') THEN {literal(NOT_AN_OBJECT)}
+      WHEN STARTS_WITH(record_id, 'sha256:') THEN
+        CASE WHEN record_id = 'sha256:' || sha256(payload) THEN {literal(NO_RECORD_ID)} ELSE NULL END
+      WHEN CONTAINS(payload, '\\u0000') THEN
+        CASE WHEN CONTAINS(concat_ws('', {texts}), chr(0)) THEN {literal(NUL)} ELSE NULL END
+      ELSE NULL END AS record_reason
+  FROM fields
+),
+records AS (
+  SELECT *{flags}
+  FROM checked
+)
+{(chr(10) + "UNION ALL" + chr(10)).join(branches)}
+"""
+
+
+class _Mapping:
+    """One declared event, compiled over the fields that the mappings of a stream share."""
+
+    def __init__(self, service: str, stream_name: str, stream: Stream, mapping: EventMapping, fields: Fields) -> None:
+        self._service = service
+        self._stream_name = stream_name
+        self._mapping = mapping
+        self._expressions = Expressions(fields)
+        expressions = self._expressions
+        conditions = expressions.all_of(mapping.when)
+        if isinstance(mapping.type, Value):
+            self._type = expressions.text(mapping.type)
+            self.matches = f"{conditions} AND {expressions.word(mapping.type)} IS NOT NULL"
+        else:
+            self._type = literal(mapping.type)
+            self.matches = conditions
+        self._occurred_at = self._time(stream)
+        self._channel = (
+            expressions.text(mapping.channel) if isinstance(mapping.channel, Value) else literal(mapping.channel)
+        )
+        self._entity = expressions.text(mapping.entity)
+        self._amount = expressions.number(mapping.amount, _MONEY) if mapping.amount else None
+        self._currency = (
+            expressions.steps.let(2, f"UPPER({expressions.text(mapping.currency)})") if mapping.currency else "NULL"
+        )
+        self._score = self._finite(expressions.number(mapping.score, "DOUBLE")) if mapping.score else None
+        name = f"{literal(f'{service}|{stream_name}|')} || record_id || '|' || {self._type}"
+        self._digest = expressions.steps.let(4, sha1_sql(name))
+        self._keys = expressions.pairs(dict(mapping.keys), "namespace")
+        self._attributes = expressions.json_object(dict(mapping.attributes))
+
+    def sql(self, matched: str) -> str:
+        """One outcome for each record whose column ``matched`` is true."""
+        mapping, amount, score = self._mapping, self._amount, self._score
+        kind = literal(mapping.score_kind) if mapping.score_kind else "NULL"
+        reasons = self._reasons()
+        any_reason = " OR ".join(f"({test})" for test, _ in reasons)
+        listed = ", ".join(f"CASE WHEN {test} THEN {literal(reason)} ELSE NULL END" for test, reason in reasons)
+        return f"""SELECT {uuid5_sql(self._digest)} AS event_id, {self._type} AS type,
+  {self._occurred_at.value} AS occurred_at, {literal(self._service)} AS service,
+  {literal(self._stream_name)} AS stream, record_id, {self._channel} AS channel, {self._entity} AS entity,
+  {self._keys} AS keys,
+  {amount.value if amount else f"CAST(NULL AS {_MONEY})"} AS amount,
+  {f"CASE WHEN {amount.value} IS NULL THEN NULL ELSE {self._currency} END" if amount else "NULL"} AS currency,
+  {score.value if score else "CAST(NULL AS DOUBLE)"} AS score,
+  {f"CASE WHEN {score.value} IS NULL THEN NULL ELSE {kind} END" if score else "NULL"} AS score_kind,
+  {self._attributes} AS attributes, day,
+  CASE WHEN {any_reason} THEN list_filter([{listed}], lambda reason: reason IS NOT NULL) ELSE NULL END AS reasons,
+  CASE WHEN {any_reason} THEN payload ELSE NULL END AS payload, CAST(NULL AS BIGINT) AS unmapped
+FROM {self._expressions.steps.over(f"(SELECT * FROM records WHERE {matched})")}"""
+
+    def _time(self, stream: Stream) -> Parsed:
+        parsed = self._expressions.time(self._mapping.occurred_at)
+        # The same time was read when the record landed.
+        return Parsed(parsed.text, "updated_at") if self._mapping.occurred_at == stream.updated_at else parsed
+
+    def _finite(self, parsed: Parsed) -> Parsed:
+        finite = f"CASE WHEN ISFINITE({parsed.value}) THEN {parsed.value} ELSE NULL END"
+        return Parsed(parsed.text, self._expressions.steps.let(3, finite))
+
+    def _reasons(self) -> list[tuple[str, str]]:
+        when = self._occurred_at
+        reasons = [
+            (f"{when.value} IS NULL AND {when.text} IS NULL", TIME_MISSING),
+            (when.unreadable, TIME_UNREADABLE),
+            (f"{self._entity} IS NULL", ENTITY_MISSING),
+        ]
+        if self._amount:
+            reasons += [
+                (self._amount.unreadable, AMOUNT_UNREADABLE),
+                (f"{self._amount.value} IS NOT NULL AND {self._currency} IS NULL", AMOUNT_WITHOUT_CURRENCY),
+                (
+                    f"{self._amount.value} IS NOT NULL AND NOT REGEXP_FULL_MATCH({self._currency}, '[A-Z]{{3}}')",
+                    CURRENCY_UNREADABLE,
+                ),
+            ]
+        if self._score:
+            reasons.append((self._score.unreadable, SCORE_UNREADABLE))
+        return reasons
+
+
+def _record_rejections(service: str, stream_name: str) -> str:
+    return f"""SELECT CAST(NULL AS VARCHAR) AS event_id, CAST(NULL AS VARCHAR) AS type,
+  CAST(NULL AS TIMESTAMPTZ) AS occurred_at, {literal(service)} AS service, {literal(stream_name)} AS stream, record_id,
+  CAST(NULL AS VARCHAR) AS channel, CAST(NULL AS VARCHAR) AS entity,
+  CAST(NULL AS STRUCT(namespace VARCHAR, value VARCHAR)[]) AS keys, CAST(NULL AS {_MONEY}) AS amount,
+  CAST(NULL AS VARCHAR) AS currency, CAST(NULL AS DOUBLE) AS score, CAST(NULL AS VARCHAR) AS score_kind,
+  CAST(NULL AS VARCHAR) AS attributes, day, [record_reason] AS reasons, payload, CAST(NULL AS BIGINT) AS unmapped
+FROM records
+WHERE record_reason IS NOT NULL"""
+
+
+def _unmapped(matches: list[str]) -> str:
+    # FILTER, not WHERE: were all readers of "records" to filter it, DuckDB would push the filters into it and take the
+    # fields out of each payload once for every mention, which costs eight times as much.
+    return f"""SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+  NULL, COUNT(*) FILTER (WHERE record_reason IS NULL AND NOT ({" OR ".join(matches)}))
+FROM records"""
+
+
+def _events(outcome: pa.Table) -> pa.Table:
+    good = pc.and_(pc.is_null(outcome["reasons"]), pc.is_null(outcome["unmapped"]))
+    return outcome.filter(good).select(EVENTS.schema.names).cast(EVENTS.schema)
+
+
+def _rejected(outcome: pa.Table) -> pa.Table:
+    """One row a reason."""
+    bad = outcome.filter(pc.is_valid(outcome["reasons"])).combine_chunks()
+    rows = bad.take(pc.list_parent_indices(bad["reasons"])).drop_columns(["reasons"])
+    rows = rows.append_column("reason", pc.list_flatten(bad["reasons"])).rename_columns({"type": "event_type"})
+    return rows.select(REJECTED_RECORDS.schema.names).cast(REJECTED_RECORDS.schema)
+
+
+def _counts(column: pa.ChunkedArray) -> dict[Any, int]:
+    counts = {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
+    return dict(sorted(counts.items()))

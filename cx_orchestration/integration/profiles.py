@@ -1,0 +1,92 @@
+"""Who the customers of each service are, from the records that describe them and from their events.
+
+Belongs here: profiles of a service's own customers. Does not belong here: which of them are the same person
+(``identity``), and how a key is normalised.
+"""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+from cx_orchestration.integration.fields import Fields, literal
+from cx_orchestration.integration.mapping_sql import Expressions
+from cx_orchestration.model.service import ProfileMapping, ServiceDeclaration, Value
+from cx_orchestration.model.tables import EVENTS, KEYS, PROFILES, UTC_MICROSECONDS, landed
+from cx_orchestration.storage.engine import Engine, Input, sql_text
+from cx_orchestration.storage.lake import Lake
+
+_TEXTS = ("name", "given_name", "family_name", "birth_date", "street", "postcode", "city", "country")
+_ATTRIBUTES = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
+_RECORDS = pa.schema(
+    [
+        ("service", pa.string()),
+        ("stream", pa.string()),
+        ("record_id", pa.string()),
+        ("entity", pa.string()),
+        ("keys", KEYS),
+        *[(name, pa.string()) for name in _TEXTS],
+        ("attributes", _ATTRIBUTES),
+        ("updated_at", UTC_MICROSECONDS),
+    ]
+)
+
+
+def map_profiles(engine: Engine, lake: Lake, declarations: Mapping[str, ServiceDeclaration]) -> pa.Table:
+    """One row a customer of one of the services, with the schema of ``tables.PROFILES``.
+
+    A customer known from events alone has keys, the time of the last event, and nothing else.
+    """
+    records = [_RECORDS.empty_table()]
+    for service, declaration in sorted(declarations.items()):
+        for name, stream in declaration.streams.items():
+            if stream.profile is not None:
+                sql = compile_profiles(service, name, stream.profile)
+                found = engine.query(sql, {"landed": lake.scan(landed(service, name))})
+                records.append(found.select(_RECORDS.names).cast(_RECORDS))
+    inputs: dict[str, Input] = {
+        "profile_records": pa.concat_tables(records),
+        "events": lake.scan(EVENTS),
+        "services": pa.table({"service": pa.array(sorted(declarations), pa.string())}),
+    }
+    return (
+        engine.query(sql_text(__package__, "profiles.sql"), inputs).select(PROFILES.schema.names).cast(PROFILES.schema)
+    )
+
+
+def compile_profiles(service: str, stream_name: str, profile: ProfileMapping) -> str:
+    """The SQL that takes profiles from one stream; its only input is ``landed``."""
+    expressions = Expressions(Fields())
+    conditions = expressions.all_of(profile.when)
+    entity = expressions.text(profile.entity)
+    declared: dict[str, Value | None] = {name: getattr(profile, name) for name in _TEXTS}
+    texts = [
+        f"{expressions.text(value) if value else 'CAST(NULL AS VARCHAR)'} AS {name}" for name, value in declared.items()
+    ]
+    keys = expressions.pairs(dict(profile.keys), "namespace")
+    attributes = expressions.pairs(dict(profile.attributes), "name")
+    fields = expressions.fields
+    return f"""-- {service}/{stream_name}: landed records to what they say about customers, compiled from the mapping.
+-- grain: one record, its latest version, of a known entity. Key: record_id. Columns: those of profile_records in
+-- profiles.sql.
+WITH latest AS (
+  SELECT record_id, updated_at, payload
+  FROM landed
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY record_id ORDER BY updated_at DESC NULLS LAST, day DESC) = 1
+),
+documents AS (
+  SELECT record_id, updated_at,
+    {fields.extraction("payload")} AS document
+  FROM latest
+),
+fields AS (
+  SELECT record_id, updated_at,
+    {("," + chr(10) + "    ").join(fields.selection("document"))}
+  FROM documents
+)
+SELECT {literal(service)} AS service, {literal(stream_name)} AS stream, record_id, {entity} AS entity,
+  {keys} AS keys,
+  {("," + chr(10) + "  ").join(texts)},
+  {attributes} AS attributes, updated_at
+FROM {expressions.steps.over(f"(SELECT * FROM fields WHERE {conditions})")}
+WHERE {entity} IS NOT NULL
+"""

@@ -1,0 +1,129 @@
+"""One record of a stream as it will land: its id, its time, its payload.
+
+Belongs here: reading those three from a parsed record. Does not belong here: where records come from, and their days.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import orjson
+
+from cx_orchestration.integration.paths import MISSING, parse_path
+from cx_orchestration.integration.times import Micros, time_reader
+from cx_orchestration.model.service import Stream, Value
+
+_LARGEST_EXACT_FLOAT = 2.0**53
+
+
+class Record(NamedTuple):
+    """``updated_at`` is in microseconds since 1970, ``None`` where the record has no readable time; ``payload`` is
+    JSON text with the keys in the order received."""
+
+    record_id: str
+    updated_at: Micros
+    payload: str
+
+
+def record_reader(stream: Stream) -> Callable[[Any, bool], Record]:
+    """A function from a parsed record, and whether its page was proper JSON, to the record that lands.
+
+    A record without a readable id lands under the SHA-256 of its payload: it is not lost, reruns give it the same id,
+    and the mapping puts it in quarantine.
+    """
+    identify = _text_reader(stream.record_id)
+    updated_at = time_reader(stream.updated_at)
+
+    def read(record: Any, exact: bool) -> Record:
+        payload = _exact_payload(record) if exact else _payload(record)
+        record_id = identify(record)
+        if record_id is None or not _is_unicode(record_id):
+            record_id = "sha256:" + hashlib.sha256(payload.encode()).hexdigest()
+        return Record(record_id, updated_at(record), payload)
+
+    return read
+
+
+def parse_json(text: bytes) -> tuple[Any, bool] | None:
+    """The document, and whether it was proper JSON; ``None`` when it is none at all.
+
+    NaN and lone surrogates are let in: one such record must not take its page or file along.
+    """
+    try:
+        return orjson.loads(text), True
+    except orjson.JSONDecodeError:
+        try:
+            return json.loads(text), False
+        except (ValueError, RecursionError):
+            return None
+
+
+def _exact_payload(record: Any) -> str:
+    try:
+        return orjson.dumps(record).decode()
+    except orjson.JSONEncodeError:  # nested more than 254 deep
+        return _escaped(record)
+
+
+def _payload(record: Any) -> str:
+    """The same text whatever page a record came on: only a record that is no proper JSON keeps an escaped form."""
+    text = _escaped(record)
+    try:
+        return _exact_payload(orjson.loads(text))
+    except orjson.JSONDecodeError:
+        return text
+
+
+def _escaped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text_reader(value: Value) -> Callable[[Any], str | None]:
+    """A ``Value`` evaluated in Python, as far as ids need it; empty text counts as nothing."""
+    source = _source_reader(value)
+
+    def read(record: Any) -> str | None:
+        text = source(record)
+        if text is not None and value.map is not None:
+            text = value.map.get(text)
+        return text or value.default or None
+
+    return read
+
+
+def _source_reader(value: Value) -> Callable[[Any], str | None]:
+    if value.path is not None:
+        path = parse_path(value.path)
+        return lambda record: _text(path.of(record))
+    if value.const is not None:
+        constant = _text(value.const)
+        return lambda _: constant
+    parts = [_text_reader(part) for part in value.coalesce or value.concat or []]
+    if value.coalesce is not None:
+        return lambda record: next((text for part in parts if (text := part(record)) is not None), None)
+
+    def joined(record: Any) -> str | None:
+        texts = [part(record) for part in parts]
+        return None if None in texts else "".join(text for text in texts if text is not None)
+
+    return joined
+
+
+def _text(value: Any) -> str | None:
+    """A value as the mapping's SQL would show it. A float beyond 2^53 is no id: different ids may have become it."""
+    if value is None or value is MISSING:
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and not abs(value) < _LARGEST_EXACT_FLOAT:
+        return None
+    return _escaped(value)

@@ -1,0 +1,84 @@
+"""One federated service as a Dagster resource: ``ServiceSource`` with a life that Dagster governs.
+
+Belongs here: what Dagster configures, opens and closes. Does not belong here: how a service is asked.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Self
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from cx_orchestration.integration.landing import Landing, land
+from cx_orchestration.integration.source import ServiceSource, StreamProbe
+from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.project import CXProject
+from cx_orchestration.storage.lake import Lake
+
+
+class FederatedService(dg.ConfigurableResource[None]):
+    """A service declared in a project folder. Its credentials are read from the environment when it is first asked."""
+
+    project: str = Field(description="The project folder")
+    service: str = Field(description="The service: the name of its file in services/")
+
+    _source: ServiceSource | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Open the service; Dagster calls this on the copy that a run or a sensor's tick gets."""
+        self._open()
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Close the connections."""
+        self._close()
+
+    @contextmanager
+    def opened(self) -> Iterator[Self]:
+        """The resource outside of Dagster, open for the time of a ``with``."""
+        self._open()
+        try:
+            yield self
+        finally:
+            self._close()
+
+    def _open(self) -> None:
+        project = CXProject.load(self.project)
+        if self.service not in project.services:
+            known = ", ".join(project.services) or "none"
+            raise PermanentFailure(f"{self.project} declares no service '{self.service}'; it has {known}")
+        self._source = ServiceSource(
+            project.services[self.service], zone=project.zone, folder=project.folder, environ=project.environ
+        )
+
+    def _close(self) -> None:
+        self.source.close()
+        self._source = None
+
+    @property
+    def source(self) -> ServiceSource:
+        """The service behind this resource."""
+        if self._source is None:
+            raise PermanentFailure(
+                f"{self.service} is not open: Dagster opens it for a run or a tick, opened() elsewhere"
+            )
+        return self._source
+
+    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
+        """Land a range of days of one stream, as ``integration.landing.land`` does."""
+        return land(lake, self.source, stream, days, run_id=run_id, now=now)
+
+    def has_new(self, stream: str, start: dt.datetime, end: dt.datetime) -> bool:
+        """Whether there may be records of ``[start, end)``, at the cost of one page."""
+        return self.source.has_new(stream, start, end)
+
+    def probe(self, now: dt.datetime) -> list[StreamProbe]:
+        """One look at each stream: are the credentials accepted, and is the first page as declared?"""
+        return self.source.probe(now)
+
+
+def resource_key(service: str) -> str:
+    """The key under which the resource of a service is found."""
+    return f"{service}_service"

@@ -1,0 +1,236 @@
+"""Each paginator against a server: all records in order, and a failure where public extractors stop early."""
+
+from typing import Any
+
+import pytest
+from integration_fakes import answers, json_response, session_for
+from pydantic import TypeAdapter
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from cx_orchestration.integration.paging import Listing
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.service import Paginator
+
+ROWS = [{"id": f"r{n}"} for n in range(7)]
+
+PAGE_NUMBER = {"type": "page_number", "page_param": "page", "base_page": 1}
+OFFSET = {"type": "offset", "limit": 3, "limit_param": "count", "offset_param": "skip", "total_path": "meta.total"}
+CURSOR = {"type": "cursor", "cursor_path": "meta.next", "cursor_param": "after"}
+CURSOR_END = {**CURSOR, "end_path": "meta.end"}
+LAST_ID = {"type": "last_id", "id_path": "id", "cursor_param": "starting_after", "has_more_path": "has_more"}
+NEXT_URL = {"type": "next_url", "next_url_path": "next"}
+NEXT_URL_DONE = {"type": "next_url", "next_url_path": "next", "done_path": "done"}
+LINK = {"type": "link_header"}
+
+
+def listing(httpserver: HTTPServer, paginator: dict[str, Any], **changes: Any) -> Listing:
+    declared: Any = TypeAdapter(Paginator).validate_python(paginator)
+    session = session_for(httpserver.url_for("/api"), max_attempts=1, rate={"per_second": 1000})
+    return Listing(session, "rows", "/rows", {"q": "a b"}, changes.get("data_selector", "data"), declared)
+
+
+def read(listing: Listing) -> list[Any]:
+    return [record for page in listing.pages() for record in page.records]
+
+
+def whole_server(httpserver: HTTPServer, kind: str) -> None:
+    """A server that pages through ROWS three at a time, in the way a paginator expects."""
+
+    def handle(request: Request) -> Response:
+        arg = request.args.get
+        assert arg("q") == "a b" or kind in ("next_url", "link")
+        after = arg("after") or arg("starting_after")
+        start = {
+            "page_number": (int(arg("page", "1")) - 1) * 3,
+            "offset": int(arg("skip", "0")),
+        }.get(kind, int(arg("from", "0")) if after is None else int(after.lstrip("r")) + 1)
+        rows, end = ROWS[start : start + 3], start + 3 >= len(ROWS)
+        following = None if end else f"/api/rows?from={start + 3}"
+        body = {
+            "data": rows,
+            "meta": {"total": len(ROWS), "next": None if end else rows[-1]["id"], "end": end},
+            "has_more": not end,
+            "next": following,
+            "done": end,
+        }
+        link = {} if end else {"Link": f'<{following}>; rel="prev next", </api/rows>; rel="first"'}
+        return json_response(body, headers=link)
+
+    httpserver.expect_request("/api/rows").respond_with_handler(handle)
+
+
+@pytest.mark.parametrize(
+    ("kind", "paginator", "requests"),
+    [
+        ("page_number", PAGE_NUMBER, 4),
+        ("offset", OFFSET, 3),
+        ("cursor", CURSOR, 3),
+        ("last_id", LAST_ID, 3),
+        ("next_url", NEXT_URL, 3),
+        ("next_url", NEXT_URL_DONE, 3),
+        ("link", LINK, 3),
+    ],
+)
+def test_every_record_is_read_once_in_order(
+    httpserver: HTTPServer, kind: str, paginator: dict[str, Any], requests: int
+) -> None:
+    whole_server(httpserver, kind)
+    pages = listing(httpserver, paginator)
+    assert read(pages) == ROWS
+    assert pages.session.requests == requests
+    httpserver.check_assertions()
+
+
+def test_a_cursor_with_an_end_marker_may_stay_set_on_the_last_page(httpserver: HTTPServer) -> None:
+    serve(
+        httpserver,
+        {"data": [1], "meta": {"next": "a", "end": False}},
+        {"data": [2], "meta": {"next": "b", "end": True}},
+    )
+    assert read(listing(httpserver, CURSOR_END)) == [1, 2]
+
+
+def test_an_end_marker_may_be_a_word(httpserver: HTTPServer) -> None:
+    serve(httpserver, {"data": [1], "meta": {"next": "a", "end": "no"}}, {"data": [], "meta": {"end": "yes"}})
+    assert read(listing(httpserver, {**CURSOR_END, "end_value": "yes"})) == [1]
+
+
+def test_a_single_page_may_be_the_list_itself(httpserver: HTTPServer) -> None:
+    serve(httpserver, [1, 2])
+    assert read(listing(httpserver, {"type": "single_page"}, data_selector="$")) == [1, 2]
+
+
+def test_the_last_page_says_that_it_is_the_last(httpserver: HTTPServer) -> None:
+    whole_server(httpserver, "last_id")
+    assert [page.last for page in listing(httpserver, LAST_ID).pages()] == [False, False, True]
+
+
+def serve(httpserver: HTTPServer, *bodies: Any) -> None:
+    httpserver.expect_request("/api/rows").respond_with_handler(answers(*map(json_response, bodies)))
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ({"error": {"message": "maintenance"}}, "nothing in an object"),
+        ({"data": {"a": 1}}, "an object"),
+        ({"data": None}, "null"),
+        ({"data": "text"}, "text"),
+        ([], "nothing in a list"),
+        (None, "nothing in null"),
+    ],
+)
+@pytest.mark.parametrize("paginator", [PAGE_NUMBER, OFFSET, CURSOR, LAST_ID, NEXT_URL, LINK, {"type": "single_page"}])
+def test_a_page_without_a_list_of_records_fails(
+    httpserver: HTTPServer, paginator: dict[str, Any], body: Any, found: str
+) -> None:
+    serve(httpserver, body)
+    with pytest.raises(
+        PermanentFailure, match=rf"billing/rows: /rows: expected a list .*'data'.*found {found}"
+    ) as caught:
+        read(listing(httpserver, paginator))
+    assert "maintenance" not in str(caught.value)
+    assert "services/billing.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("paginator", "body", "key"),
+    [
+        (OFFSET, {"data": [1]}, "total_path"),
+        (OFFSET, {"data": [1], "meta": {"total": "7"}}, "total_path"),
+        (OFFSET, {"data": [1], "meta": {"total": True}}, "total_path"),
+        (CURSOR, {"data": [1]}, "cursor_path"),
+        (CURSOR, {"data": [1], "meta": {"next": {"a": 1}}}, "cursor_path"),
+        (CURSOR, {"data": [1], "meta": {"next": ""}}, "cursor_path"),
+        (CURSOR_END, {"data": [1], "meta": {"next": "a"}}, "end_path"),
+        (CURSOR_END, {"data": [1], "meta": {"next": "a", "end": 1}}, "end_path"),
+        (CURSOR_END, {"data": [1], "meta": {"next": None, "end": False}}, "cursor_path"),
+        (LAST_ID, {"data": [{"id": 1}]}, "has_more_path"),
+        (LAST_ID, {"data": [{"id": 1}], "has_more": "true"}, "has_more_path"),
+        (LAST_ID, {"data": [{"key": 1}], "has_more": True}, "id_path"),
+        (NEXT_URL, {"data": [1]}, "next_url_path"),
+        (NEXT_URL, {"data": [1], "next": 7}, "next_url_path"),
+        (NEXT_URL_DONE, {"data": [1], "next": "/x"}, "done_path"),
+        (NEXT_URL_DONE, {"data": [1], "done": False}, "next_url_path"),
+    ],
+)
+def test_a_missing_or_odd_marker_fails_and_is_named(
+    httpserver: HTTPServer, paginator: dict[str, Any], body: Any, key: str
+) -> None:
+    serve(httpserver, body)
+    with pytest.raises(PermanentFailure, match=rf"\({key}\)"):
+        read(listing(httpserver, paginator))
+
+
+@pytest.mark.parametrize(
+    ("paginator", "body"),
+    [
+        (PAGE_NUMBER, {"data": [1, 2]}),
+        (OFFSET, {"data": [1, 2], "meta": {"total": 9}}),
+        (CURSOR, {"data": [1], "meta": {"next": "same"}}),
+        (LAST_ID, {"data": [{"id": "same"}], "has_more": True}),
+        (NEXT_URL, {"data": [1], "next": "/api/rows?page=2"}),
+    ],
+)
+def test_paging_that_makes_no_progress_fails(httpserver: HTTPServer, paginator: dict[str, Any], body: Any) -> None:
+    serve(httpserver, body)
+    pages = listing(httpserver, paginator)
+    with pytest.raises(PermanentFailure, match="no progress"):
+        read(pages)
+    assert pages.session.requests <= 3
+
+
+def test_a_cursor_that_comes_back_after_a_while_fails(httpserver: HTTPServer) -> None:
+    serve(httpserver, *[{"data": [n], "meta": {"next": cursor}} for n, cursor in enumerate("abca")])
+    with pytest.raises(PermanentFailure, match="no progress"):
+        read(listing(httpserver, CURSOR))
+
+
+def test_a_link_header_that_leads_in_circles_fails(httpserver: HTTPServer) -> None:
+    reply = json_response({"data": [1]}, headers={"Link": '</api/rows?page=2>; rel="next"'})
+    httpserver.expect_request("/api/rows").respond_with_handler(answers(reply))
+    with pytest.raises(PermanentFailure, match="no progress"):
+        read(listing(httpserver, LINK))
+
+
+def test_an_empty_page_before_the_promised_total_fails(httpserver: HTTPServer) -> None:
+    serve(httpserver, {"data": [1, 2], "meta": {"total": 5}}, {"data": [], "meta": {"total": 5}})
+    with pytest.raises(PermanentFailure, match=r"offset 2 is empty.*promises 5"):
+        read(listing(httpserver, OFFSET))
+
+
+def test_more_records_promised_on_an_empty_page_fails(httpserver: HTTPServer) -> None:
+    serve(httpserver, {"data": [], "has_more": True})
+    with pytest.raises(PermanentFailure, match="promises more records"):
+        read(listing(httpserver, LAST_ID))
+
+
+def test_offsets_count_what_came_when_the_service_caps_its_pages(httpserver: HTTPServer) -> None:
+    serve(
+        httpserver,
+        {"data": [1, 2], "meta": {"total": 3}},  # three were asked for
+        {"data": [3], "meta": {"total": 3}},
+    )
+    assert read(listing(httpserver, OFFSET)) == [1, 2, 3]
+    assert httpserver.log[1][0].args["skip"] == "2"
+
+
+@pytest.mark.parametrize("address", ["http://elsewhere.example/rows?page=2", "//elsewhere.example/rows"])
+def test_the_next_page_must_be_on_the_services_host(httpserver: HTTPServer, address: str) -> None:
+    serve(httpserver, {"data": [1], "next": address})
+    with pytest.raises(PermanentFailure, match="another host"):
+        read(listing(httpserver, NEXT_URL))
+    httpserver.clear()
+    reply = json_response({"data": [1]}, headers={"Link": f'<{address}>; rel="next"'})
+    httpserver.expect_request("/api/rows").respond_with_handler(answers(reply))
+    with pytest.raises(PermanentFailure, match="another host"):
+        read(listing(httpserver, LINK))
+
+
+def test_html_in_the_middle_of_paging_fails_the_listing(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/api/rows").respond_with_handler(
+        answers(json_response({"data": [{"id": 1}], "has_more": True}), Response("<html>busy", mimetype="text/html"))
+    )
+    with pytest.raises(PermanentFailure, match="an HTML page"):
+        read(listing(httpserver, LAST_ID))
