@@ -1,0 +1,12 @@
+-- Grain: one link that is wanted and does not stand.
+-- Keys: left_service, left_entity, right_service, right_entity, rule. Columns: the keys, match_weight, evidence.
+-- Inputs: wanted, standing.
+SELECT w.left_service, w.left_entity, w.right_service, w.right_entity, w.rule, w.match_weight, w.evidence
+FROM wanted w
+WHERE NOT EXISTS (
+    SELECT 1 FROM standing s
+    WHERE s.left_service = w.left_service AND s.left_entity = w.left_entity
+      AND s.right_service = w.right_service AND s.right_entity = w.right_entity
+      AND s.rule = w.rule AND s.match_weight = w.match_weight AND s.evidence = w.evidence
+)
+ORDER BY w.left_service, w.left_entity, w.right_service, w.right_entity, w.rule

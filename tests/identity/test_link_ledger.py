@@ -1,0 +1,200 @@
+import json
+import uuid
+
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from cx_orchestration.identity.clusters import find_components
+from cx_orchestration.identity.links import EXACT_WEIGHT, find_links, standing_links
+from cx_orchestration.identity.names import uuid5s
+from cx_orchestration.model.tables import LINKS
+
+TWO = {"crm/1": {"email": "jane@example.com"}, "desk/9": {"email": "Jane@Example.com"}}
+
+
+def test_entities_with_one_address_in_two_spellings_are_linked_once(company) -> None:
+    change, _ = company.night(TWO)
+    assert (change.made, change.retracted, change.standing) == (1, 0, 1)
+    (link,) = company.ledger()
+    assert (link["left_service"], link["left_entity"]) == ("crm", "1")
+    assert (link["right_service"], link["right_entity"]) == ("desk", "9")
+    assert (link["rule"], link["match_weight"]) == ("exact:email", EXACT_WEIGHT)
+    assert link["made_at"] == company.now
+    assert link["retracted_at"] is None
+
+
+def test_the_evidence_of_a_link_does_not_hold_the_value(company) -> None:
+    company.night(TWO)
+    evidence = json.loads(company.ledger()[0]["evidence"])
+    assert evidence["namespace"] == "email"
+    assert [len(digest) for digest in evidence["digests"]] == [32]
+    assert "jane" not in company.ledger()[0]["evidence"]
+
+
+def test_typos_do_not_link(company) -> None:
+    change, _ = company.night({"crm/1": {"email": "jane@example.com"}, "desk/9": {"email": "jnae@example.com"}})
+    assert change.standing == 0
+
+
+def test_weak_and_undeclared_keys_do_not_link(company) -> None:
+    shared = {"phone": "212 555 0123", "card": "4242"}
+    change, _ = company.night({"crm/1": shared, "desk/9": shared})
+    assert change.standing == 0
+
+
+def test_equal_values_of_different_namespaces_do_not_link(company) -> None:
+    change, _ = company.night({"crm/1": {"login": "jane"}, "desk/9": {"account": "jane"}})
+    assert change.standing == 0
+
+
+def test_n_holders_of_a_value_make_n_minus_one_links(company) -> None:
+    change, _ = company.night({f"crm/{n}": {"email": "jane@example.com"} for n in range(8)})
+    assert change.made == 7
+
+
+def test_a_rerun_appends_nothing(company) -> None:
+    company.night(TWO)
+    before = company.lake.content_hash(LINKS), company.lake.version(LINKS)
+    change, _ = company.night(TWO)
+    assert (change.made, change.retracted, change.standing) == (0, 0, 1)
+    assert (company.lake.content_hash(LINKS), company.lake.version(LINKS)) == before
+
+
+def test_a_link_without_support_is_retracted_by_a_further_row(company) -> None:
+    company.night(TWO)
+    change, _ = company.night(TWO | {"desk/9": {"email": "jane@example.org"}})
+    assert (change.made, change.retracted, change.standing) == (0, 1, 0)
+    made, retracted = sorted(company.ledger(), key=lambda row: row["retracted_at"] is not None)
+    assert retracted["link_id"] == made["link_id"]
+    assert retracted["made_at"] == made["made_at"]
+    assert retracted["retracted_at"] == company.now
+    assert retracted["retracted_why"] == "no longer supported by exact:email"
+
+
+def test_a_link_can_be_made_again_under_the_same_id(company) -> None:
+    company.night(TWO)
+    company.night({"crm/1": {}, "desk/9": {}})
+    change, _ = company.night(TWO)
+    assert (change.made, change.retracted, change.standing) == (1, 0, 1)
+    assert len(company.ledger()) == 3
+    assert len({row["link_id"] for row in company.ledger()}) == 1
+    assert standing_links(company.lake, company.engine)["made_at"].to_pylist() == [company.now]
+
+
+def test_what_stands_does_not_depend_on_the_clocks_of_the_runs(company) -> None:
+    start = company.now
+    for entities in (TWO, {"crm/1": {}, "desk/9": {}}, TWO, {}, TWO):
+        company.now = start
+        change, _ = company.night(entities)
+    assert change.standing == 1
+    assert standing_links(company.lake, company.engine).num_rows == 1
+
+
+def test_a_link_by_several_values_is_one_link_and_follows_its_evidence(company) -> None:
+    both = {"email": ["jane@example.com", "j@example.org"]}
+    company.night({"crm/1": both, "desk/9": both})
+    change, _ = company.night({"crm/1": both, "desk/9": {"email": "j@example.org"}})
+    assert (change.made, change.retracted, change.standing) == (1, 1, 1)
+    whys = [row["retracted_why"] for row in company.ledger() if row["retracted_at"]]
+    assert whys == ["made again with other evidence"]
+    (standing,) = standing_links(company.lake, company.engine).to_pylist()
+    assert len(json.loads(standing["evidence"])["digests"]) == 1
+
+
+def test_new_holders_of_a_value_leave_its_links_as_they_are(company) -> None:
+    holders = {f"crm/{n}": {"email": "jane@example.com"} for n in (5, 6, 7)}
+    company.night(holders)
+    change, _ = company.night(holders | {"a_first/1": {"email": "jane@example.com"}, "crm/1": holders["crm/5"]})
+    assert (change.made, change.retracted, change.standing) == (2, 0, 4)
+
+
+def test_when_the_hub_leaves_only_its_own_links_are_replaced(company) -> None:
+    holders = {f"crm/{n}": {"email": "jane@example.com"} for n in range(4)}
+    company.night(holders)
+    change, _ = company.night(holders | {"crm/0": {}})
+    assert (change.made, change.retracted, change.standing) == (2, 3, 2)
+    assert company.groups() == {frozenset({"crm/0"}), frozenset({"crm/1", "crm/2", "crm/3"})}
+    change, _ = company.night(holders)
+    assert (change.made, change.retracted) == (1, 0)
+
+
+def test_a_value_at_its_limit_links_and_one_beyond_it_does_not(company) -> None:
+    change, _ = company.night({f"crm/{n}": {"account": "A-1"} for n in range(3)})
+    assert change.standing == 2
+    change, _ = company.night({f"crm/{n}": {"account": "A-1"} for n in range(4)})
+    assert (change.made, change.retracted, change.standing) == (0, 2, 0)
+    whys = {row["retracted_why"] for row in company.ledger() if row["retracted_at"]}
+    assert whys == {"a value turned out to be shared by more than 3 entities"}
+    assert len(company.groups()) == 4
+
+
+def test_a_value_of_ten_thousand_entities_links_nobody_and_makes_no_pairs(company, profiles, config) -> None:
+    entities = {f"crm/{n}": {"email": ["info@example.com", f"p{n}@example.com"]} for n in range(10_000)}
+    entities |= {f"desk/{n}": {"email": f"p{n}@example.com"} for n in range(100)}
+    wanted = find_links(company.engine, profiles(entities), config)
+    assert wanted.links.num_rows == 100
+    assert wanted.refused.select(["namespace", "entities"]).to_pylist() == [{"namespace": "email", "entities": 10_000}]
+
+
+def test_links_of_other_rules_are_left_alone(company) -> None:
+    company.night(TWO)
+    other = company.lake.read(LINKS)
+    names = {"link_id": "11111111-1111-5111-8111-111111111111", "rule": "model:1", "right_entity": "10"}
+    for column, value in names.items():
+        other = other.set_column(other.column_names.index(column), column, [[value]])
+    company.lake.append(LINKS, other, run_id="model")
+    change, _ = company.night({"crm/1": {}, "desk/9": {}, "desk/10": {}})
+    assert (change.retracted, change.standing) == (1, 1)
+    assert company.groups() == {frozenset({"crm/1", "desk/10"}), frozenset({"desk/9"})}
+
+
+_keys = st.fixed_dictionaries(
+    {}, optional={"email": st.sampled_from(["a@x.com", "b@x.com", "c@x.com"]), "login": st.sampled_from("uvw")}
+)
+_entities = st.dictionaries(st.sampled_from([f"{s}/{n}" for s in ("crm", "desk") for n in range(5)]), _keys, max_size=8)
+
+
+@settings(deadline=None, max_examples=25)
+@given(nights=st.lists(_entities, min_size=1, max_size=4))
+def test_whatever_stood_before_the_links_wanted_join_the_same_entities(company_parts, nights) -> None:
+    engine, config, profiles = company_parts
+    standing = None
+    for entities in nights:
+        standing = find_links(engine, profiles(entities), config, standing=standing).links
+    today = profiles(nights[-1])
+    fresh = find_links(engine, today, config).links
+    assert_frame_equal(find_components(engine, today, standing), find_components(engine, today, fresh))
+    assert find_links(engine, today, config, standing=standing).links.equals(standing), "and wants the same again"
+
+
+def test_what_stands_after_many_nights_is_what_a_fresh_ledger_would_hold(new_company) -> None:
+    nights = [
+        {f"crm/{n}": {"email": f"p{n % 3}@example.com", "account": f"{n % 2}"} for n in range(7)},
+        {f"crm/{n}": {"email": f"p{n % 4}@example.com", "account": f"{n % 5}"} for n in range(1, 9)},
+        {f"crm/{n}": {"email": f"p{n % 3}@example.com"} for n in range(9)},
+    ]
+    company, fresh = new_company(), new_company()
+    for entities in nights:
+        company.night(entities)
+    change, _ = fresh.night(nights[-1])
+    assert company.groups() == fresh.groups()
+    assert standing_links(company.lake, company.engine).num_rows == change.standing == 6
+
+
+def test_link_ids_are_the_same_in_every_lake(new_company) -> None:
+    tables = []
+    for _ in range(2):
+        company = new_company()
+        company.night(TWO)
+        tables.append(company.lake.read(LINKS))
+    assert tables[0].equals(tables[1])
+    assert pc.all(pc.equal(tables[0]["link_id"], tables[1]["link_id"])).as_py()
+
+
+@pytest.mark.parametrize("parts", [["crm", "1"], ["ü", "\N{SNOWMAN}", ""]])
+def test_many_uuids_at_once_are_those_of_the_standard_library(parts) -> None:
+    namespace = uuid.UUID("12345678-1234-5678-1234-567812345678")
+    assert uuid5s(namespace, *([part] for part in parts)) == [str(uuid.uuid5(namespace, "\x1f".join(parts)))]
