@@ -1,0 +1,106 @@
+"""E3: segments that bring more revenue per customer and need less support than the others, and the path they take.
+
+Belongs here: comparing segments as known at the beginning of the journey. Does not belong here: tests
+(``significance``).
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import pandas as pd
+import pyarrow as pa
+
+from cx_orchestration.exploration import significance
+from cx_orchestration.exploration.cohorts import read_cohorts, support_types
+from cx_orchestration.exploration.findings import KEY, as_findings, judge
+from cx_orchestration.model import tables
+from cx_orchestration.model.journey import JourneyMap
+from cx_orchestration.model.settings import Exploration
+from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.lake import Lake
+
+_COLUMNS = [*KEY, "n", "other_n", "value", "baseline", "effect", "effect_low", "effect_high", "p_value", "p_contrary"]
+_COLUMNS += ["path", "support_rate", "baseline_support_rate"]
+
+
+def profitable_paths(
+    lake: Lake,
+    engine: Engine,
+    maps: Sequence[JourneyMap],
+    *,
+    as_of: dt.datetime,
+    currency: str,
+    exploration: Exploration,
+) -> pa.Table:
+    """All candidates as rows of ``tables.PROFITABLE_PATHS``: value and baseline are revenue per customer.
+
+    Everybody who was followed long enough counts, with what happened within the same time after the journey began;
+    support rates are shares who turned to support in it. A finding has more revenue and less support, both significant:
+    its p-value is the larger of the two tests' (intersection-union). ``path`` is the commonest one among the segment's
+    customers who brought revenue.
+    """
+    cohorts = read_cohorts(lake, engine, maps, as_of=as_of)
+    customers = engine.query(
+        sql_text(__package__, "profitable_paths.sql"),
+        {
+            "entries": cohorts.entries,
+            "clusters": cohorts.clusters,
+            "support_types": support_types(maps),
+            "sequences": cohorts.sequences,
+        },
+        {"as_of": as_of, "currency": currency},
+    ).to_pandas()
+
+    def look_again(taken: pd.DataFrame) -> pd.DataFrame:
+        """Without the customers of segments already taken."""
+        theirs = customers.merge(taken, on=["journey", "segment", "segment_value"])[["journey", "customer_id"]]
+        known = pd.MultiIndex.from_frame(customers[["journey", "customer_id"]])
+        return _compare(customers[~known.isin(pd.MultiIndex.from_frame(theirs))], exploration.min_customers)
+
+    judged = judge(
+        _compare(customers, exploration.min_customers),
+        error_rate=exploration.error_rate,
+        is_worth_it=lambda rows: rows["effect"] > 0,
+        look_again=look_again,
+    )
+    return as_findings(tables.PROFITABLE_PATHS, judged)
+
+
+def _compare(customers: pd.DataFrame, min_customers: int) -> pd.DataFrame:
+    rows = []
+    for (journey, segment), known in customers.groupby(["journey", "segment"], sort=True):
+        for value, own in known.groupby("segment_value", sort=True):
+            others = known[known["segment_value"] != value]
+            if min(len(own), len(others)) < min_customers:
+                continue
+            more = significance.compare_means(own["revenue"], others["revenue"], "more")
+            less = significance.compare_means(own["revenue"], others["revenue"], "less")
+            asked, others_asked = int((own["contacts"] > 0).sum()), int((others["contacts"] > 0).sum())
+            support = ([asked], [len(own)], [others_asked], [len(others)])
+            rows.append(
+                {
+                    "journey": journey,
+                    "step": "",
+                    "segment": segment,
+                    "segment_value": value,
+                    "n": len(own),
+                    "other_n": len(others),
+                    "value": own["revenue"].mean(),
+                    "baseline": others["revenue"].mean(),
+                    "effect": more.effect,
+                    "effect_low": more.low,
+                    "effect_high": more.high,
+                    "p_value": max(more.p_value, significance.rate_p_values(*support, "less").item()),
+                    "p_contrary": max(less.p_value, significance.rate_p_values(*support, "more").item()),
+                    "path": _commonest_path(own),
+                    "support_rate": asked / len(own),
+                    "baseline_support_rate": others_asked / len(others),
+                }
+            )
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _commonest_path(own: pd.DataFrame) -> str:
+    paying = own[own["revenue"] > 0]
+    counts = (paying if len(paying) else own)["path"].value_counts()
+    return str(min(counts[counts == counts.max()].index))

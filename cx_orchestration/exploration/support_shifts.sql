@@ -1,0 +1,44 @@
+-- Grain: one customer's first entry into one step (journey, step, customer_id), provided the whole window after it lies
+--   before $as_of.
+-- Columns: hit, 1 if the customer turned to support within $window microseconds after the entry; amount, how often.
+-- Inputs: entries (entries.sql), support_types (journey, type), sequences, claimed (journey, step): contacts within the
+--   window of a claimed step are not counted at other steps, whoever makes them.
+WITH contacts AS (
+    SELECT t.journey, s.customer_id, s.event_id, epoch_us(s.occurred_at) AS at
+    FROM sequences AS s
+    JOIN support_types AS t ON t.type = s.type
+    WHERE s.occurred_at < $as_of
+),
+judged AS (
+    SELECT * FROM entries
+    WHERE entered_at + $window <= epoch_us($as_of) AND journey IN (SELECT journey FROM support_types)
+),
+after_entry AS (
+    SELECT e.journey, e.step, e.customer_id, c.event_id AS contact
+    FROM entries AS e
+    JOIN contacts AS c
+        ON c.journey = e.journey
+        AND c.customer_id = e.customer_id
+        AND (c.at > e.entered_at OR (c.at = e.entered_at AND c.event_id > e.event_id))
+        AND c.at < e.entered_at + $window
+),
+claimed_contacts AS (
+    SELECT a.journey, a.step, a.contact
+    FROM after_entry AS a
+    JOIN claimed AS k ON k.journey = a.journey AND k.step = a.step
+),
+turned AS (
+    SELECT a.journey, a.step, a.customer_id, count(*) AS contacts
+    FROM after_entry AS a
+    WHERE NOT EXISTS (
+        SELECT 1 FROM claimed_contacts AS k
+        WHERE k.journey = a.journey AND k.contact = a.contact AND k.step <> a.step
+    )
+    GROUP BY a.journey, a.step, a.customer_id
+)
+SELECT
+    j.journey, j.step, j.customer_id,
+    CASE WHEN t.contacts > 0 THEN 1 ELSE 0 END AS hit,
+    CAST(coalesce(t.contacts, 0) AS DECIMAL(38, 4)) AS amount
+FROM judged AS j
+LEFT JOIN turned AS t ON t.journey = j.journey AND t.step = j.step AND t.customer_id = j.customer_id
