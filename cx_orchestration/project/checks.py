@@ -1,0 +1,225 @@
+"""What must agree between the files of a project folder, beyond what each file says by itself.
+
+Belongs here: names that one file takes from another, and asking each domain package what it finds wrong. Does not
+belong here: the shape of one file; the models know that.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Iterator
+from zoneinfo import ZoneInfo
+
+from cx_orchestration.integration.validate import check_service
+from cx_orchestration.journeys.maps import check_map
+from cx_orchestration.model.failures import ProjectError
+from cx_orchestration.model.journey import JourneyMap
+from cx_orchestration.model.service import EventMapping, ProfileMapping, ServiceDeclaration, Stream, Value
+from cx_orchestration.model.settings import Settings
+from cx_orchestration.project.environment import malformed_placeholder
+from cx_orchestration.project.folder import Parts
+from cx_orchestration.project.wording import is_secret_key, shown_value, suggestion
+from cx_orchestration.scoring.plan import validate_decisions
+from cx_orchestration.scoring.scores import scoring_errors
+
+_FIRST_DAY, _LAST_DAY = dt.date(1970, 1, 1), dt.date(2199, 12, 31)
+_LITERAL_PASSWORD = re.compile(r"://[^/@:]*:(?!\$\{[A-Z][A-Z0-9_]*\}@)[^/]*@")
+_PLACEHOLDER_EXPECTED = "expected ${NAME} with the name of an environment variable in capitals"
+_NOT_PROFILE_VALUES = {"when", "entity", "keys", "attributes"}
+
+#: Fields of a customer's profile that services can give under a name of their own.
+PROFILE_FIELDS = [name for name in ProfileMapping.model_fields if name not in _NOT_PROFILE_VALUES]
+
+
+def check_project(parts: Parts, now: dt.datetime) -> list[ProjectError]:
+    """Everything that does not agree. A part that could not be read is not held against the others."""
+    return [
+        *(_settings(parts.settings) if parts.settings else ()),
+        *_plan(parts, now),
+        *_identity(parts),
+        *(error for name, service in parts.services.items() for error in _service(name, service, parts)),
+        *(error for name, journey in parts.journeys.items() for error in _journey(name, journey, parts)),
+    ]
+
+
+# --- settings -------------------------------------------------------------------------------------------------------
+
+
+def _settings(settings: Settings) -> Iterator[ProjectError]:
+    file = "project.yaml"
+    for key, day in (("start_date", settings.start_date), ("end_date", settings.end_date)):
+        if day is not None and not _FIRST_DAY <= day <= _LAST_DAY:
+            yield ProjectError(file, key, str(day), f"expected a day from {_FIRST_DAY} to {_LAST_DAY}")
+    for key, text in (("stores.lake", settings.stores.lake), ("stores.registry", settings.stores.registry)):
+        if malformed_placeholder(text):
+            yield ProjectError(file, key, "", _PLACEHOLDER_EXPECTED)
+    if not settings.stores.lake.strip() or "://" in settings.stores.lake or settings.stores.lake.startswith("~"):
+        yield ProjectError(file, "stores.lake", "", "expected the path of a folder; ${HOME} stands for one's own")
+    if not re.match(r"[a-z0-9_+]+://|\$\{", settings.stores.registry):
+        yield ProjectError(file, "stores.registry", "", "expected a SQLAlchemy URL such as sqlite:///registry.db")
+    if _LITERAL_PASSWORD.search(settings.stores.registry):
+        expected = "expected no password here; put it in an environment variable and write ${NAME} in its place"
+        yield ProjectError(file, "stores.registry", "", expected)
+
+
+# --- catalog and scoring --------------------------------------------------------------------------------------------
+
+
+def _plan(parts: Parts, now: dt.datetime) -> Iterator[ProjectError]:
+    if parts.inventory is None:
+        return
+    if parts.scoring is not None:
+        yield from scoring_errors(parts.inventory, parts.scoring)
+    if parts.decisions is not None and parts.settings is not None:
+        today = now.astimezone(ZoneInfo(parts.settings.time_zone)).date()
+        yield from validate_decisions(parts.decisions, parts.inventory, today=today)
+
+
+# --- identity -------------------------------------------------------------------------------------------------------
+
+
+def _identity(parts: Parts) -> Iterator[ProjectError]:
+    if parts.identity is None:
+        return
+    known_services = sorted(_inventory_services(parts) or ())
+    for field, rule in parts.identity.survivorship.items():
+        for n, service in enumerate(rule.trusted_services):
+            if parts.inventory is not None and service not in known_services:
+                path = f"survivorship.{field}.trusted_services[{n}]"
+                yield _unknown("identity.yaml", path, service, "a service of inventory.csv", known_services)
+        if parts.services and parts.all_services_read:
+            attributes = _profile_attributes(parts.services.values())
+            known = [*PROFILE_FIELDS, *sorted(attributes), *parts.identity.namespaces]
+            if field not in known:
+                expected = "a profile field, an attribute that some service gives, or a namespace"
+                yield _unknown("identity.yaml", f"survivorship.{field}", field, expected, known)
+
+
+# --- services -------------------------------------------------------------------------------------------------------
+
+
+def _service(name: str, service: ServiceDeclaration, parts: Parts) -> Iterator[ProjectError]:
+    file = f"services/{name}.yaml"
+    known_services = _inventory_services(parts)
+    if known_services is not None and service.service == name and name not in known_services:
+        expected = "the name of a system of inventory.csv, as a slug"
+        yield _unknown(file, "service", name, expected, known_services)
+    for stream_name, stream in service.streams.items():
+        path = f"streams.{stream_name}"
+        yield from _namespaces(file, path, stream, parts)
+    yield from _connection(file, service)
+    yield from check_service(service, file)
+
+
+def _connection(file: str, service: ServiceDeclaration) -> Iterator[ProjectError]:
+    """What may not stand in a connection: secrets belong in the environment, and nowhere else."""
+    if service.client is None:
+        return
+    url = service.client.base_url
+    if malformed_placeholder(url):
+        yield ProjectError(file, "client.base_url", "", _PLACEHOLDER_EXPECTED)
+    elif not re.match(r"https?://|\$\{", url):
+        yield ProjectError(file, "client.base_url", "", "expected an address that begins with https:// or http://")
+    if re.search(r"://[^/]*@|\?", url):
+        yield ProjectError(file, "client.base_url", "", "expected an address without credentials and parameters")
+    for header in service.client.headers:
+        if is_secret_key(header):
+            expected = "expected no credentials here; declare client.auth with the name of an environment variable"
+            yield ProjectError(file, f"client.headers.{header}", "", expected)
+    for name, stream in service.streams.items():
+        for param in stream.endpoint.params if stream.endpoint else ():
+            if is_secret_key(param):
+                expected = "expected no credentials here: parameters end up in logs; declare client.auth"
+                yield ProjectError(file, f"streams.{name}.endpoint.params.{param}", "", expected)
+
+
+def _namespaces(file: str, path: str, stream: Stream, parts: Parts) -> Iterator[ProjectError]:
+    if parts.identity is None:
+        return
+    known = list(parts.identity.namespaces)
+    mappings: list[tuple[str, EventMapping | ProfileMapping]] = [
+        (f"{path}.events[{n}]", event) for n, event in enumerate(stream.events)
+    ]
+    if stream.profile is not None:
+        mappings.append((f"{path}.profile", stream.profile))
+    for where, mapping in mappings:
+        for namespace in mapping.keys:
+            if namespace not in known:
+                yield _unknown(file, f"{where}.keys.{namespace}", namespace, "a namespace of identity.yaml", known)
+
+
+# --- journeys -------------------------------------------------------------------------------------------------------
+
+
+def _journey(name: str, journey: JourneyMap, parts: Parts) -> Iterator[ProjectError]:
+    file = f"journeys/{name}.yaml"
+    yield from check_map(journey, file)
+    if not parts.services or not parts.all_services_read:
+        return
+    supplied = sorted({kind for service in parts.services.values() for kind in event_types(service)})
+    for path, kind in _types_named(journey):
+        if kind not in supplied:
+            yield _unknown(file, path, kind, "an event type that some service gives", supplied)
+    attributes = sorted(_attributes(parts.services.values()))
+    for n, segment in enumerate(journey.segments):
+        if segment not in attributes:
+            expected = "an attribute of some service's profile or events"
+            yield _unknown(file, f"segments[{n}]", segment, expected, attributes)
+
+
+def _types_named(journey: JourneyMap) -> Iterator[tuple[str, str]]:
+    yield from ((f"begins_with.{kind}", kind) for kind in journey.begins_with)
+    yield from ((f"transitions[{n}].on", transition.on) for n, transition in enumerate(journey.transitions))
+    yield from ((f"support_events[{n}]", kind) for n, kind in enumerate(journey.support_events))
+    yield from ((f"friction_events[{n}]", kind) for n, kind in enumerate(journey.friction_events))
+
+
+def event_types(service: ServiceDeclaration) -> set[str]:
+    """The event types that a service's mapping can give."""
+    types: set[str] = set()
+    for stream in service.streams.values():
+        for event in stream.events:
+            if isinstance(event.type, Value):
+                types |= {*(event.type.map or {}).values(), *([event.type.default] if event.type.default else [])}
+            else:
+                types.add(event.type)
+    return types
+
+
+def _attributes(services: Iterable[ServiceDeclaration]) -> set[str]:
+    services = list(services)
+    from_events = {
+        name
+        for service in services
+        for stream in service.streams.values()
+        for event in stream.events
+        for name in event.attributes
+    }
+    return from_events | _profile_attributes(services) | _profile_places(services)
+
+
+def _profile_places(services: Iterable[ServiceDeclaration]) -> set[str]:
+    """The fields of profiles that clusters can be made of like attributes."""
+    profiles = [stream.profile for service in services for stream in service.streams.values() if stream.profile]
+    return {place for place in ("city", "country") for profile in profiles if getattr(profile, place) is not None}
+
+
+def _profile_attributes(services: Iterable[ServiceDeclaration]) -> set[str]:
+    return {
+        name
+        for service in services
+        for stream in service.streams.values()
+        if stream.profile is not None
+        for name in stream.profile.attributes
+    }
+
+
+# --- common ---------------------------------------------------------------------------------------------------------
+
+
+def _inventory_services(parts: Parts) -> list[str] | None:
+    """The services of the inventory, or ``None`` when it could not be read."""
+    return None if parts.inventory is None else sorted({row.service for row in parts.inventory})
+
+
+def _unknown(file: str, path: str, name: str, expected: str, known: Iterable[str]) -> ProjectError:
+    return ProjectError(file, path, shown_value((path,), name), f"expected {expected}{suggestion(name, known)}")

@@ -1,0 +1,144 @@
+"""``CXProject``: a project folder, read and valid as a whole.
+
+Belongs here: which files a folder has, and the project that they make. Does not belong here: how a file is read
+(``yaml_files.py``, ``declared.py``) and what must agree between files (``checks.py``).
+"""
+
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.failures import InvalidProject, PermanentFailure
+from cx_orchestration.model.identity import IdentityConfig
+from cx_orchestration.model.inventory import InventoryRow
+from cx_orchestration.model.journey import JourneyMap
+from cx_orchestration.model.scoring import Decision, Decisions, ScoringConfig
+from cx_orchestration.model.service import ServiceDeclaration
+from cx_orchestration.model.settings import Settings
+from cx_orchestration.project.checks import check_project
+from cx_orchestration.project.environment import with_environment
+from cx_orchestration.project.folder import declared_files, read_folder
+from cx_orchestration.scoring.plan import Plan, build_plan
+
+
+@dataclass(frozen=True)
+class CXProject:
+    """Everything that a company declares. ``services`` and ``journeys`` are by name, in alphabetical order."""
+
+    folder: Path
+    settings: Settings
+    inventory: list[InventoryRow]
+    scoring: ScoringConfig
+    decisions: list[Decision]
+    identity: IdentityConfig
+    services: dict[str, ServiceDeclaration]
+    journeys: dict[str, JourneyMap]
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def load(
+        cls, folder: Path | str, environ: Mapping[str, str] | None = None, *, now: dt.datetime | None = None
+    ) -> Self:
+        """Read and check a project folder. ``environ`` and ``now`` stand in for the process's environment and clock.
+
+        Raises ``InvalidProject`` with every error of every file. Variables that the files name are not needed yet:
+        a folder can be checked where its secrets are not known.
+        """
+        path = Path(folder)
+        parts, errors = read_folder(path)
+        errors += check_project(parts, dt.datetime.now(dt.UTC) if now is None else now)
+        settings, scoring, decisions, identity = parts.settings, parts.scoring, parts.decisions, parts.identity
+        if errors or settings is None or scoring is None or decisions is None or identity is None:
+            raise InvalidProject(str(path), parts.in_order(errors))
+        return cls(
+            folder=path.resolve(),
+            settings=settings,
+            inventory=parts.inventory or [],
+            scoring=scoring,
+            decisions=decisions.decisions,
+            identity=identity,
+            services=parts.services,
+            journeys=parts.journeys,
+            environ=os.environ if environ is None else environ,
+        )
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which the company's days begin and end."""
+        return ZoneInfo(self.settings.time_zone)
+
+    @cached_property
+    def lake_root(self) -> Path:
+        """The folder of the lake. Raises ``PermanentFailure`` when a variable that names it is not set."""
+        where = f"{self.folder / 'project.yaml'}: stores.lake"
+        return self.folder / with_environment(self.settings.stores.lake, self.environ, where=where)
+
+    def registry_url(self, lake_root: Path | str | None = None) -> str:
+        """The SQLAlchemy URL of the registry; it may hold a password. Raises ``PermanentFailure`` likewise.
+
+        What happened to a lake's partitions belongs to that lake: when project.yaml names no registry and the lake
+        is another than the project's own, the registry lies in the lake's folder.
+        """
+        elsewhere = lake_root is not None and Path(lake_root).resolve() != self.lake_root.resolve()
+        if elsewhere and "registry" not in self.settings.stores.model_fields_set:
+            return f"sqlite:///{Path(str(lake_root)).resolve() / 'registry.db'}"
+        where = f"{self.folder / 'project.yaml'}: stores.registry"
+        url = with_environment(self.settings.stores.registry, self.environ, where=where)
+        scheme, slashes, file = url.partition(":///")
+        if (
+            scheme.split("+")[0] == "sqlite"
+            and slashes
+            and file
+            and file != ":memory:"
+            and not file.startswith("file:")
+        ):
+            return f"{scheme}:///{self.folder / file}"
+        return url
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What becomes of every service, and in which order."""
+        decisions = Decisions(decisions=self.decisions)
+        return build_plan(self.inventory, self.scoring, decisions, self.services, self.settings.strategy)
+
+    @property
+    def maps(self) -> list[JourneyMap]:
+        """The journey maps, by name."""
+        return list(self.journeys.values())
+
+    def require_approval(self, service: str) -> None:
+        """Raises ``PermanentFailure``, with what to do, unless people have decided to integrate the service (S4)."""
+        if (refusal := self.plan.refusal(service)) is not None:
+            raise PermanentFailure(refusal)
+
+    def refusals(self) -> dict[str, str]:
+        """Why a declared service is not integrated, by service; those that are integrated are absent."""
+        return {name: why for name in self.services if (why := self.plan.refusal(name)) is not None}
+
+    def days(self, now: dt.datetime | None = None) -> DayRange | None:
+        """The days that can be integrated: from the first day to the last, or to yesterday in the company's zone.
+
+        ``None`` as long as the first day has not ended.
+        """
+        now = dt.datetime.now(dt.UTC) if now is None else now
+        if now.tzinfo is None:
+            raise ValueError("now must say its time zone")
+        yesterday = now.astimezone(self.zone).date() - dt.timedelta(days=1)
+        last = min(yesterday, self.settings.end_date or yesterday)
+        return DayRange(self.settings.start_date, last) if self.settings.start_date <= last else None
+
+
+def folder_digest(folder: Path | str) -> str:
+    """A digest of everything declared in a folder, valid or not: another text, another digest."""
+    digest = hashlib.sha256()
+    for file in declared_files(Path(folder)):
+        content = hashlib.sha256(file.read_bytes() if file.is_file() else b"absent").hexdigest()
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return digest.hexdigest()
