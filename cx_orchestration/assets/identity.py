@@ -1,0 +1,103 @@
+"""Phase 3, identity: which customers of which services are one person, and what is known of them (R3, R4)."""
+
+import datetime as dt
+
+import dagster as dg
+
+from cx_orchestration.assets.edge import markdown_table, row_count, table_asset
+from cx_orchestration.identity.customers import build_customers
+from cx_orchestration.identity.keys import normalise_profiles
+from cx_orchestration.identity.links import update_links
+from cx_orchestration.identity.quality import identity_quality
+from cx_orchestration.identity.resolve import resolve
+from cx_orchestration.integration.profiles import map_profiles
+from cx_orchestration.model import tables
+from cx_orchestration.project import CXProject
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
+
+
+@table_asset(tables.PROFILES, kinds={"duckdb", "deltalake"}, deps=[["integration", "customer_events"]])
+def profiles(
+    context: dg.AssetExecutionContext,
+    project: dg.ResourceParam[CXProject],
+    lake: dg.ResourceParam[Lake],
+    engine: dg.ResourceParam[Engine],
+) -> dg.MaterializeResult:
+    """Every customer of every service with normalised identity keys."""
+    normalised = normalise_profiles(map_profiles(engine, lake, project.services), project.identity, engine=engine)
+    lake.replace(tables.PROFILES, normalised.profiles, run_id=context.run.run_id)
+    dropped = markdown_table(normalised.dropped.to_dict("records"))
+    return dg.MaterializeResult(metadata=row_count(normalised.profiles.num_rows, keys_that_do_not_link=dropped))
+
+
+@table_asset(tables.LINKS, kinds={"duckdb", "deltalake"}, deps=[["identity", "profiles"]])
+def links(
+    context: dg.AssetExecutionContext,
+    project: dg.ResourceParam[CXProject],
+    lake: dg.ResourceParam[Lake],
+    engine: dg.ResourceParam[Engine],
+) -> dg.MaterializeResult:
+    """The ledger of links between records that are one person; entries are added, never changed."""
+    change = update_links(lake, engine, project.identity, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
+    return dg.MaterializeResult(metadata=row_count(change.standing, made=change.made, retracted=change.retracted))
+
+
+@table_asset(
+    tables.IDENTITY_MAP,
+    deps=[["identity", "links"]],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "no_service_is_a_silo",
+            asset=["identity", "identity_map"],
+            description="Warns of services none of whose customers is known to another service (R5).",
+        )
+    ],
+)
+def identity_map(
+    context: dg.AssetExecutionContext,
+    project: dg.ResourceParam[CXProject],
+    lake: dg.ResourceParam[Lake],
+    engine: dg.ResourceParam[Engine],
+) -> dg.MaterializeResult:
+    """Who is who: the customer that each record belongs to, under an id that stays."""
+    change = resolve(lake, engine, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
+    quality = identity_quality(lake, engine, project.identity)
+    return dg.MaterializeResult(
+        metadata=row_count(
+            int(quality.services["entities"].sum()),
+            **vars(change),
+            largest_cluster=quality.largest_cluster,
+            services=markdown_table(quality.services.to_dict("records")),
+            keys=markdown_table(quality.keys.to_dict("records")),
+            values_shared_by_too_many=markdown_table(quality.refused.to_dict("records")),
+        ),
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="no_service_is_a_silo",
+                passed=not quality.silos,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"silos": ", ".join(quality.silos)},
+            )
+        ],
+    )
+
+
+@table_asset(
+    tables.CUSTOMERS,
+    kinds={"duckdb", "deltalake"},
+    deps=[["identity", "identity_map"], ["integration", "customer_events"]],
+)
+def customers(
+    context: dg.AssetExecutionContext,
+    project: dg.ResourceParam[CXProject],
+    lake: dg.ResourceParam[Lake],
+    engine: dg.ResourceParam[Engine],
+) -> dg.MaterializeResult:
+    """One Customer document a person: identity, surviving profile and ordered events."""
+    built = build_customers(lake, engine, project.identity, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
+    facts = {name: count for name, count in vars(built).items() if name != "customers"}
+    return dg.MaterializeResult(metadata=row_count(built.customers, **facts))
+
+
+ASSETS = [profiles, links, identity_map, customers]

@@ -1,0 +1,108 @@
+"""Phase 4, integration: landed days become customer events; then what all services together have and lack."""
+
+import datetime as dt
+
+import dagster as dg
+
+from cx_orchestration.assets.edge import markdown_table, row_count, table_asset, table_metadata, told_plainly
+from cx_orchestration.integration.coverage import coverage
+from cx_orchestration.integration.mapping import map_events
+from cx_orchestration.model import tables
+from cx_orchestration.model.service import ServiceDeclaration
+from cx_orchestration.partitions import ONE_RUN_PER_RANGE, daily_partitions, days_of
+from cx_orchestration.project import CXProject
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.registry import Registry
+
+
+def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.AssetsDefinition:
+    """The asset that maps one service's landed days to customer events, and quarantines what cannot be mapped."""
+    service = declaration.service
+    key = dg.AssetKey(["integration", service, "events"])
+
+    @dg.asset(
+        key=key,
+        group_name="integration",
+        description=f"Customer events of {service}, and the records that gave none with the reason why.",
+        kinds={"duckdb", "deltalake"},
+        metadata=table_metadata(tables.EVENTS),
+        deps=[["landing", service, stream] for stream in declaration.streams],
+        partitions_def=daily_partitions(project.settings),
+        backfill_policy=ONE_RUN_PER_RANGE,
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=declaration.freshness_hours)),
+        owners=[declaration.owner] if declaration.owner else None,
+        pool=service,
+        check_specs=[
+            dg.AssetCheckSpec("no_record_rejected", asset=key, description="Warns of records that gave no event.")
+        ],
+    )
+    @told_plainly
+    def events(
+        context: dg.AssetExecutionContext,
+        project: dg.ResourceParam[CXProject],
+        lake: dg.ResourceParam[Lake],
+        engine: dg.ResourceParam[Engine],
+    ) -> dg.MaterializeResult:
+        mapped = map_events(engine, lake, project.services[service], days_of(context), run_id=context.run.run_id)
+        for day, count in mapped.events.items():
+            context.add_asset_metadata(row_count(count), partition_key=day.isoformat())
+        return dg.MaterializeResult(
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="no_record_rejected",
+                    passed=not mapped.rejected,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"rejected": dict(mapped.rejected), "unmapped": mapped.unmapped},
+                )
+            ]
+        )
+
+    return events
+
+
+def customer_events_asset(project: CXProject) -> dg.AssetsDefinition:
+    """The phase over all services: one table of events, and which days of which services are in it."""
+    key = dg.AssetKey(["integration", "customer_events"])
+
+    @table_asset(
+        tables.COVERAGE,
+        key=key,
+        deps=[["integration", service, "events"] for service in project.services],
+        check_specs=[
+            dg.AssetCheckSpec("no_day_missing", asset=key, description="Warns of days that an approved service lacks.")
+        ],
+    )
+    def customer_events(
+        context: dg.AssetExecutionContext,
+        project: dg.ResourceParam[CXProject],
+        lake: dg.ResourceParam[Lake],
+        engine: dg.ResourceParam[Engine],
+        registry: dg.ResourceParam[Registry],
+    ) -> dg.MaterializeResult:
+        """All services' customer events: which days are there, and which an approved service lacks."""
+        rows = coverage(
+            lake,
+            engine,
+            days=project.days(),
+            landed={
+                service: registry.landed_days(service, declaration.streams)
+                for service, declaration in project.services.items()
+            },
+            refused=project.refusals(),
+        )
+        lake.replace(tables.COVERAGE, rows, run_id=context.run.run_id)
+        shown = rows.to_pylist()
+        return dg.MaterializeResult(
+            metadata=row_count(sum(row["events"] for row in shown), coverage=markdown_table(shown)),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="no_day_missing",
+                    passed=not any(row["days_missing"] for row in shown),
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={row["service"]: row["missing"] for row in shown if row["missing"]},
+                )
+            ],
+        )
+
+    return customer_events

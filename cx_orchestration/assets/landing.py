@@ -1,0 +1,76 @@
+"""Phase 4, landing: one asset a service stream, in daily partitions, each day as the service reported it (I5)."""
+
+import datetime as dt
+
+import dagster as dg
+
+from cx_orchestration.assets.edge import as_dagster_failure, row_count, table_asset
+from cx_orchestration.integration.landing import Landing
+from cx_orchestration.model import tables
+from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.service import ServiceDeclaration
+from cx_orchestration.partitions import ONE_RUN_PER_RANGE, daily_partitions, days_of
+from cx_orchestration.project import CXProject
+from cx_orchestration.resources.service import FederatedService, resource_key
+from cx_orchestration.storage.registry import Attempt, Registry
+
+
+def landing_assets(project: CXProject, declaration: ServiceDeclaration) -> list[dg.AssetsDefinition]:
+    """The landing assets of one service, one a stream."""
+    return [_landing_asset(project, declaration, stream) for stream in declaration.streams]
+
+
+def _landing_asset(project: CXProject, declaration: ServiceDeclaration, stream: str) -> dg.AssetsDefinition:
+    service = declaration.service
+    table = tables.landed(service, stream)
+
+    @table_asset(
+        table,
+        description=f"{declaration.streams[stream].description}\n\nGrain: {table.grain}.".strip(),
+        kinds={declaration.kind, "deltalake"},
+        deps=[["scoring", "integration_plan"]],
+        partitions_def=daily_partitions(project.settings),
+        backfill_policy=ONE_RUN_PER_RANGE,
+        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=declaration.freshness_hours)),
+        owners=[declaration.owner] if declaration.owner else None,
+        pool=service,
+        required_resource_keys={"project", "lake", "registry", resource_key(service)},
+    )
+    def landing(context: dg.AssetExecutionContext) -> None:
+        source: FederatedService = getattr(context.resources, resource_key(service))
+        registry: Registry = context.resources.registry
+        now = dt.datetime.now(dt.UTC)
+        context.resources.project.require_approval(service)
+        result = source.land(context.resources.lake, stream, days_of(context), run_id=context.run.run_id, now=now)
+        registry.record(_attempts(result, service, stream, context.run.run_id, now))
+        _report(context, table, result, days_of(context))
+
+    return landing
+
+
+def _attempts(result: Landing, service: str, stream: str, run_id: str, now: dt.datetime) -> list[Attempt]:
+    landed = [
+        Attempt(service, stream, day, run_id, now, "landed", records) for day, records in sorted(result.records.items())
+    ]
+    failed = [
+        Attempt(service, stream, day, run_id, now, "failed", 0, type(failure).__name__, str(failure))
+        for day, failure in sorted(result.failures.items())
+    ]
+    return landed + failed
+
+
+def _report(context: dg.AssetExecutionContext, table: tables.Table, result: Landing, days: DayRange) -> None:
+    """Materialize each day that landed with its row count; days that did not land fail the step, and only they."""
+    facts = {"outside_window": result.outside, "requests": result.requests}
+    if not result.failures:
+        for day, records in result.records.items():
+            context.add_asset_metadata(row_count(records, **facts), partition_key=day.isoformat())
+        return
+    for day, records in sorted(result.records.items()):
+        context.log_event(
+            dg.AssetMaterialization(
+                table.path.split("/"), partition=day.isoformat(), metadata=row_count(records, **facts)
+            )
+        )
+    first = result.failures[min(result.failures)]
+    raise as_dagster_failure(first, failed_days=len(result.failures), asked_for=str(days))

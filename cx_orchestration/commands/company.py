@@ -1,0 +1,88 @@
+"""A demo company as a child process: its services over HTTP, its project folder and its truth, under one folder."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cx_orchestration.commands.processes import python, running, wait_for_file
+from cx_orchestration.model.failures import PermanentFailure
+
+#: Marks a folder as ours, so that only such a folder is ever emptied.
+_MARKER = ".cx-demo"
+
+_DAGSTER_YAML = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
+
+_WORKSPACE_YAML = """\
+load_from:
+  - python_module:
+      module_name: cx_orchestration.definitions
+      location_name: cx_orchestration
+"""
+
+
+@dataclass(frozen=True)
+class DemoFolder:
+    """Where one demo company keeps everything."""
+
+    root: Path
+
+    @property
+    def project(self) -> Path:
+        return self.root / "project"
+
+    @property
+    def lake(self) -> Path:
+        return self.project / "lake"
+
+    @property
+    def truth(self) -> Path:
+        return self.root / "truth"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.root / "dagster_home"
+
+    @property
+    def workspace(self) -> Path:
+        return self.root / "workspace.yaml"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "services.log"
+
+    def start_anew(self) -> None:
+        """Empty the folder, if it is one of ours, and make it ready. Raises ``PermanentFailure`` if it is not."""
+        if self.root.exists() and any(self.root.iterdir()) and not (self.root / _MARKER).exists():
+            raise PermanentFailure(f"{self.root} is not empty and no demo folder: choose another with --dir")
+        shutil.rmtree(self.root, ignore_errors=True)
+        self.dagster_home.mkdir(parents=True)
+        (self.root / _MARKER).touch()
+        (self.dagster_home / "dagster.yaml").write_text(_DAGSTER_YAML, encoding="utf-8")
+        self.workspace.write_text(_WORKSPACE_YAML, encoding="utf-8")
+
+    def environment(self) -> dict[str, str]:
+        """What processes that work on this company need besides the services' addresses."""
+        return {
+            "CX_PROJECT": str(self.project),
+            "DAGSTER_HOME": str(self.dagster_home),
+        }
+
+
+@contextmanager
+def serving(folder: DemoFolder, *, customers: int, days: int, seed: int, null: bool) -> Iterator[int]:
+    """The company's services, reachable through this process's environment while the block runs; gives their pid."""
+    ready = folder.root / "services.json"
+    ready.unlink(missing_ok=True)
+    command = python(
+        "cx_orchestration.demo.serve",
+        *("--customers", str(customers), "--days", str(days), "--seed", str(seed)),
+        *("--project", str(folder.project), "--truth", str(folder.truth), "--ready", str(ready)),
+        *(["--null"] if null else []),
+    )
+    with running(command, log=folder.log) as process:
+        os.environ.update(wait_for_file(ready, process, folder.log))
+        os.environ.update(folder.environment())
+        yield process.pid

@@ -1,0 +1,109 @@
+"""``cx demo``: the main job on a whole demo company, from services over HTTP to findings, held against the truth."""
+
+import datetime as dt
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.markup import escape
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from cx_orchestration.commands.company import DemoFolder, serving
+from cx_orchestration.commands.materialize import materialize_project
+from cx_orchestration.commands.run import dagster_instance, report_traces, summary_of
+from cx_orchestration.commands.summary import FINDINGS, print_summary
+from cx_orchestration.commands.terminal import terminal
+from cx_orchestration.demo.company import SEED
+from cx_orchestration.demo.compare import compare_findings, compare_identity
+from cx_orchestration.demo.truth import Truth
+from cx_orchestration.model import tables
+from cx_orchestration.project import CXProject
+from cx_orchestration.storage.lake import Lake
+
+
+def demo(
+    customers: Annotated[int, typer.Option(min=50, help="How many people the company knows")] = 5_000,
+    days: Annotated[int, typer.Option(min=10, help="How many days of history it has")] = 90,
+    seed: Annotated[int, typer.Option(help="Another seed, another company")] = SEED,
+    null: Annotated[bool, typer.Option("--null", help="A company in which nothing is to be found")] = False,
+    directory: Annotated[Path, typer.Option("--dir", help="Where it is kept; emptied first")] = Path(".run/demo"),
+) -> None:
+    """Run the main job on a demo company and compare the result with the truth."""
+    console = terminal()
+    folder = DemoFolder(directory.resolve())
+    folder.start_anew()
+    console.print(f"Starting a company of {customers:,} people and {days} days, seven services over HTTP ...")
+    with (
+        serving(folder, customers=customers, days=days, seed=seed, null=null),
+        sqlite_without_fsync(),
+        dagster_instance() as instance,
+    ):
+        project = CXProject.load(folder.project)
+        wanted = project.days(dt.datetime.now(dt.UTC))
+        if wanted is None:
+            raise typer.BadParameter("the company has no day that is over")
+        console.print(f"Materializing {project.settings.name}, {wanted} ...")
+        materialized = materialize_project(project, instance, days=wanted)
+    print_summary(summary_of(project, materialized, None), console)
+    _print_comparison(console, Lake(project.lake_root), Truth.read(folder.truth))
+    _print_where_to_look(console, folder)
+    report_traces(materialized)
+    if materialized.failures:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def sqlite_without_fsync() -> Iterator[None]:
+    """SQLite hands its writes to the operating system and does not wait for the disk.
+
+    Dagster commits several times for each of some 2,000 materialized partitions; on a slow disk waiting for all of
+    them takes longer than the whole run. A demo that a power cut ends is simply run again.
+    """
+
+    def hand_over(connection: object, _: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", hand_over)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", hand_over)
+
+
+def _print_comparison(console: Console, lake: Lake, truth: Truth) -> None:
+    who = compare_identity(lake.read(tables.IDENTITY_MAP).to_pandas(), truth)
+    console.print("\n[bold]Against the truth[/bold]")
+    console.print(
+        f"  Customers: {who.customers:,} found, {who.people:,} people; "
+        f"pairs of records put together with precision {who.precision:.4f} and recall {who.recall:.4f}"
+    )
+    findings = pd.concat(lake.read(table).to_pandas().assign(analysis=name) for name, table in FINDINGS.items())
+    judged = compare_findings(findings, truth)
+    console.print(f"  Planted findings: {len(judged.found)} of {len(truth.planted)} found")
+    for planted in truth.planted:
+        mark = "[green]found[/green] " if planted in judged.found else "[red]missed[/red]"
+        where = f" at {planted.step}" if planted.step else ""
+        console.print(f"    {mark} {planted.analysis}: {planted.segment} = {planted.value}{where}; {planted.what}")
+    for kind, rows in (("follow from a planted one", judged.consequences), ("explained by nothing", judged.unplanted)):
+        console.print(f"  Further findings that {kind}" if kind.startswith("follow") else f"  Findings {kind}", end="")
+        console.print(f": {len(rows)}")
+        for row in rows.itertuples(index=False):
+            console.print(f"    {escape(' '.join(str(value) for value in row if value))}")
+
+
+def _print_where_to_look(console: Console, folder: DemoFolder) -> None:
+    console.print("\n[bold]Where to look[/bold]")
+    for what, where in (
+        ("Scorecard (open in a browser)", folder.lake / "reports" / "scorecard.html"),
+        ("Tables (Delta, Parquet)", folder.lake),
+        ("Project folder", folder.project),
+        ("Dagster UI on this result", "make dev"),
+    ):
+        console.print(f"  {what}: {where}", soft_wrap=True)

@@ -1,0 +1,125 @@
+"""What a run has to show for itself: plan, records, customers, journeys, findings, read from the lake."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cx_orchestration.commands.materialize import Materialized
+from cx_orchestration.model import tables
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.registry import Registry
+
+FINDINGS = {
+    "abandonment_hotspots": tables.ABANDONMENT_HOTSPOTS,
+    "support_shifts": tables.SUPPORT_SHIFTS,
+    "profitable_paths": tables.PROFITABLE_PATHS,
+    "change_priorities": tables.CHANGE_PRIORITIES,
+}
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The result of a run in numbers; ``findings`` holds the rows that count as findings, by analysis."""
+
+    days: str
+    plan: list[Row]
+    services: list[Row]
+    customers: int
+    events: int
+    journeys: list[Row]
+    findings: dict[str, list[Row]]
+    failures: list[Row]
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def summarise(materialized: Materialized, lake: Lake, engine: Engine, registry: Registry) -> Summary:
+    """Read the summary of what ``materialized`` left in the lake."""
+    counts = "SELECT service, count(*) AS n FROM rows GROUP BY service"
+    events = {row["service"]: row["n"] for row in _rows(engine, lake, tables.EVENTS, counts)}
+    rejected = {row["service"]: row["n"] for row in _rows(engine, lake, tables.REJECTED_RECORDS, counts)}
+    attempts = registry.latest()
+    services = [
+        {
+            "service": service,
+            "records": sum(a.records for a in attempts if a.service == service and a.day in materialized.days),
+            "events": events.get(service, 0),
+            "rejected": rejected.get(service, 0),
+            "failed_days": len({a.day for a in attempts if a.service == service and a.outcome == "failed"}),
+            "refused": materialized.refused.get(service, ""),
+        }
+        for service in [*materialized.services, *materialized.refused]
+    ]
+    findings = {
+        name: _rows(engine, lake, table, "SELECT * FROM rows WHERE is_finding ORDER BY p_adjusted, finding_id")
+        for name, table in FINDINGS.items()
+    }
+    plan = "SELECT rank, service, impact_score, complexity_score, disposition, status FROM rows ORDER BY rank"
+    journeys = (
+        "SELECT journey, status, count(*) AS instances, sum(revenue)::DOUBLE AS revenue, "
+        "sum(support_events)::BIGINT AS support_events FROM rows GROUP BY journey, status ORDER BY journey, status"
+    )
+    return Summary(
+        days=str(materialized.days),
+        plan=_rows(engine, lake, tables.INTEGRATION_PLAN, plan),
+        services=services,
+        customers=_rows(engine, lake, tables.CUSTOMERS, "SELECT count(*) AS n FROM rows")[0]["n"],
+        events=_rows(engine, lake, tables.EVENTS, "SELECT count(DISTINCT event_id) AS n FROM rows")[0]["n"],
+        journeys=_rows(engine, lake, tables.INSTANCES, journeys),
+        findings=findings,
+        failures=[{"asset": failure.asset, "message": failure.message} for failure in materialized.failures],
+    )
+
+
+def print_summary(summary: Summary, console: Console) -> None:
+    """Show a summary on a terminal."""
+    _print_table(console, "Integration plan", summary.plan)
+    _print_table(console, f"Services, {summary.days}", [_without(row, "refused") for row in summary.services])
+    for row in summary.services:
+        if row["refused"]:
+            console.print(f"  {row['service']}: {escape(row['refused'])}")
+    console.print(f"\n{summary.customers:,} customers, {summary.events:,} events", style="bold")
+    _print_table(console, "Journeys", summary.journeys)
+    for analysis, rows in summary.findings.items():
+        shown = ["journey", "step", "segment", "segment_value", "n", "value", "baseline", "effect", "p_adjusted"]
+        more = ["change", "net_value"] if analysis == "change_priorities" else []
+        _print_table(console, analysis.replace("_", " "), [{key: row[key] for key in shown + more} for row in rows])
+    for failure in summary.failures:
+        console.print(f"[red]failed[/red] {escape(failure['asset'])}: {escape(failure['message'])}")
+
+
+def _rows(engine: Engine, lake: Lake, table: tables.Table, sql: str) -> list[Row]:
+    return engine.query(sql, {"rows": lake.scan(table)}).to_pylist()  # type: ignore[no-any-return]
+
+
+def _without(row: Row, key: str) -> Row:
+    return {name: value for name, value in row.items() if name != key}
+
+
+def _print_table(console: Console, title: str, rows: list[Row]) -> None:
+    if not rows:
+        console.print(f"\n[bold]{title}[/bold]: none")
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name in rows[0]:
+        number = all(isinstance(row[name], int | float) or row[name] is None for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_text(value) for value in row.values()))
+    console.print()
+    console.print(table)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else escape(str(value))

@@ -1,0 +1,66 @@
+"""The code location: puts project, assets, resources, jobs, sensors and schedules together, here only.
+
+Belongs here: assembly. Does not belong here: anything that a test would want to call by itself.
+"""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from cx_orchestration.assets import catalog, exploration, identity, integration, journeys, landing, scoring
+from cx_orchestration.project import CXProject
+from cx_orchestration.resources.service import FederatedService, resource_key
+from cx_orchestration.resources.stores import EngineResource, LakeResource, ProjectResource, RegistryResource
+from cx_orchestration.sensors import customers, integration_runs, nightly, project_changes
+from cx_orchestration.sensors.jobs import customers_job, integration_job, planning_job
+
+DEMO_PROJECT = Path(__file__).parent / "demo" / "project"
+
+
+def build_defs(project: CXProject, *, lake: Path | None = None, **resources: object) -> dg.Definitions:
+    """All definitions of a project.
+
+    ``lake`` replaces the project's lake folder; ``resources`` replaces or adds resources by key: tests and the
+    benchmark pass their own, so nothing is ever patched.
+    """
+    root = str(lake or project.lake_root)
+    folder = str(project.folder)
+    by_default: dict[str, object] = {
+        "project": ProjectResource(folder=folder),
+        "lake": LakeResource(root=root),
+        "engine": EngineResource(),
+        "registry": RegistryResource(folder=folder, lake_root=root),
+        **{resource_key(name): FederatedService(project=folder, service=name) for name in project.services},
+    }
+    assets = [
+        *catalog.ASSETS,
+        *scoring.ASSETS,
+        *(asset for service in project.services.values() for asset in landing.landing_assets(project, service)),
+        *(integration.events_asset(project, service) for service in project.services.values()),
+        integration.customer_events_asset(project),
+        *identity.ASSETS,
+        *journeys.ASSETS,
+        *exploration.ASSETS,
+    ]
+    return dg.Definitions(
+        assets=assets,
+        resources={**by_default, **resources},
+        jobs=[planning_job, integration_job, customers_job],
+        schedules=[nightly.nightly_sync(project)],
+        sensors=[
+            integration_runs.integration_sensor(project),
+            customers.customers_sensor,
+            project_changes.project_sensor(project),
+        ],
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The code location of the project that ``CX_PROJECT`` names; without it, of the demo company."""
+    folder = os.environ.get("CX_PROJECT")
+    if folder is None:
+        return build_defs(CXProject.load(DEMO_PROJECT), lake=Path(".run/lake").resolve())
+    return build_defs(CXProject.load(folder))

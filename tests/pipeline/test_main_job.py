@@ -1,0 +1,157 @@
+"""The main job on a small company: every record arrives once, reruns change nothing, failures stay where they are."""
+
+import random
+from pathlib import Path
+
+import dagster as dg
+import pyarrow.compute as pc
+import pytest
+from demo_site import Site
+
+from cx_orchestration.definitions import build_defs
+from cx_orchestration.demo.company import Company
+from cx_orchestration.demo.compare import compare_identity
+from cx_orchestration.model import tables
+from cx_orchestration.model.days import DayRange
+
+
+def first_days(site: Site, count: int) -> DayRange:
+    days = site.project.days()
+    assert days is not None
+    return next(iter(days.chunks(count)))
+
+
+def test_every_record_of_every_service_lands_once(finished: Site, company: Company) -> None:
+    landed = {
+        f"{service}/{stream}": sorted(finished.lake.read(tables.landed(service, stream))["record_id"].to_pylist())
+        for service, streams in finished.project.services.items()
+        for stream in streams.streams
+    }
+    assert all(len(set(ids)) == len(ids) for ids in landed.values())
+    assert {name: len(ids) for name, ids in landed.items()} == {
+        f"{service}/{stream}": len(records.records)
+        for service, streams in company.records.items()
+        for stream, records in streams.items()
+    }
+
+
+def test_every_event_belongs_to_a_customer_and_to_one_sequence(finished: Site) -> None:
+    events = set(finished.lake.read(tables.EVENTS)["event_id"].to_pylist())
+    sequenced = finished.lake.read(tables.SEQUENCES)["event_id"].to_pylist()
+    assert len(sequenced) == len(events)
+    assert set(sequenced) == events
+
+
+def test_no_two_people_are_put_together(finished: Site, company: Company) -> None:
+    judged = compare_identity(finished.lake.read(tables.IDENTITY_MAP), company.truth)
+    assert (judged.precision, judged.absent, judged.unknown) == (1.0, 0, 0)
+    assert judged.recall > 0.8
+
+
+def test_every_phase_leaves_its_tables(finished: Site) -> None:
+    declared = {path for path in finished.lake.paths() if not path.startswith("landing/")}
+    assert declared == set(tables.DECLARED)
+
+
+def test_rerunning_partitions_in_any_order_changes_no_table(site: Site) -> None:
+    days = first_days(site, 6)
+    assert site.run(days).failures == []
+    before = site.hashes()
+    services = list(site.project.services)
+    order = random.Random(20260601)
+    for _ in range(4):
+        day = order.choice(list(days))
+        service = order.choice(services)
+        assert site.run(DayRange(day, day), select=f"landing/{service}/*,integration/{service}/events").failures == []
+    assert site.run(days, select="group:identity or group:journeys or group:exploration").failures == []
+    assert site.hashes() == before
+
+
+def test_days_landed_one_by_one_and_backwards_give_the_tables_of_one_run(site: Site, tmp_path: Path) -> None:
+    days = first_days(site, 3)
+    other = Site(Path(str(site.folder)).rename(tmp_path / "other"), site.environ)
+    for day in reversed(list(days)):
+        assert other.run(DayRange(day, day)).failures == []
+    backwards = other.hashes()
+    forwards = Site(other.folder, other.environ)
+    assert forwards.run(days).failures == []
+    assert {
+        path: value for path, value in forwards.hashes().items() if path.startswith(("landing", "integration"))
+    } == {path: value for path, value in backwards.items() if path.startswith(("landing", "integration"))}
+
+
+def test_a_service_that_is_down_fails_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CX_ZENDESK_URL", "http://127.0.0.1:9/zendesk")
+    result = site.run(first_days(site, 2))
+    failed = {failure.asset for failure in result.failures}
+    assert failed == {"landing/zendesk/tickets", "landing/zendesk/users"}
+    assert all(failure.trace == "" and "zendesk" in failure.message for failure in result.failures)
+    coverage = {row["service"]: row["status"] for row in site.lake.read(tables.COVERAGE).to_pylist()}
+    assert coverage["zendesk"] == "incomplete"
+    assert site.lake.read(tables.INSTANCES).num_rows > 0
+
+
+def test_a_wrong_token_is_one_clear_error_without_the_token(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CX_STRIPE_TOKEN", "sk_canary_0123456789")
+    result = site.run(first_days(site, 2))
+    assert {failure.asset.split("/")[1] for failure in result.failures} == {"stripe"}
+    assert all("credentials" in failure.message and failure.trace == "" for failure in result.failures)
+    assert not any("canary" in failure.message for failure in result.failures)
+
+
+def test_a_missing_variable_is_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CX_SURVEY_KEY")
+    result = site.run(first_days(site, 1))
+    assert [(failure.asset, "CX_SURVEY_KEY" in failure.message) for failure in result.failures] == [
+        ("landing/survey/responses", True)
+    ]
+
+
+def test_a_day_without_records_is_an_empty_partition_that_landed(site: Site, company: Company) -> None:
+    stream = company.records["survey"]["responses"]
+    assert len(stream.records) > 0
+    days = first_days(site, 12)
+    result = site.run(days, select="landing/survey/responses,integration/survey/events")
+    assert result.failures == []
+    with_records = set(site.lake.read(tables.landed("survey", "responses"))["day"].to_pylist())
+    assert with_records != set(days)
+    assert site.registry.landed_days("survey", ["responses"]) == set(days)
+
+
+def test_an_undecided_service_is_not_integrated_and_says_why(site: Site) -> None:
+    decisions = site.folder / "decisions.yaml"
+    text = decisions.read_text(encoding="utf-8")
+    blocks = text.split("  - service: ")
+    decisions.write_text("  - service: ".join(part for part in blocks if not part.startswith("survey")), "utf-8")
+    result = site.run(first_days(site, 1))
+    assert "survey" not in result.services
+    assert "decisions.yaml" in result.refused["survey"]
+    assert not site.lake.exists(tables.landed("survey", "responses"))
+
+
+def test_a_selected_asset_of_an_undecided_service_refuses_to_run(site: Site) -> None:
+    decisions = site.folder / "decisions.yaml"
+    decisions.write_text("decisions: []\n", encoding="utf-8")
+    defs = build_defs(site.project)
+    days = first_days(site, 1)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = defs.resolve_job_def("integration").execute_in_process(
+            instance=instance,
+            asset_selection=[dg.AssetKey(["landing", "survey", "responses"])],
+            partition_key=str(days.first),
+            raise_on_error=False,
+        )
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    assert "decisions.yaml" in (failure.step_failure_data.user_failure_data.description or "")
+
+
+def test_changes_of_a_partition_are_in_its_commit(finished: Site) -> None:
+    newest = finished.lake.history(tables.EVENTS)[0]
+    assert newest["run_id"]
+
+
+def test_amounts_are_exact_decimals(finished: Site, company: Company) -> None:
+    events = finished.lake.read(tables.EVENTS, {"service": "stripe"})
+    total = pc.sum(events["amount"]).as_py()
+    assert total is not None
+    assert total == total.quantize(total.__class__("0.01"))

@@ -1,0 +1,168 @@
+"""What makes runs happen: plan order, owed days once, a visible reason when nothing is requested."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+from demo_site import Site
+
+from cx_orchestration.definitions import build_defs
+from cx_orchestration.model import tables
+from cx_orchestration.sensors.integration_runs import MAX_ATTEMPTS
+from cx_orchestration.sensors.nightly import nightly_days
+from cx_orchestration.storage.registry import Attempt
+
+NOW = dt.datetime(2026, 6, 20, 8, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def tick(site: Site, sensor: str, instance: dg.DagsterInstance, cursor: str | None = None) -> Any:
+    defs = build_defs(site.project)
+    resources = dict(defs.resources or {})
+    with dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs, resources=resources) as context:
+        return defs.get_sensor_def(sensor).evaluate_tick(context)
+
+
+def record(site: Site, service: str, outcome: str, times: int = 1) -> None:
+    project = site.project
+    days = project.days()
+    assert days is not None
+    for number in range(times):
+        site.registry.record(
+            Attempt(service, stream, day, f"run{number}", NOW, outcome)  # type: ignore[arg-type]
+            for stream in project.services[service].streams
+            for day in days
+        )
+
+
+def test_owed_days_are_requested_in_plan_order_with_the_highest_priority_first(
+    site: Site, instance: dg.DagsterInstance
+) -> None:
+    requests = tick(site, "integration_runs", instance).run_requests or []
+    approved = site.project.plan.approved()
+    assert [request.tags["cx/service"] for request in requests] == approved
+    priorities = [int(request.tags["dagster/priority"]) for request in requests]
+    assert priorities == sorted(priorities, reverse=True)
+    assert len(set(priorities)) == len(approved)
+    assert requests[0].tags["dagster/asset_partition_range_start"] == "2026-06-01"
+    assert requests[0].tags["dagster/asset_partition_range_end"] == "2026-06-12"
+
+
+def test_a_request_that_still_runs_is_asked_for_under_the_same_key(site: Site, instance: dg.DagsterInstance) -> None:
+    first, second = (tick(site, "integration_runs", instance).run_requests or [] for _ in range(2))
+    assert [request.run_key for request in first] == [request.run_key for request in second]
+
+
+def test_a_failed_day_is_asked_for_again_under_another_key_until_a_person_has_to_look(
+    site: Site, instance: dg.DagsterInstance
+) -> None:
+    before = {
+        request.tags["cx/service"]: request.run_key
+        for request in tick(site, "integration_runs", instance).run_requests or []
+    }
+    record(site, "survey", "failed")
+    after = {
+        request.tags["cx/service"]: request.run_key
+        for request in tick(site, "integration_runs", instance).run_requests or []
+    }
+    assert after["survey"] != before["survey"]
+    assert after["stripe"] == before["stripe"]
+    record(site, "survey", "failed", times=MAX_ATTEMPTS)
+    given_up = tick(site, "integration_runs", instance).run_requests or []
+    assert "survey" not in {request.tags["cx/service"] for request in given_up}
+
+
+def test_a_service_that_does_not_answer_keeps_no_other_waiting(
+    site: Site, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CX_SEGMENT_TOKEN", "wrong")
+    requests = tick(site, "integration_runs", instance).run_requests or []
+    assert "segment" not in {request.tags["cx/service"] for request in requests}
+    assert len(requests) == len(site.project.plan.approved()) - 1
+
+
+def test_nothing_is_requested_when_all_days_have_landed(site: Site, instance: dg.DagsterInstance) -> None:
+    for service in site.project.services:
+        record(site, service, "landed")
+    evaluated = tick(site, "integration_runs", instance)
+    assert not evaluated.run_requests
+    assert evaluated.skip_message == "Every approved service has landed all its days."
+
+
+def test_when_no_service_answers_the_tick_fails_and_says_why(
+    site: Site, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in site.environ:
+        if name.endswith("_URL"):
+            monkeypatch.delenv(name)
+    with pytest.raises(dg.Failure, match="CX_SEGMENT_URL"):
+        tick(site, "integration_runs", instance)
+
+
+def test_a_cursor_of_another_time_starts_from_the_top_of_the_plan(site: Site, instance: dg.DagsterInstance) -> None:
+    requests = tick(site, "integration_runs", instance, cursor='{"garbage": [').run_requests or []
+    assert requests[0].tags["cx/service"] == site.project.plan.approved()[0]
+
+
+def test_without_decisions_nothing_is_requested(site: Site, instance: dg.DagsterInstance) -> None:
+    (site.folder / "decisions.yaml").write_text("decisions: []\n", encoding="utf-8")
+    evaluated = tick(site, "integration_runs", instance)
+    assert not evaluated.run_requests
+    assert "decisions.yaml" in (evaluated.skip_message or "")
+
+
+def test_the_nightly_sync_reads_yesterday_and_the_lookback_in_the_companys_time_zone(site: Site) -> None:
+    project = site.project
+    just_after_midnight_in_chicago = dt.datetime(2026, 6, 10, 5, 30, tzinfo=dt.UTC)
+    days = nightly_days(project, just_after_midnight_in_chicago)
+    assert days is not None
+    assert (days.first, days.last) == (dt.date(2026, 6, 6), dt.date(2026, 6, 9))
+    still_yesterday_in_chicago = dt.datetime(2026, 6, 10, 4, 30, tzinfo=dt.UTC)
+    earlier = nightly_days(project, still_yesterday_in_chicago)
+    assert earlier is not None
+    assert earlier.last == dt.date(2026, 6, 8)
+
+
+def test_the_nightly_sync_requests_one_run_a_service_best_rank_first(site: Site, instance: dg.DagsterInstance) -> None:
+    defs = build_defs(site.project)
+    at = dt.datetime(2026, 6, 10, 7, 30, tzinfo=dt.UTC)
+    with dg.build_schedule_context(instance=instance, scheduled_execution_time=at, resources=None) as context:
+        schedule = defs.get_schedule_def("nightly_sync")
+        requests = list(schedule(context, project=site.project))  # type: ignore[arg-type]
+    assert [request.tags["cx/service"] for request in requests] == site.project.plan.approved()
+    assert {request.tags["dagster/asset_partition_range_end"] for request in requests} == {"2026-06-09"}
+
+
+def test_the_nightly_sync_ends_with_the_project(site: Site) -> None:
+    assert nightly_days(site.project, dt.datetime(2026, 9, 1, tzinfo=dt.UTC)) is None
+
+
+def test_a_changed_project_is_planned_again_once_and_an_invalid_one_is_not(
+    site: Site, instance: dg.DagsterInstance
+) -> None:
+    first = tick(site, "project_changes", instance)
+    assert len(first.run_requests or []) == 1
+    again = tick(site, "project_changes", instance, cursor=first.cursor)
+    assert not again.run_requests
+    scoring = site.folder / "scoring.yaml"
+    text = scoring.read_text(encoding="utf-8")
+    defs = build_defs(site.project)
+    scoring.write_text(text + "\nformular: mean\n", encoding="utf-8")
+    context = dg.build_sensor_context(instance=instance, cursor=first.cursor, definitions=defs)
+    with context:
+        invalid = defs.get_sensor_def("project_changes").evaluate_tick(context)
+    assert not invalid.run_requests
+    assert "scoring.yaml" in (invalid.skip_message or "")
+
+
+def test_customers_follow_once_events_have_changed(finished: Site, site: Site, instance: dg.DagsterInstance) -> None:
+    assert "No events yet" in (tick(site, "customers_and_journeys_runs", instance).skip_message or "")
+    (request,) = tick(finished, "customers_and_journeys_runs", instance).run_requests or []
+    assert request.run_key == f"events-version-{finished.lake.version(tables.EVENTS)}"
