@@ -4,6 +4,7 @@ Belongs here: assembly. Does not belong here: anything that a test would want to
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -18,7 +19,9 @@ from cx_orchestration.sensors.jobs import customers_job, integration_job, planni
 DEMO_PROJECT = Path(__file__).parent / "demo" / "project"
 
 
-def build_defs(project: CXProject, *, lake: Path | None = None, **resources: object) -> dg.Definitions:
+def build_defs(
+    project: CXProject, *, lake: Path | None = None, resources: Mapping[str, object] | None = None
+) -> dg.Definitions:
     """All definitions of a project.
 
     ``lake`` replaces the project's lake folder; ``resources`` replaces or adds resources by key: tests and the
@@ -45,7 +48,7 @@ def build_defs(project: CXProject, *, lake: Path | None = None, **resources: obj
     ]
     return dg.Definitions(
         assets=assets,
-        resources={**by_default, **resources},
+        resources={**by_default, **(resources or {})},
         jobs=[planning_job, integration_job, customers_job],
         schedules=[nightly.nightly_sync(project)],
         sensors=[

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cx_orchestration.commands.processes import python, running, wait_for_file
-from cx_orchestration.model.failures import PermanentFailure
+import orjson
 
-#: Marks a folder as ours, so that only such a folder is ever emptied.
-_MARKER = ".cx-demo"
+from cx_orchestration.commands.processes import python, running, wait_for_file
+from cx_orchestration.demo.company import SEED
+from cx_orchestration.model.failures import PermanentFailure
 
 _DAGSTER_YAML = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
 
@@ -21,6 +21,16 @@ load_from:
       module_name: cx_orchestration.definitions
       location_name: cx_orchestration
 """
+
+
+@dataclass(frozen=True)
+class DemoCompany:
+    """What makes one demo company: the same numbers, the same company."""
+
+    customers: int = 5_000
+    days: int = 90
+    seed: int = SEED
+    null: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,15 +63,24 @@ class DemoFolder:
     def log(self) -> Path:
         return self.root / "services.log"
 
-    def start_anew(self) -> None:
-        """Empty the folder, if it is one of ours, and make it ready. Raises ``PermanentFailure`` if it is not."""
-        if self.root.exists() and any(self.root.iterdir()) and not (self.root / _MARKER).exists():
+    def start_anew(self, company: DemoCompany) -> None:
+        """Empty the folder, if it is one of ours, and make it this company's. Raises ``PermanentFailure`` if not."""
+        if self.root.exists() and any(self.root.iterdir()) and not self._marker.exists():
             raise PermanentFailure(f"{self.root} is not empty and no demo folder: choose another with --dir")
         shutil.rmtree(self.root, ignore_errors=True)
         self.dagster_home.mkdir(parents=True)
-        (self.root / _MARKER).touch()
+        self._marker.write_bytes(orjson.dumps(company))
         (self.dagster_home / "dagster.yaml").write_text(_DAGSTER_YAML, encoding="utf-8")
         self.workspace.write_text(_WORKSPACE_YAML, encoding="utf-8")
+
+    def company(self) -> DemoCompany | None:
+        """The company whose folder this is, or ``None`` while it is nobody's."""
+        return DemoCompany(**orjson.loads(self._marker.read_bytes())) if self._marker.exists() else None
+
+    @property
+    def _marker(self) -> Path:
+        """Marks a folder as ours, so that only such a folder is ever emptied."""
+        return self.root / ".cx-demo.json"
 
     def environment(self) -> dict[str, str]:
         """What processes that work on this company need besides the services' addresses."""
@@ -72,15 +91,15 @@ class DemoFolder:
 
 
 @contextmanager
-def serving(folder: DemoFolder, *, customers: int, days: int, seed: int, null: bool) -> Iterator[int]:
+def serving(folder: DemoFolder, company: DemoCompany) -> Iterator[int]:
     """The company's services, reachable through this process's environment while the block runs; gives their pid."""
     ready = folder.root / "services.json"
     ready.unlink(missing_ok=True)
     command = python(
         "cx_orchestration.demo.serve",
-        *("--customers", str(customers), "--days", str(days), "--seed", str(seed)),
+        *("--customers", str(company.customers), "--days", str(company.days), "--seed", str(company.seed)),
         *("--project", str(folder.project), "--truth", str(folder.truth), "--ready", str(ready)),
-        *(["--null"] if null else []),
+        *(["--null"] if company.null else []),
     )
     with running(command, log=folder.log) as process:
         os.environ.update(wait_for_file(ready, process, folder.log))

@@ -14,7 +14,7 @@ from rich.markup import escape
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
-from cx_orchestration.commands.company import DemoFolder, serving
+from cx_orchestration.commands.company import DemoCompany, DemoFolder, serving
 from cx_orchestration.commands.materialize import materialize_project
 from cx_orchestration.commands.run import dagster_instance, report_traces, summary_of
 from cx_orchestration.commands.summary import FINDINGS, print_summary
@@ -37,10 +37,11 @@ def demo(
     """Run the main job on a demo company and compare the result with the truth."""
     console = terminal()
     folder = DemoFolder(directory.resolve())
-    folder.start_anew()
+    company = DemoCompany(customers=customers, days=days, seed=seed, null=null)
+    folder.start_anew(company)
     console.print(f"Starting a company of {customers:,} people and {days} days, seven services over HTTP ...")
     with (
-        serving(folder, customers=customers, days=days, seed=seed, null=null),
+        serving(folder, company),
         sqlite_without_fsync(),
         dagster_instance() as instance,
     ):

@@ -9,18 +9,14 @@ from typing import Annotated
 
 import typer
 
-from cx_orchestration.commands.company import DemoFolder, serving
+from cx_orchestration.commands.company import DemoCompany, DemoFolder, serving
 from cx_orchestration.commands.processes import running
 from cx_orchestration.commands.terminal import terminal
-from cx_orchestration.demo.company import SEED
 from cx_orchestration.model.failures import TransientFailure
 
 
 def dev(
     port: Annotated[int, typer.Option(help="Port of the UI; 0 takes a free one")] = 3000,
-    customers: Annotated[int, typer.Option(min=50, help="How many people the company knows")] = 5_000,
-    days: Annotated[int, typer.Option(min=10, help="How many days of history it has")] = 90,
-    seed: Annotated[int, typer.Option(help="Another seed, another company")] = SEED,
     directory: Annotated[Path, typer.Option("--dir", help="Where the company is kept")] = Path(".run/demo"),
 ) -> None:
     """Open the Dagster UI on the demo company, with its services running, until Ctrl-C.
@@ -29,8 +25,10 @@ def dev(
     """
     console = terminal()
     folder = DemoFolder(directory.resolve())
-    if not folder.dagster_home.exists():
-        folder.start_anew()
+    company = folder.company()
+    if company is None:
+        company = DemoCompany()
+        folder.start_anew(company)
     stop = threading.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: stop.set())
@@ -38,7 +36,7 @@ def dev(
     log = folder.root / "dagster.log"
     command = [str(Path(sys.executable).with_name("dagster")), "dev", "-w", str(folder.workspace)]
     with (
-        serving(folder, customers=customers, days=days, seed=seed, null=False),
+        serving(folder, company),
         running([*command, "-h", "127.0.0.1", "-p", str(chosen)], log=log) as ui,
     ):
         console.print(f"Dagster UI: http://127.0.0.1:{chosen}  (Ctrl-C stops it and the services; log: {log})")

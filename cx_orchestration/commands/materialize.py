@@ -60,7 +60,7 @@ def materialize_project(
     ``select`` is an asset selection in Dagster's syntax, or asset keys separated by commas; assets outside it are left
     alone. A service whose run fails still has its good days mapped.
     """
-    defs = build_defs(project, lake=lake, **(resources or {}))
+    defs = build_defs(project, lake=lake, resources=resources)
     graph = defs.resolve_asset_graph()
     runner = _Runner(defs, instance, _selected_keys(defs, select))
     failures = list(runner.run(planning_job.name, PLANNING.resolve(graph)))
@@ -108,7 +108,7 @@ def _failure(event: dg.DagsterEvent) -> AssetFailure:
 
 
 def _selected_keys(defs: dg.Definitions, select: str | None) -> Set[dg.AssetKey]:
-    """The assets that ``select`` names: Dagster's selection syntax, or keys, ``*`` for any text, separated by commas."""
+    """The assets that ``select`` names: Dagster's selection syntax, or keys separated by commas, ``*`` for any text."""
     graph = defs.resolve_asset_graph()
     if select is None:
         return graph.get_all_asset_keys()

@@ -20,6 +20,15 @@ FINDINGS = {
     "change_priorities": tables.CHANGE_PRIORITIES,
 }
 
+_TITLES = {
+    "abandonment_hotspots": "Abandonment hotspots: share who give up, against the others at the step",
+    "support_shifts": "Support shifts: share who turn to support, against the others at the step",
+    "profitable_paths": "Profitable paths: revenue per customer, against the others; with less support",
+    "change_priorities": "Change priorities: what a repair is worth, with its 95% interval",
+}
+_CLUSTER = ["step", "segment", "segment_value", "n", "value", "baseline", "effect_low", "effect_high", "p_adjusted"]
+_CHANGE = ["change", "n", "net_value_low", "net_value", "net_value_high", "p_adjusted"]
+
 Row = dict[str, Any]
 
 
@@ -88,9 +97,8 @@ def print_summary(summary: Summary, console: Console) -> None:
     console.print(f"\n{summary.customers:,} customers, {summary.events:,} events", style="bold")
     _print_table(console, "Journeys", summary.journeys)
     for analysis, rows in summary.findings.items():
-        shown = ["journey", "step", "segment", "segment_value", "n", "value", "baseline", "effect", "p_adjusted"]
-        more = ["change", "net_value"] if analysis == "change_priorities" else []
-        _print_table(console, analysis.replace("_", " "), [{key: row[key] for key in shown + more} for row in rows])
+        shown = _CHANGE if analysis == "change_priorities" else _CLUSTER
+        _print_table(console, _TITLES[analysis], [{key: row[key] for key in shown} for row in rows])
     for failure in summary.failures:
         console.print(f"[red]failed[/red] {escape(failure['asset'])}: {escape(failure['message'])}")
 

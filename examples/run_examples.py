@@ -1,0 +1,117 @@
+"""Runs the two example projects on their logs, in folders of their own, and checks that nothing got lost on the way.
+
+Belongs here: a copy of each project, its run with ``cx run``, and the comparison of what went in with what came out.
+Does not belong here: taking the logs (``take_logs.py``).
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from take_logs import LOGS, PACKAGES, LogNotThere, Taken, take
+
+from cx_orchestration.model import tables
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
+
+HERE = Path(__file__).parent
+
+#: Where the copies are made and run: what was there before is removed.
+OUT = HERE.parent / ".run" / "examples"
+
+Summary = dict[str, Any]
+
+
+def prepare(name: str, project: Path, packages: Path = PACKAGES) -> Taken:
+    """Make ``project`` a fresh copy of an example with its log in place. Raises ``LogNotThere``."""
+    shutil.rmtree(project, ignore_errors=True)
+    shutil.copytree(HERE / name, project)
+    return take(name, project, packages)
+
+
+def mismatches(taken: Taken, summary: Summary, lake: Lake) -> list[str]:
+    """What of the log did not come out as it went in; the summary is that of ``cx run --json``."""
+    records = sum(service["records"] for service in summary["services"])
+    events = sum(service["events"] for service in summary["services"])
+    rejected = sum(service["rejected"] for service in summary["services"])
+    compared = [
+        ("rows of the log and records landed", taken.rows, records),
+        ("records landed and events with rejections", records, events + rejected),
+        ("events and distinct events", events, summary["events"]),
+        ("customers of the log and customers", taken.customers, summary["customers"]),
+    ]
+    if taken.money is not None:
+        compared.append(("money of the log and of events", taken.money, _money(lake)))
+    found = [f"{what}: {one:,} is not {other:,}" for what, one, other in compared if one != other]
+    found += [f"{failure['asset']} failed: {failure['message']}" for failure in summary["failures"]]
+    return found + ([] if summary["journeys"] else ["no customer is on a journey"])
+
+
+def shown(name: str, taken: Taken, summary: Summary) -> Iterator[str]:
+    """A run in a few lines."""
+    (service,) = summary["services"]
+    yield f"{name}: {taken.rows:,} rows of {LOGS[name].package}, {summary['days']}"
+    yield (
+        f"  {service['records']:,} records landed = {service['events']:,} events + {service['rejected']:,} rejected, "
+        f"{summary['customers']:,} customers"
+    )
+    if taken.money is not None:
+        yield f"  {taken.money:,} in purchases, to the cent"
+    for journey, rows in groupby(summary["journeys"], key=lambda row: row["journey"]):
+        yield f"  {journey}: " + ", ".join(f"{row['instances']:,} instances {row['status']}" for row in rows)
+    for analysis, findings in summary["findings"].items():
+        yield f"  {analysis.replace('_', ' ')}: {len(findings) or 'no'} finding{'' if len(findings) == 1 else 's'}"
+        for finding in findings:
+            where = " at ".join(filter(None, [f"{finding['segment']} {finding['segment_value']}", finding["step"]]))
+            yield (
+                f"    {where}: {finding['value']:.3g} of {finding['n']:,}, the others {finding['baseline']:.3g} "
+                f"(adjusted p {finding['p_adjusted']:.1g})"
+            )
+
+
+def run(name: str, packages: Path) -> list[str]:
+    """Run one example with ``cx run`` and print what came out; returns what is wrong."""
+    project = OUT / name
+    taken = prepare(name, project, packages)
+    file, log = project / "summary.json", project / "run.log"
+    command = [str(Path(sys.executable).with_name("cx")), "run", "--project", str(project), "--json", str(file)]
+    with log.open("w", encoding="utf-8") as output:
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=False)  # noqa: S603  # our own
+    if not file.exists():
+        return [f"'cx run' ended with {done.returncode} and without a summary; see {log}"]
+    summary: Summary = json.loads(file.read_text(encoding="utf-8"))
+    print("\n".join(shown(name, taken, summary)))
+    print(f"  tables in {project / 'lake'}, the whole output in {log}\n")
+    return mismatches(taken, summary, Lake(project / "lake"))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the examples; the exit code is 1 if a log is not there or a number does not add up."""
+    parser = argparse.ArgumentParser(description="Run the two example projects on their logs.")
+    parser.add_argument("--packages", type=Path, default=PACKAGES, help="where the packages are installed")
+    asked = parser.parse_args(arguments)
+    wrong = []
+    for name in LOGS:
+        try:
+            wrong += [f"{name}: {what}" for what in run(name, asked.packages)]
+        except LogNotThere as missing:
+            wrong.append(str(missing))
+    for what in wrong:
+        print(f"error: {what}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _money(lake: Lake) -> Decimal:
+    rows = Engine().query("SELECT coalesce(sum(amount), 0) AS money FROM events", {"events": lake.scan(tables.EVENTS)})
+    return Decimal(rows.to_pylist()[0]["money"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
