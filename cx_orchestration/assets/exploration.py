@@ -38,7 +38,7 @@ def _analysis(table: tables.Table, analyse: Analyse, about: str) -> dg.AssetsDef
         lake: dg.ResourceParam[Lake],
         engine: dg.ResourceParam[Engine],
     ) -> dg.MaterializeResult:
-        as_of = complete_until(lake, engine, project.zone, start=project.settings.start_date)
+        as_of = complete_until(lake, project.zone, start=project.settings.start_date)
         rows = analyse(lake, engine, project, as_of)
         lake.replace(table, rows, run_id=context.run.run_id)
         found = pc.sum(rows["is_finding"]).as_py() or 0

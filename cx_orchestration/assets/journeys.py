@@ -38,7 +38,7 @@ def steps_and_instances(
     engine: dg.ResourceParam[Engine],
 ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
     """The customers' ways through every journey map, up to the end of the newest day that has events."""
-    as_of = complete_until(lake, engine, project.zone, start=project.settings.start_date)
+    as_of = complete_until(lake, project.zone, start=project.settings.start_date)
     summary = fold_journeys(
         lake,
         engine,

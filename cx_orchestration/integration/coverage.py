@@ -49,12 +49,13 @@ def coverage(
     return pa.Table.from_pylist(rows, schema=tables.COVERAGE.schema)
 
 
-def complete_until(lake: Lake, engine: Engine, zone: ZoneInfo, *, start: dt.date) -> dt.datetime:
+def complete_until(lake: Lake, zone: ZoneInfo, *, start: dt.date) -> dt.datetime:
     """The instant, in UTC, up to which customers can be judged: the end of the newest day that has events.
 
     Without any events it is the beginning of ``start``.
     """
-    newest = engine.query("SELECT max(day) AS day FROM events", {"events": lake.scan(tables.EVENTS)}).to_pylist()[0]
-    if newest["day"] is None:
+    days = lake.partition_values(tables.EVENTS, "day")
+    if not days:
         return DayRange(start, start).bounds(zone)[0]
-    return DayRange(newest["day"], newest["day"]).bounds(zone)[1]
+    newest = dt.date.fromisoformat(days[-1])
+    return DayRange(newest, newest).bounds(zone)[1]

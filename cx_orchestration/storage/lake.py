@@ -80,6 +80,13 @@ class Lake:
         chosen = ", ".join(f'"{name}"' for name in columns) if columns else "*"
         return Engine().query(f"SELECT {chosen} FROM rows", {"rows": self.scan(table, where, version=version)})
 
+    def partition_values(self, table: Table, column: str) -> list[str]:
+        """The values of a partition column that have rows, as text in ascending order; no file is opened."""
+        if not self.exists(table):
+            return []
+        partitions = DeltaTable(str(self._path(table))).partitions()
+        return sorted({partition[column] for partition in partitions})
+
     def exists(self, table: Table) -> bool:
         return DeltaTable.is_deltatable(str(self._path(table)))
 

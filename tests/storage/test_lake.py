@@ -110,6 +110,13 @@ def test_the_content_hash_ignores_order_and_time_of_extraction_but_no_value(lake
     assert lake.content_hash(CHARGES) != first
 
 
+def test_partition_values_are_those_that_have_rows(lake: Lake) -> None:
+    lake.replace(CHARGES, records(1, 3), where={"day": (day(1), day(3))}, run_id="a")
+    lake.replace(CHARGES, records(), where={"day": day(1)}, run_id="b")
+    assert lake.partition_values(CHARGES, "day") == ["2026-06-03"]
+    assert lake.partition_values(REJECTED_RECORDS, "day") == []
+
+
 def test_a_table_never_written_reads_as_empty(lake: Lake) -> None:
     assert lake.read(CHARGES).schema == CHARGES.schema
     assert lake.version(CHARGES) is None
