@@ -192,6 +192,7 @@ def fold_bucket(events: Events, chart: TransitionTable, *, as_of: dt.datetime, s
         stage=stages.take(pa.array(step)),
         status=_STATUS.take(pa.array(status)),
         last_event_id=events.rows.column("event_id").take(last_event),
+        last_event_at=events.rows.column("occurred_at").take(last_event),
         steps=moves,
         deviations=deviations,
         support_events=contacts,

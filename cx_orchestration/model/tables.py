@@ -327,6 +327,7 @@ INSTANCES = Table(
         ("stage", text),
         ("status", text),
         ("last_event_id", text),
+        ("last_event_at", time),
         ("steps", whole),
         ("deviations", whole),
         ("support_events", whole),

@@ -25,6 +25,9 @@ from cx_orchestration.storage.scan import Scan
 Bound = str | int | dt.date | tuple[dt.date, dt.date] | tuple[int, int]
 
 _COMMIT_ATTEMPTS = 8
+
+# Delta forgets versions after 30 days unless it is told to keep them; here they are the history.
+_KEEP_VERSIONS = "interval 36500 days"
 _UNREADABLE_FEATURES = {"deletionVectors", "columnMapping"}
 
 
@@ -125,6 +128,7 @@ class Lake:
                 schema=table.schema,
                 partition_by=list(table.partition_by) or None,
                 description=table.grain,
+                configuration={"delta.logRetentionDuration": _KEEP_VERSIONS},
                 mode="ignore",
             )
 
