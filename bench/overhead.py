@@ -13,7 +13,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import typer
 from meter import Landed, Meter, metered_resources
@@ -21,14 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from cx_orchestration.commands.company import DemoCompany, DemoFolder, serving
-from cx_orchestration.commands.demo import sqlite_without_fsync
+from cx_orchestration.commands.demo import held_against_truth, sqlite_without_fsync
 from cx_orchestration.commands.materialize import Materialized, materialize_project
 from cx_orchestration.commands.run import dagster_instance, report_traces, summary_of
-from cx_orchestration.commands.summary import FINDINGS, print_summary
+from cx_orchestration.commands.summary import print_summary
 from cx_orchestration.commands.terminal import terminal
-from cx_orchestration.demo.compare import compare_findings, compare_identity
 from cx_orchestration.demo.truth import Truth
-from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.lake import Lake
@@ -113,10 +110,7 @@ def measure(folder: DemoFolder, company: DemoCompany) -> Account:
 def compare(project: CXProject, materialized: Materialized, folder: DemoFolder) -> None:
     """What ``cx demo`` does after the run: the summary, and the results held against the truth."""
     print_summary(summary_of(project, materialized, None), Console(file=io.StringIO(), width=120))
-    lake, truth = Lake(project.lake_root), Truth.read(folder.truth)
-    compare_identity(lake.read(tables.IDENTITY_MAP), truth)
-    findings = (lake.read(table).to_pandas().assign(analysis=name) for name, table in FINDINGS.items())
-    compare_findings(pd.concat(findings), truth)
+    held_against_truth(Lake(project.lake_root), Truth.read(folder.truth))
 
 
 def parts_table(account: Account) -> Table:

@@ -40,6 +40,7 @@ COMMANDS = {
     "probe": _Command("probe", "probe", "Ask each stream of a service for a page: is it there and as declared?"),
     "demo": _Command("demo", "demo", "Run the main job on a demo company and compare the result with the truth."),
     "dev": _Command("dev", "dev", "Open the Dagster UI on the demo company, with its services running."),
+    "prune": _Command("prune", "prune", "Delete old runs of the Dagster instance that nothing rests on."),
     "schema": _Command("project_folder", "schema", "Write the JSON Schemas of the YAML files, or check them."),
 }
 
@@ -68,6 +69,9 @@ class _Commands(TyperGroup):
         except Failure as failure:
             typer.echo(f"error: {failure}", err=True)
             raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted: what was committed stays; the same command does the rest", err=True)
+            raise typer.Exit(130) from None
 
 
 app = typer.Typer(

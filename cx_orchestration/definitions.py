@@ -47,7 +47,7 @@ def build_defs(
         *exploration.ASSETS,
     ]
     return dg.Definitions(
-        assets=assets,
+        assets=_owned(assets, project.settings.owner),
         resources={**by_default, **(resources or {})},
         jobs=[planning_job, integration_job, customers_job],
         schedules=[nightly.nightly_sync(project)],
@@ -58,6 +58,15 @@ def build_defs(
         ],
         executor=dg.in_process_executor,
     )
+
+
+def _owned(assets: list[dg.AssetsDefinition], owner: str) -> list[dg.AssetsDefinition]:
+    """The assets, those that no service owns under the project's owner."""
+
+    def with_owner(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec if spec.owners or not owner else spec.replace_attributes(owners=[owner])
+
+    return list(dg.map_asset_specs(with_owner, assets))
 
 
 @dg.definitions

@@ -27,8 +27,8 @@ def table_spec(table: Table, **more: Any) -> dict[str, Any]:
 
 
 def table_metadata(table: Table) -> dict[str, Any]:
-    """Metadata of an asset that says which table it is and what columns it has."""
-    columns = [dg.TableColumn(field.name, str(field.type)) for field in table.schema]
+    """Metadata of an asset that says which table it is, what columns it has and what they mean."""
+    columns = [dg.TableColumn(field.name, str(field.type), table.meanings.get(field.name)) for field in table.schema]
     return {"dagster/column_schema": dg.TableSchema(columns=columns), "lake_table": table.path}
 
 

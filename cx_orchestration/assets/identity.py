@@ -5,7 +5,7 @@ import datetime as dt
 import dagster as dg
 
 from cx_orchestration.assets.edge import markdown_table, row_count, table_asset
-from cx_orchestration.identity.customers import build_customers
+from cx_orchestration.identity.customers import build_customers, export_documents
 from cx_orchestration.identity.keys import normalise_profiles
 from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.quality import identity_quality
@@ -17,7 +17,9 @@ from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
 
-@table_asset(tables.PROFILES, kinds={"duckdb", "deltalake"}, deps=[["integration", "customer_events"]])
+@table_asset(
+    tables.PROFILES, kinds={"duckdb", "deltalake"}, deps=[["integration", "customer_events"]], pool="customers"
+)
 def profiles(
     context: dg.AssetExecutionContext,
     project: dg.ResourceParam[CXProject],
@@ -31,7 +33,7 @@ def profiles(
     return dg.MaterializeResult(metadata=row_count(normalised.profiles.num_rows, keys_that_do_not_link=dropped))
 
 
-@table_asset(tables.LINKS, kinds={"duckdb", "deltalake"}, deps=[["identity", "profiles"]])
+@table_asset(tables.LINKS, kinds={"duckdb", "deltalake"}, deps=[["identity", "profiles"]], pool="customers")
 def links(
     context: dg.AssetExecutionContext,
     project: dg.ResourceParam[CXProject],
@@ -46,6 +48,7 @@ def links(
 @table_asset(
     tables.IDENTITY_MAP,
     deps=[["identity", "links"]],
+    pool="customers",
     check_specs=[
         dg.AssetCheckSpec(
             "no_service_is_a_silo",
@@ -87,6 +90,7 @@ def identity_map(
     tables.CUSTOMERS,
     kinds={"duckdb", "deltalake"},
     deps=[["identity", "identity_map"], ["integration", "customer_events"]],
+    pool="customers",
 )
 def customers(
     context: dg.AssetExecutionContext,
@@ -94,10 +98,15 @@ def customers(
     lake: dg.ResourceParam[Lake],
     engine: dg.ResourceParam[Engine],
 ) -> dg.MaterializeResult:
-    """One Customer document a person: identity, surviving profile and ordered events."""
+    """One Customer document a person: identity, surviving profile and ordered events; also as JSON Lines in the lake.
+
+    The file ``exports/customers.jsonl`` in the lake's folder holds what the table's column ``document`` does.
+    """
     built = build_customers(lake, engine, project.identity, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
     facts = {name: count for name, count in vars(built).items() if name != "customers"}
-    return dg.MaterializeResult(metadata=row_count(built.customers, **facts))
+    exported = export_documents(lake, engine, lake.root / "exports")
+    documents = dg.MetadataValue.path(str(exported))
+    return dg.MaterializeResult(metadata=row_count(built.customers, documents=documents, **facts))
 
 
 ASSETS = [profiles, links, identity_map, customers]

@@ -1,6 +1,7 @@
 """Phase 4, integration: landed days become customer events; then what all services together have and lack."""
 
 import datetime as dt
+from functools import partial
 
 import dagster as dg
 
@@ -8,12 +9,13 @@ from cx_orchestration.assets.edge import markdown_table, row_count, table_asset,
 from cx_orchestration.integration.coverage import coverage
 from cx_orchestration.integration.mapping import map_events
 from cx_orchestration.model import tables
+from cx_orchestration.model.failures import Failure
 from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.partitions import ONE_RUN_PER_RANGE, daily_partitions, days_of
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
-from cx_orchestration.storage.registry import Registry
+from cx_orchestration.storage.registry import MAPPING, Attempt, Registry
 
 
 def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.AssetsDefinition:
@@ -43,8 +45,17 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
         project: dg.ResourceParam[CXProject],
         lake: dg.ResourceParam[Lake],
         engine: dg.ResourceParam[Engine],
+        registry: dg.ResourceParam[Registry],
     ) -> dg.MaterializeResult:
-        mapped = map_events(engine, lake, project.services[service], days_of(context), run_id=context.run.run_id)
+        days, now = days_of(context), dt.datetime.now(dt.UTC)
+        attempt = partial(Attempt, service, MAPPING, run_id=context.run.run_id, attempted_at=now)
+        try:
+            mapped = map_events(engine, lake, project.services[service], days, run_id=context.run.run_id)
+        except Failure as failure:
+            family, message = type(failure).__name__, str(failure)
+            registry.record(attempt(day, outcome="failed", failure=family, message=message) for day in days)
+            raise
+        registry.record(attempt(day, outcome="landed", records=mapped.events.get(day, 0)) for day in days)
         for day, count in mapped.events.items():
             context.add_asset_metadata(row_count(count), partition_key=day.isoformat())
         return dg.MaterializeResult(
@@ -86,8 +97,8 @@ def customer_events_asset(project: CXProject) -> dg.AssetsDefinition:
             engine,
             days=project.days(),
             landed={
-                service: registry.landed_days(service, declaration.streams)
-                for service, declaration in project.services.items()
+                service: {day for day, state in registry.days(service, declared.streams).items() if state.integrated}
+                for service, declared in project.services.items()
             },
             refused=project.refusals(),
         )

@@ -3,9 +3,10 @@
 import dagster as dg
 
 from cx_orchestration.assets.edge import markdown_table, row_count, table_asset, table_spec, told_plainly
-from cx_orchestration.integration.coverage import complete_until
+from cx_orchestration.integration.coverage import newest_day_end
+from cx_orchestration.journeys.completeness import transition_metadata
 from cx_orchestration.journeys.fold import fold_journeys
-from cx_orchestration.journeys.pictures import to_mermaid
+from cx_orchestration.journeys.pictures import declared_maps, declared_steps, to_mermaid
 from cx_orchestration.journeys.sequences import build_sequences
 from cx_orchestration.model import tables
 from cx_orchestration.project import CXProject
@@ -13,7 +14,7 @@ from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
 
-@table_asset(tables.SEQUENCES, kinds={"duckdb", "deltalake"}, deps=[["identity", "identity_map"]])
+@table_asset(tables.SEQUENCES, kinds={"duckdb", "deltalake"}, deps=[["identity", "identity_map"]], pool="customers")
 def sequences(
     context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], engine: dg.ResourceParam[Engine]
 ) -> dg.MaterializeResult:
@@ -29,6 +30,14 @@ def sequences(
         for table in (tables.STEPS, tables.INSTANCES)
     ],
     name="journeys_fold",
+    pool="customers",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "transitions_carry_their_metadata",
+            asset=["journeys", "steps"],
+            description="Warns of moves whose events lack metadata that the map's transition requires (R2).",
+        )
+    ],
 )
 @told_plainly
 def steps_and_instances(
@@ -38,7 +47,7 @@ def steps_and_instances(
     engine: dg.ResourceParam[Engine],
 ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
     """The customers' ways through every journey map, up to the end of the newest day that has events."""
-    as_of = complete_until(lake, project.zone, start=project.settings.start_date)
+    as_of = newest_day_end(lake, project.zone, start=project.settings.start_date)
     summary = fold_journeys(
         lake,
         engine,
@@ -53,11 +62,29 @@ def steps_and_instances(
         f"map_{name}": dg.MetadataValue.md(f"```mermaid\n{to_mermaid(journey)}\n```")
         for name, journey in project.journeys.items()
     }
-    facts = {"as_of": as_of.isoformat(), "journeys": markdown_table(counts), **pictures}
+    facts = {
+        "as_of": as_of.isoformat(),
+        "journeys": markdown_table(counts),
+        "maps": markdown_table(declared_maps(project.maps)),
+        "steps_of_maps": markdown_table(declared_steps(project.maps)),
+        **pictures,
+    }
+    carried = transition_metadata(lake, engine, project.maps).to_pylist()
     moves = sum(journey.moves + journey.deviations for journey in summary.journeys)
     instances = sum(journey.active + journey.completed + journey.abandoned for journey in summary.journeys)
     return (
-        dg.MaterializeResult(asset_key=["journeys", "steps"], metadata=row_count(moves, **facts)),
+        dg.MaterializeResult(
+            asset_key=["journeys", "steps"],
+            metadata=row_count(moves, **facts),
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name="transitions_carry_their_metadata",
+                    passed=all(row["carried"] == row["moves"] for row in carried),
+                    severity=dg.AssetCheckSeverity.WARN,
+                    metadata={"by_service": markdown_table(carried)},
+                )
+            ],
+        ),
         dg.MaterializeResult(asset_key=["journeys", "instances"], metadata=row_count(instances, **facts)),
     )
 

@@ -61,7 +61,11 @@ def _attempts(result: Landing, service: str, stream: str, run_id: str, now: dt.d
 
 def _report(context: dg.AssetExecutionContext, table: tables.Table, result: Landing, days: DayRange) -> None:
     """Materialize each day that landed with its row count; days that did not land fail the step, and only they."""
-    facts = {"outside_window": result.outside, "requests": result.requests}
+    facts = {
+        "outside_window": result.outside,
+        "without_time": result.without_time,
+        "requests": result.requests,
+    }
     if not result.failures:
         for day, records in result.records.items():
             context.add_asset_metadata(row_count(records, **facts), partition_key=day.isoformat())

@@ -32,6 +32,7 @@ from cx_orchestration.model.inventory import (
     read_number,
 )
 from cx_orchestration.model.settings import InventoryFile
+from cx_orchestration.model.words import closest, quoted
 
 #: What teams write in the header for each field, besides its own header and its own name.
 VARIANTS: dict[str, tuple[str, ...]] = {
@@ -90,10 +91,8 @@ def read_inventory(path: Path, options: InventoryFile) -> tuple[list[InventoryRo
     except Unreadable as unreadable:
         return [], [unreadable.error]
     header = _header(path.name, table[0], table[1:])
-    if missing := [title for name, title in HEADERS.items() if name not in header.fields]:
-        found = ", ".join(name for name in header.names if name) or "nothing"
-        expected = f"the header lacks {_count(missing, 'column')}: {', '.join(missing)}"
-        return [], [*header.errors, ProjectError(path.name, "row 1", found, expected)]
+    if missing := [name for name in HEADERS if name not in header.fields]:
+        return [], [*header.errors, _missing_columns(path.name, missing, header)]
 
     rows: list[InventoryRow] = []
     errors = list(header.errors)
@@ -129,7 +128,9 @@ def _header(file: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> _
         known = _FIELDS.get(label_key(name))
         key = known or slug(name)
         if not key:
-            header.errors.append(ProjectError(file, "row 1", name, "expected a header with a letter or digit in it"))
+            header.errors.append(
+                ProjectError(file, "row 1", quoted(name), "expected a header with a letter or digit in it")
+            )
         elif key in first:
             expected = f"expected each column once; '{first[key]}' and '{name}' are the same one"
             header.errors.append(ProjectError(file, "row 1", "", expected))
@@ -137,6 +138,23 @@ def _header(file: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> _
             first[key] = name
             (header.fields if known else header.extras)[key] = index
     return header
+
+
+def _missing_columns(file: str, missing: Sequence[str], header: _Header) -> ProjectError:
+    """The error of a header without some fields: the names that probably stand for them, or else those unknown."""
+    titles = [HEADERS[name] for name in missing]
+    unknown = [header.names[index] for index in header.extras.values()]
+    keys = {key: name for key, name in _FIELDS.items() if name in missing}
+    meant: dict[str, str] = {}
+    for written in unknown:
+        if (key := closest(label_key(written), keys)) is not None:
+            meant.setdefault(keys[key], written)
+    expected = f"the header lacks {_count(titles, 'column')}: {', '.join(titles)}"
+    if meant:
+        expected += "; did you mean " + ", ".join(f"{HEADERS[name]} by {quoted(meant[name])}" for name in meant) + "?"
+    further = [written for written in unknown if written not in meant.values()]
+    found = ", ".join(quoted(written) for written in further) if len(meant) < len(missing) else ""
+    return ProjectError(file, "row 1", found, expected)
 
 
 def _row(
@@ -154,7 +172,7 @@ def _row(
         cell = _clean(cells[index]) if index < len(cells) else ""
         value, expected = _value(name, cell)
         if value is None:
-            found = cell if cell else "an empty cell"
+            found = quoted(cell) if cell else "an empty cell"
             errors.append(ProjectError(file, f"row {number}, {title}", found, expected))
         values[name] = value
     if errors:
@@ -170,7 +188,9 @@ def _value(name: str, cell: str) -> tuple[Any, str]:
         key = label_key(cell)
         if name == "customer_impact":
             key = key.removesuffix("customers")
-        return labels.get(key), f"expected one of {', '.join(label.value for label in labels.values())}"
+        expected = f"expected one of {', '.join(label.value for label in labels.values())}"
+        near = closest(key, labels)
+        return labels.get(key), expected + (f"; did you mean '{labels[near].value}'?" if near else "")
     if name == "customers_per_year":
         number = read_number(cell)
         fits = number is not None and number.is_integer() and 0 <= number <= 10**12
@@ -193,7 +213,7 @@ def _name_errors(file: str, number: int, name: str, named: dict[str, tuple[str, 
         _SLUG.validate_python(service)
     except ValidationError:
         expected = "expected a name with a Latin letter in it that makes a key of at most 63 letters, digits and '_'"
-        return [ProjectError(file, where, name, expected)]
+        return [ProjectError(file, where, quoted(name), expected)]
     first, first_row = named.setdefault(service, (name, number))
     if first != name:
         expected = (

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cx_orchestration.model.failures import ProjectError
 from cx_orchestration.model.settings import InventoryFile
+from cx_orchestration.model.words import quoted
 
 MAX_BYTES = 32 * 1024 * 1024
 
@@ -19,6 +20,11 @@ _NOT_TEXT = {
     b"PK\x03\x04": "this is an Excel workbook (.xlsx); in Excel choose Save As, CSV UTF-8",
     b"\xd0\xcf\x11\xe0": "this is an old Excel workbook (.xls); in Excel choose Save As, CSV UTF-8",
 }
+_NO_TEXT = (
+    "this is no text file; an inventory kept as a spreadsheet must be saved as CSV (in Excel: Save As, CSV UTF-8)"
+)
+#: Bytes that no spreadsheet writes into CSV in an encoding of one byte or UTF-8.
+_CONTROL = re.compile(rb"[\x01-\x08\x0e-\x1a\x1c-\x1f]")
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab"}
 
@@ -56,6 +62,8 @@ def _text(path: Path, options: InventoryFile) -> str:
         if content.startswith(start):
             raise unreadable(what)
     encoding = _encoding(options.encoding)
+    if _is_binary(content, encoding):
+        raise unreadable(_NO_TEXT)
     for mark, marked in _BYTE_ORDER_MARKS.items():
         if content.startswith(mark) and not encoding.startswith(marked):
             raise unreadable(
@@ -84,6 +92,18 @@ def _text(path: Path, options: InventoryFile) -> str:
     return text.removeprefix("\ufeff")
 
 
+def _is_binary(content: bytes, encoding: str) -> bool:
+    """Whether the beginning of a file has control characters as only images, archives and the like have.
+
+    In UTF-16 and UTF-32 any byte may be part of a letter; a lone control character may have got into any text.
+    """
+    start = content[:65_536]
+    if encoding.startswith(("utf-16", "utf-32")) or start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return False
+    controls = len(_CONTROL.findall(start))
+    return controls > 0 and (b"\0" in start or controls > len(start) / 100)
+
+
 def _encoding(declared: str) -> str:
     try:
         return codecs.lookup(declared).name
@@ -93,7 +113,7 @@ def _encoding(declared: str) -> str:
 
 def _unknown_encoding(declared: str) -> Unreadable:
     expected = "expected the name of a text encoding, such as utf-8, latin-1 or windows-1252"
-    return Unreadable(ProjectError("project.yaml", "inventory.encoding", declared, expected))
+    return Unreadable(ProjectError("project.yaml", "inventory.encoding", quoted(declared), expected))
 
 
 def _more_likely_encoding(content: bytes, text: str, encoding: str) -> str | None:

@@ -13,7 +13,12 @@ from cx_orchestration.commands.processes import python, running, wait_for_file
 from cx_orchestration.demo.company import SEED
 from cx_orchestration.model.failures import PermanentFailure
 
-_DAGSTER_YAML = "telemetry: {enabled: false}\nnux: {enabled: false}\n"
+# SQLite locks under concurrent runs, so one runs at a time.
+_DAGSTER_YAML = """\
+telemetry: {enabled: false}
+nux: {enabled: false}
+concurrency: {pools: {default_limit: 1}, runs: {max_concurrent_runs: 1}}
+"""
 
 _WORKSPACE_YAML = """\
 load_from:
@@ -31,6 +36,11 @@ class DemoCompany:
     days: int = 90
     seed: int = SEED
     null: bool = False
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there are people and days enough for every planted finding to show: the default size or more."""
+        return self.customers >= DemoCompany.customers and self.days >= DemoCompany.days
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import datetime as dt
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -20,11 +21,29 @@ from cx_orchestration.commands.run import dagster_instance, report_traces, summa
 from cx_orchestration.commands.summary import FINDINGS, print_summary
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.demo.company import SEED
-from cx_orchestration.demo.compare import compare_findings, compare_identity
+from cx_orchestration.demo.compare import (
+    FindingsComparison,
+    IdentityComparison,
+    compare_findings,
+    compare_identity,
+)
 from cx_orchestration.demo.truth import Truth
 from cx_orchestration.model import tables
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.lake import Lake
+
+_TOO_SMALL = (
+    f"Below {DemoCompany.customers:,} people and {DemoCompany.days} days a company is too small to judge: "
+    "what was planted may be missed, and that is no failure."
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Results of one company held against its truth."""
+
+    identity: IdentityComparison
+    findings: FindingsComparison
 
 
 def demo(
@@ -34,7 +53,11 @@ def demo(
     null: Annotated[bool, typer.Option("--null", help="A company in which nothing is to be found")] = False,
     directory: Annotated[Path, typer.Option("--dir", help="Where it is kept; emptied first")] = Path(".run/demo"),
 ) -> None:
-    """Run the main job on a demo company and compare the result with the truth."""
+    """Run the main job on a demo company and compare the result with the truth.
+
+    Exits with 1 when a partition failed and, in a company of the default size or larger, when a planted finding is
+    missed or something is found that nothing planted explains. A smaller company is too small to judge by.
+    """
     console = terminal()
     folder = DemoFolder(directory.resolve())
     company = DemoCompany(customers=customers, days=days, seed=seed, null=null)
@@ -52,10 +75,17 @@ def demo(
         console.print(f"Materializing {project.settings.name}, {wanted} ...")
         materialized = materialize_project(project, instance, days=wanted)
     print_summary(summary_of(project, materialized, None), console)
-    _print_comparison(console, Lake(project.lake_root), Truth.read(folder.truth))
+    truth = Truth.read(folder.truth)
+    compared = held_against_truth(Lake(project.lake_root), truth)
+    _print_comparison(console, compared, truth)
+    wrong = wrong_findings(compared)
+    if not company.is_judged:
+        console.print(f"  [bold]{_TOO_SMALL}[/bold]")
+    elif wrong:
+        console.print(f"  [red]failed[/red] {escape('; '.join(wrong))}")
     _print_where_to_look(console, folder)
     report_traces(materialized)
-    if materialized.failures:
+    if materialized.failures or (wrong and company.is_judged):
         raise typer.Exit(1)
 
 
@@ -78,23 +108,40 @@ def sqlite_without_fsync() -> Iterator[None]:
         event.remove(Engine, "connect", hand_over)
 
 
-def _print_comparison(console: Console, lake: Lake, truth: Truth) -> None:
-    who = compare_identity(lake.read(tables.IDENTITY_MAP).to_pandas(), truth)
+def held_against_truth(lake: Lake, truth: Truth) -> Comparison:
+    """Compare who is who, and the findings of all analyses, with the truth."""
+    findings = pd.concat(lake.read(table).to_pandas().assign(analysis=name) for name, table in FINDINGS.items())
+    return Comparison(compare_identity(lake.read(tables.IDENTITY_MAP), truth), compare_findings(findings, truth))
+
+
+def wrong_findings(compared: Comparison) -> list[str]:
+    """What must not be where there is enough to see: planted findings that were missed, findings without a cause."""
+    unplanted = (
+        compared.findings.unplanted.astype(str).agg(" ".join, axis=1) if len(compared.findings.unplanted) else ()
+    )
+    return [
+        *(f"missed {missed.analysis}: {missed.segment} = {missed.value}" for missed in compared.findings.missed),
+        *(f"explained by nothing: {found}" for found in unplanted),
+    ]
+
+
+def _print_comparison(console: Console, compared: Comparison, truth: Truth) -> None:
+    who, judged = compared.identity, compared.findings
     console.print("\n[bold]Against the truth[/bold]")
     console.print(
         f"  Customers: {who.customers:,} found, {who.people:,} people; "
         f"pairs of records put together with precision {who.precision:.4f} and recall {who.recall:.4f}"
     )
-    findings = pd.concat(lake.read(table).to_pandas().assign(analysis=name) for name, table in FINDINGS.items())
-    judged = compare_findings(findings, truth)
     console.print(f"  Planted findings: {len(judged.found)} of {len(truth.planted)} found")
     for planted in truth.planted:
         mark = "[green]found[/green] " if planted in judged.found else "[red]missed[/red]"
         where = f" at {planted.step}" if planted.step else ""
         console.print(f"    {mark} {planted.analysis}: {planted.segment} = {planted.value}{where}; {planted.what}")
-    for kind, rows in (("follow from a planted one", judged.consequences), ("explained by nothing", judged.unplanted)):
-        console.print(f"  Further findings that {kind}" if kind.startswith("follow") else f"  Findings {kind}", end="")
-        console.print(f": {len(rows)}")
+    for title, rows in (
+        ("Further findings that follow from a planted one", judged.consequences),
+        ("Findings explained by nothing", judged.unplanted),
+    ):
+        console.print(f"  {title}: {len(rows)}")
         for row in rows.itertuples(index=False):
             console.print(f"    {escape(' '.join(str(value) for value in row if value))}")
 

@@ -3,8 +3,11 @@
 Belongs here: the order of runs and what is known when one of them fails. Does not belong here: printing.
 """
 
+import warnings
 from collections.abc import Iterable, Iterator, Set
+from contextlib import closing
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 import dagster as dg
@@ -17,11 +20,13 @@ from cx_orchestration.project import CXProject
 from cx_orchestration.sensors.jobs import (
     CUSTOMERS,
     PLANNING,
+    Work,
     customers_job,
     integration_job,
     planning_job,
     service_asset_keys,
 )
+from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import Registry
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -60,23 +65,32 @@ def materialize_project(
     ``select`` is an asset selection in Dagster's syntax, or asset keys separated by commas; assets outside it are left
     alone. A service whose run fails still has its good days mapped.
     """
+    root = lake or project.lake_root
+    Lake(root).require_writable()
     defs = build_defs(project, lake=lake, resources=resources)
     graph = defs.resolve_asset_graph()
     runner = _Runner(defs, instance, _selected_keys(defs, select))
-    failures = list(runner.run(planning_job.name, PLANNING.resolve(graph)))
     approved = project.plan.approved()
-    registry = Registry(project.registry_url(lake or project.lake_root))
-    for service in approved:
-        keys = service_asset_keys(project, service)
-        failed = list(runner.run(integration_job.name, keys, range_tags(days)))
-        failures += failed
-        if failed:
-            landed = registry.landed_days(service, project.services[service].streams)
-            for good in DayRange.contiguous(day for day in days if day in landed):
-                failures += runner.run(integration_job.name, keys[-1:], range_tags(good))
-    registry.close()
+    failures = list(runner.run(planning_job.name, PLANNING.resolve(graph)))
+    with closing(Registry(project.registry_url(root))) as registry:
+        for service in approved:
+            failures += _integrate(runner, registry, project, service, days)
     failures += runner.run(customers_job.name, CUSTOMERS.resolve(graph))
     return Materialized(days, approved, project.refusals(), failures)
+
+
+def _integrate(
+    runner: "_Runner", registry: Registry, project: CXProject, service: str, days: DayRange
+) -> list[AssetFailure]:
+    """Land and map one service's days; where some did not land, the others are mapped all the same."""
+    failures = list(runner.run(integration_job.name, service_asset_keys(project, service), range_tags(days)))
+    if any(failure.asset.startswith("landing/") for failure in failures):
+        states = registry.days(service, project.services[service].streams)
+        unmapped = (day for day, state in states.items() if day in days and state.landed and not state.mapped)
+        for landed in DayRange.contiguous(unmapped):
+            keys = service_asset_keys(project, service, Work.MAP)
+            failures += runner.run(integration_job.name, keys, range_tags(landed))
+    return failures
 
 
 class _Runner:
@@ -104,7 +118,11 @@ def _failure(event: dg.DagsterEvent) -> AssetFailure:
     if data.user_failure_data is not None:
         return AssetFailure(asset, data.user_failure_data.description or "failed without a reason")
     error = data.error
-    return AssetFailure(asset, "an unexpected error", error.to_string() if error else "")
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
+        raise KeyboardInterrupt
+    return AssetFailure(asset, "an unexpected error", data.error.to_string() if data.error else "")
 
 
 def _selected_keys(defs: dg.Definitions, select: str | None) -> Set[dg.AssetKey]:
@@ -112,14 +130,17 @@ def _selected_keys(defs: dg.Definitions, select: str | None) -> Set[dg.AssetKey]
     graph = defs.resolve_asset_graph()
     if select is None:
         return graph.get_all_asset_keys()
-    parts = [select] if ":" in select else [f'key:"{part.strip()}"' for part in select.split(",")]
     keys: set[dg.AssetKey] = set()
-    for part in parts:
+    for part in [select] if ":" in select else [part.strip() for part in select.split(",")]:
         try:
-            found = dg.AssetSelection.from_string(part).resolve(graph)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", dg.BetaWarning)  # the selection syntax, which the UI speaks too
+                found = dg.AssetSelection.from_string(part if ":" in part else f'key:"{part}"').resolve(graph)
         except dg.DagsterError as error:
             raise PermanentFailure(f"--select {part!r} cannot be read: {error}") from None
         if not found:
-            raise PermanentFailure(f"--select {part!r} names no asset; 'dg list defs' shows all of them")
+            known = sorted(key.to_user_string() for key in graph.get_all_asset_keys())
+            near = get_close_matches(part, known, n=3) or known[:3]
+            raise PermanentFailure(f"--select {part!r} names no asset of this project; there are {', '.join(near)} ...")
         keys |= found
     return keys

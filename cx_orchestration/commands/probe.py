@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from cx_orchestration.commands.options import ProjectFolder
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.model.failures import PermanentFailure
@@ -15,7 +16,7 @@ from cx_orchestration.project import CXProject
 
 def probe(
     service: Annotated[str, typer.Argument(help="The service: the name of its file in services/")],
-    project: Annotated[Path, typer.Option(help="The project folder")],
+    project: ProjectFolder = Path(),
 ) -> None:
     """Ask each stream of a service for its first page of the last day; exit 1 if one does not answer as declared."""
     loaded = CXProject.load(project)

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from cx_orchestration.commands.materialize import Materialized, materialize_project
+from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.summary import Summary, print_summary, summarise
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.model.days import DayRange
@@ -24,8 +25,8 @@ from cx_orchestration.storage.registry import Registry
 
 
 def run(
-    project: Annotated[Path, typer.Option(help="The project folder")],
-    lake: Annotated[Path | None, typer.Option(help="A lake folder in place of the project's")] = None,
+    project: ProjectFolder = Path(),
+    lake: LakeFolder = None,
     since: Annotated[
         dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day; the project's first by default")
     ] = None,
@@ -39,8 +40,11 @@ def run(
 ) -> None:
     """Materialize a project in this process: plan, services in their order, customers, journeys, findings.
 
-    With DAGSTER_HOME set, the runs are kept there and the Dagster UI shows them.
+    Exits with 1 when a partition failed, after everything else is done. With DAGSTER_HOME set, the runs are kept there
+    and the Dagster UI shows them.
     """
+    if json is not None and not json.absolute().parent.is_dir():
+        raise PermanentFailure(f"--json {json}: there is no folder {json.parent}; make it, or name another")
     loaded = CXProject.load(project)
     days = _days(loaded, since, until)
     with dagster_instance() as instance:

@@ -11,7 +11,8 @@ from cx_orchestration.commands.materialize import Materialized
 from cx_orchestration.model import tables
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
-from cx_orchestration.storage.registry import Registry
+from cx_orchestration.storage.registry import MAPPING, Registry
+from cx_orchestration.storage.scan import Scan
 
 FINDINGS = {
     "abandonment_hotspots": tables.ABANDONMENT_HOTSPOTS,
@@ -34,7 +35,12 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Summary:
-    """The result of a run in numbers; ``findings`` holds the rows that count as findings, by analysis."""
+    """The result of a run in numbers.
+
+    ``services`` is about the asked ``days`` alone: records landed, distinct events, reasons for rejection, days that
+    are left failed. ``customers``, ``events`` (distinct), ``journeys`` and ``findings``, the rows that count as
+    findings by analysis, are about the whole lake, because customers and journeys do not end with the asked days.
+    """
 
     days: str
     plan: list[Row]
@@ -51,14 +57,15 @@ class Summary:
 
 def summarise(materialized: Materialized, lake: Lake, engine: Engine, registry: Registry) -> Summary:
     """Read the summary of what ``materialized`` left in the lake."""
-    counts = "SELECT service, count(*) AS n FROM rows GROUP BY service"
-    events = {row["service"]: row["n"] for row in _rows(engine, lake, tables.EVENTS, counts)}
-    rejected = {row["service"]: row["n"] for row in _rows(engine, lake, tables.REJECTED_RECORDS, counts)}
-    attempts = registry.latest()
+    days = materialized.days
+    asked = {"day": (days.first, days.last)}
+    events = _by_service(engine, lake.scan(tables.EVENTS, asked), "count(DISTINCT event_id)")
+    rejected = _by_service(engine, lake.scan(tables.REJECTED_RECORDS, asked), "count(*)")
+    attempts = [attempt for attempt in registry.latest() if attempt.day in days]
     services = [
         {
             "service": service,
-            "records": sum(a.records for a in attempts if a.service == service and a.day in materialized.days),
+            "records": sum(a.records for a in attempts if a.service == service and a.stream != MAPPING),
             "events": events.get(service, 0),
             "rejected": rejected.get(service, 0),
             "failed_days": len({a.day for a in attempts if a.service == service and a.outcome == "failed"}),
@@ -76,7 +83,7 @@ def summarise(materialized: Materialized, lake: Lake, engine: Engine, registry: 
         "sum(support_events)::BIGINT AS support_events FROM rows GROUP BY journey, status ORDER BY journey, status"
     )
     return Summary(
-        days=str(materialized.days),
+        days=str(days),
         plan=_rows(engine, lake, tables.INTEGRATION_PLAN, plan),
         services=services,
         customers=_rows(engine, lake, tables.CUSTOMERS, "SELECT count(*) AS n FROM rows")[0]["n"],
@@ -90,17 +97,23 @@ def summarise(materialized: Materialized, lake: Lake, engine: Engine, registry: 
 def print_summary(summary: Summary, console: Console) -> None:
     """Show a summary on a terminal."""
     _print_table(console, "Integration plan", summary.plan)
-    _print_table(console, f"Services, {summary.days}", [_without(row, "refused") for row in summary.services])
+    _print_table(console, f"Services, {summary.days} only", [_without(row, "refused") for row in summary.services])
     for row in summary.services:
         if row["refused"]:
             console.print(f"  {row['service']}: {escape(row['refused'])}")
-    console.print(f"\n{summary.customers:,} customers, {summary.events:,} events", style="bold")
+    whole = f"{summary.customers:,} customers, {summary.events:,} events"
+    console.print(f"\nThe whole lake, whatever days were asked for: {whole}", style="bold", highlight=False)
     _print_table(console, "Journeys", summary.journeys)
     for analysis, rows in summary.findings.items():
         shown = _CHANGE if analysis == "change_priorities" else _CLUSTER
         _print_table(console, _TITLES[analysis], [{key: row[key] for key in shown} for row in rows])
     for failure in summary.failures:
         console.print(f"[red]failed[/red] {escape(failure['asset'])}: {escape(failure['message'])}")
+
+
+def _by_service(engine: Engine, rows: Scan, count: str) -> dict[str, int]:
+    counted = engine.query(f"SELECT service, {count} AS n FROM rows GROUP BY service", {"rows": rows})
+    return {row["service"]: row["n"] for row in counted.to_pylist()}
 
 
 def _rows(engine: Engine, lake: Lake, table: tables.Table, sql: str) -> list[Row]:

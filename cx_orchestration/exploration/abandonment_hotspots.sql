@@ -1,15 +1,24 @@
 -- Grain: one customer's first entry into one step at which a journey can be abandoned (journey, step, customer_id),
---   provided the time allowed there had passed before $as_of: younger entries cannot be judged, whatever they did.
--- Columns: hit, 1 if the customer did not move on to another step within that time; amount, the revenue after the entry
---   of those who did, in $currency.
--- Inputs: entries (entries.sql), waits (journey, step, wait in microseconds), sequences.
+--   provided twice the time allowed there had passed before $as_of: younger entries cannot be judged, whatever they did.
+-- Columns: hit, 1 if the customer rested there longer than that, so that the journey counts as abandoned, in a rest
+--   that began within that time after the entry: everybody is judged over the same time, however often they did the
+--   step again; amount, the revenue after the entry of those who did not, in $currency.
+-- Inputs: entries (entries.sql), visits (visits.sql), waits (journey, step, wait in microseconds), sequences.
 WITH judged AS (
     SELECT
         e.journey, e.step, e.customer_id, e.event_id, e.entered_at,
-        CASE WHEN e.left_at <= e.entered_at + w.wait THEN 0 ELSE 1 END AS hit
+        max(
+            CASE
+                WHEN v.moved_at <= e.entered_at + w.wait
+                    AND coalesce(v.next_at, epoch_us($as_of)) - v.moved_at > w.wait THEN 1
+                ELSE 0
+            END
+        ) AS hit
     FROM entries AS e
     JOIN waits AS w ON w.journey = e.journey AND w.step = e.step
-    WHERE e.entered_at + w.wait < epoch_us($as_of)
+    JOIN visits AS v ON v.journey = e.journey AND v.step = e.step AND v.customer_id = e.customer_id
+    WHERE e.entered_at + 2 * w.wait < epoch_us($as_of)
+    GROUP BY e.journey, e.step, e.customer_id, e.event_id, e.entered_at
 ),
 money AS (
     SELECT customer_id, event_id, epoch_us(occurred_at) AS at, amount

@@ -4,21 +4,16 @@ Belongs here: customers who met something against those at the same step who did
 (``significance``).
 """
 
-import datetime as dt
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from cx_orchestration.exploration import significance
-from cx_orchestration.exploration.cohorts import MICROSECONDS_A_DAY, friction_types, read_cohorts, support_types
+from cx_orchestration.exploration.cohorts import MICROSECONDS_A_DAY, Cohorts
 from cx_orchestration.exploration.findings import KEY, as_findings, judge
 from cx_orchestration.model import tables
-from cx_orchestration.model.journey import JourneyMap
-from cx_orchestration.model.settings import Exploration
+from cx_orchestration.model.settings import Exploration, Settings
 from cx_orchestration.storage.engine import Engine, sql_text
-from cx_orchestration.storage.lake import Lake
 
 #: Who meets an event within this time after coming to a step counts as having met it there.
 LANDMARK_DAYS = 2
@@ -27,33 +22,25 @@ _COLUMNS = [*KEY, "n", "other_n", "value", "baseline", "effect", "effect_low", "
 _COLUMNS += ["change", "revenue_kept", "expense_saved", "net_value", "net_value_low", "net_value_high", "assumption"]
 
 
-def change_priorities(
-    lake: Lake,
-    engine: Engine,
-    maps: Sequence[JourneyMap],
-    *,
-    as_of: dt.datetime,
-    currency: str,
-    exploration: Exploration,
-) -> pa.Table:
+def change_priorities(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa.Table:
     """All candidates as rows of ``tables.CHANGE_PRIORITIES``, findings first, then by net value.
 
     The segment is ``friction``, its value the event type. Value and baseline are revenue less support expense per
     customer, of those who met the event and those who did not; the other amounts are totals over the ``n`` customers
-    who met it. All in ``currency``, within the horizon that ``assumption`` names.
+    who met it. All in the project's currency, within the horizon that ``assumption`` names.
     """
-    cohorts = read_cohorts(lake, engine, maps, as_of=as_of)
+    exploration = settings.exploration
     customers = engine.query(
         sql_text(__package__, "change_priorities.sql"),
         {
             "entries": cohorts.entries,
-            "friction_types": friction_types(maps),
-            "support_types": support_types(maps),
+            "friction_types": cohorts.friction_types,
+            "support_types": cohorts.support_types,
             "sequences": cohorts.sequences,
         },
         {
-            "as_of": as_of,
-            "currency": currency,
+            "as_of": cohorts.as_of,
+            "currency": settings.currency,
             "landmark": LANDMARK_DAYS * MICROSECONDS_A_DAY,
             "least": exploration.min_customers,
         },

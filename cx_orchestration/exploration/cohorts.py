@@ -20,19 +20,29 @@ MICROSECONDS_A_DAY = 86_400_000_000
 
 @dataclass(frozen=True)
 class Cohorts:
-    """``entries`` has a row for each customer's first entry into a step, ``clusters`` one for each known segment value
-    at such an entry, from nothing that happened later; the columns are in the ``.sql`` files of the same names.
+    """The customers of some journeys as of one instant: what every analysis starts from, read once for all of them.
+
+    ``visits`` has the moves of each customer's first visit to a step, ``entries`` a row for each such visit,
+    ``clusters`` one for each known segment value at such an entry, from nothing that happened later; the columns are in
+    the ``.sql`` files of the same names.
+    ``sequences`` are the events of one version of the lake; those from ``as_of`` on do not count.
     """
 
+    as_of: dt.datetime
+    visits: pa.Table
     entries: pa.Table
     clusters: pa.Table
     sequences: Scan
+    support_types: pa.Table
+    friction_types: pa.Table
+    waits: pa.Table
 
 
 def read_cohorts(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], *, as_of: dt.datetime) -> Cohorts:
-    """The cohorts of these journeys before ``as_of``, the instant before which the data is complete."""
-    sequences, declared = lake.scan(tables.SEQUENCES), _pairs(maps, "segment", lambda one: one.segments)
-    entries = engine.query(sql_text(__package__, "entries.sql"), {"steps": lake.scan(tables.STEPS)}, {"as_of": as_of})
+    """The cohorts of these journeys, followed up to ``as_of``, at which the journeys were folded."""
+    sequences = lake.scan(tables.SEQUENCES)
+    visits = engine.query(sql_text(__package__, "visits.sql"), {"steps": lake.scan(tables.STEPS)}, {"as_of": as_of})
+    entries = engine.query(sql_text(__package__, "entries.sql"), {"visits": visits})
     clusters = engine.query(
         sql_text(__package__, "clusters.sql"),
         {
@@ -40,24 +50,23 @@ def read_cohorts(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], *, as_o
             "sequences": sequences,
             "profiles": lake.scan(tables.PROFILES),
             "identity_map": lake.scan(tables.IDENTITY_MAP),
-            "segments": declared,
+            "segments": _pairs(maps, "segment", lambda one: one.segments),
         },
         {"as_of": as_of},
     )
-    return Cohorts(entries, clusters, sequences)
+    return Cohorts(
+        as_of=as_of,
+        visits=visits,
+        entries=entries,
+        clusters=clusters,
+        sequences=sequences,
+        support_types=_pairs(maps, "type", lambda one: one.support_events),
+        friction_types=_pairs(maps, "type", lambda one: one.friction_events),
+        waits=_waits(maps),
+    )
 
 
-def support_types(maps: Sequence[JourneyMap]) -> pa.Table:
-    """Journey and event type: the customer turns to support."""
-    return _pairs(maps, "type", lambda one: one.support_events)
-
-
-def friction_types(maps: Sequence[JourneyMap]) -> pa.Table:
-    """Journey and event type: something that goes wrong."""
-    return _pairs(maps, "type", lambda one: one.friction_events)
-
-
-def waits(maps: Sequence[JourneyMap]) -> pa.Table:
+def _waits(maps: Sequence[JourneyMap]) -> pa.Table:
     """Journey, step and wait: the microseconds after which a customer who rests there counts as abandoned."""
     rows = [
         {"journey": one.journey, "step": name, "wait": round(step.abandoned_after_days * MICROSECONDS_A_DAY)}

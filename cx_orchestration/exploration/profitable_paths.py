@@ -4,34 +4,21 @@ Belongs here: comparing segments as known at the beginning of the journey. Does 
 (``significance``).
 """
 
-import datetime as dt
-from collections.abc import Sequence
-
 import pandas as pd
 import pyarrow as pa
 
 from cx_orchestration.exploration import significance
-from cx_orchestration.exploration.cohorts import read_cohorts, support_types
+from cx_orchestration.exploration.cohorts import Cohorts
 from cx_orchestration.exploration.findings import KEY, as_findings, judge
 from cx_orchestration.model import tables
-from cx_orchestration.model.journey import JourneyMap
-from cx_orchestration.model.settings import Exploration
+from cx_orchestration.model.settings import Settings
 from cx_orchestration.storage.engine import Engine, sql_text
-from cx_orchestration.storage.lake import Lake
 
 _COLUMNS = [*KEY, "n", "other_n", "value", "baseline", "effect", "effect_low", "effect_high", "p_value", "p_contrary"]
 _COLUMNS += ["path", "support_rate", "baseline_support_rate"]
 
 
-def profitable_paths(
-    lake: Lake,
-    engine: Engine,
-    maps: Sequence[JourneyMap],
-    *,
-    as_of: dt.datetime,
-    currency: str,
-    exploration: Exploration,
-) -> pa.Table:
+def profitable_paths(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa.Table:
     """All candidates as rows of ``tables.PROFITABLE_PATHS``: value and baseline are revenue per customer.
 
     Everybody who was followed long enough counts, with what happened within the same time after the journey began;
@@ -39,16 +26,16 @@ def profitable_paths(
     its p-value is the larger of the two tests' (intersection-union). ``path`` is the commonest one among the segment's
     customers who brought revenue.
     """
-    cohorts = read_cohorts(lake, engine, maps, as_of=as_of)
+    exploration = settings.exploration
     customers = engine.query(
         sql_text(__package__, "profitable_paths.sql"),
         {
             "entries": cohorts.entries,
             "clusters": cohorts.clusters,
-            "support_types": support_types(maps),
+            "support_types": cohorts.support_types,
             "sequences": cohorts.sequences,
         },
-        {"as_of": as_of, "currency": currency},
+        {"as_of": cohorts.as_of, "currency": settings.currency},
     ).to_pandas()
 
     def look_again(taken: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import pandas as pd
@@ -92,15 +93,17 @@ def build_customers(
 def export_documents(lake: Lake, engine: Engine, folder: Path) -> Path:
     """Write all documents as JSON Lines, ordered by customer id, to ``customers.jsonl`` in the folder.
 
-    The file appears when it is complete; one of an earlier export is replaced.
+    The file appears when it is complete; one of an earlier export is replaced. It holds personal data, so the folder
+    needs the protection that the lake has.
     """
     rows = engine.query("SELECT document FROM customers ORDER BY customer_id", {"customers": lake.scan(CUSTOMERS)})
     folder.mkdir(parents=True, exist_ok=True)
-    target, unfinished = folder / "customers.jsonl", folder / ".customers.jsonl.unfinished"
-    with unfinished.open("w", encoding="utf-8", newline="\n") as file:
-        for batch in rows.to_batches(max_chunksize=1_000):
-            file.writelines(f"{document}\n" for document in batch["document"].to_pylist())
-    return unfinished.replace(target)
+    with TemporaryDirectory(prefix=".unfinished-", dir=folder) as own:
+        unfinished = Path(own) / "customers.jsonl"
+        with unfinished.open("w", encoding="utf-8", newline="\n") as file:
+            for batch in rows.to_batches(max_chunksize=1_000):
+                file.writelines(f"{document}\n" for document in batch["document"].to_pylist())
+        return unfinished.replace(folder / unfinished.name)
 
 
 def customer_schema(version: Literal[1, 2]) -> dict[str, Any]:

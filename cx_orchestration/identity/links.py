@@ -42,7 +42,7 @@ class WantedLinks:
 
 @dataclass(frozen=True)
 class LedgerChange:
-    """What a run appended to the ledger, and how many links stand after it."""
+    """How many entries a run appended to the ledger, made or retracted, and how many links stand after it."""
 
     made: int
     retracted: int
@@ -79,22 +79,23 @@ def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.
 
 
 def standing_links(lake: Lake, engine: Engine) -> pa.Table:
-    """The links of the ledger that were made and not retracted: the columns of the ledger up to ``made_at``."""
-    return engine.query(sql_text(__package__, "standing_links.sql"), {"ledger": lake.scan(LINKS)})
+    """The links of the ledger that were made and not retracted, each once: the columns of the ledger to ``made_at``."""
+    return engine.query(sql_text(__package__, "standing_links.sql"), {"entries": _standing_entries(lake, engine)})
 
 
 def update_ledger(lake: Lake, engine: Engine, wanted: WantedLinks, *, now: dt.datetime, run_id: str) -> LedgerChange:
     """Append to the ledger what differs from ``wanted``: links to make, and links that nothing supports any more.
 
     A link whose evidence or weight changed is retracted and made again, so that what stands is always true. All of
-    it is one commit; when nothing differs nothing is appended.
+    it is one commit; when nothing differs nothing is appended. Of two runs at the same time neither sees what the
+    other makes, so a link may be made twice: it is one standing link, and when it goes every entry of it is retracted.
     """
-    standing = standing_links(lake, engine)
-    inputs: dict[str, Input] = {"wanted": wanted.links, "standing": standing, "refused": wanted.refused}
+    entries = _standing_entries(lake, engine)
+    inputs: dict[str, Input] = {"wanted": wanted.links, "entries": entries, "refused": wanted.refused}
     made = engine.query(sql_text(__package__, "links_made.sql"), inputs)
     retracted = engine.query(sql_text(__package__, "links_retracted.sql"), inputs, {"family": wanted.family})
     lake.append(LINKS, pa.concat_tables([_retractions(retracted, now), _entries(made, now)]), run_id=run_id)
-    return LedgerChange(made.num_rows, retracted.num_rows, standing.num_rows + made.num_rows - retracted.num_rows)
+    return LedgerChange(made.num_rows, retracted.num_rows, standing_links(lake, engine).num_rows)
 
 
 def refused_values(engine: Engine, profiles: Input, config: IdentityConfig) -> pd.DataFrame:
@@ -109,6 +110,10 @@ def strong_namespaces(config: IdentityConfig) -> pa.Table:
     strong = {name: rule.max_entities for name, rule in config.namespaces.items() if rule.strength == "strong"}
     schema = pa.schema([("namespace", pa.string()), ("max_entities", pa.int64())])
     return pa.table({"namespace": list(strong), "max_entities": list(strong.values())}, schema=schema)
+
+
+def _standing_entries(lake: Lake, engine: Engine) -> pa.Table:
+    return engine.query(sql_text(__package__, "standing_entries.sql"), {"ledger": lake.scan(LINKS)})
 
 
 def _entries(made: pa.Table, now: dt.datetime) -> pa.Table:

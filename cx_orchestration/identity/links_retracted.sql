@@ -1,10 +1,11 @@
--- Grain: one entry of the ledger that stands and is no longer wanted as it stands.
--- Keys: link_id, made_at. Columns: those of standing, and retracted_why.
--- Inputs: wanted; standing; refused (digest, max_entities), the values that link nobody.
+-- Grain: one copy of an entry of the ledger that stands and is no longer wanted as it stands: an entry that was made
+-- twice is retracted twice.
+-- Columns: those of entries without copies, and retracted_why.
+-- Inputs: wanted; entries (standing_entries.sql); refused (digest, max_entities), the values that link nobody.
 -- Parameter: $family, the first part of the rules that were looked at; links of other rules are left alone.
 WITH gone AS (
-    SELECT s.*
-    FROM standing s
+    SELECT s.* EXCLUDE (copies), unnest(range(copies)) AS copy
+    FROM entries s
     WHERE split_part(s.rule, ':', 1) = $family
       AND NOT EXISTS (
           SELECT 1 FROM wanted w
@@ -21,7 +22,7 @@ generic AS (
     FROM evidence e JOIN refused r ON r.digest = e.digest
     GROUP BY e.link_id, e.made_at
 )
-SELECT g.*,
+SELECT g.* EXCLUDE (copy),
        CASE
            WHEN EXISTS (
                SELECT 1 FROM wanted w
@@ -33,4 +34,4 @@ SELECT g.*,
            ELSE 'no longer supported by ' || g.rule
        END AS retracted_why
 FROM gone g LEFT JOIN generic r ON r.link_id = g.link_id AND r.made_at = g.made_at
-ORDER BY g.left_service, g.left_entity, g.right_service, g.right_entity, g.rule, g.made_at
+ORDER BY g.left_service, g.left_entity, g.right_service, g.right_entity, g.rule, g.made_at, g.evidence, g.match_weight

@@ -49,10 +49,11 @@ def coverage(
     return pa.Table.from_pylist(rows, schema=tables.COVERAGE.schema)
 
 
-def complete_until(lake: Lake, zone: ZoneInfo, *, start: dt.date) -> dt.datetime:
-    """The instant, in UTC, up to which customers can be judged: the end of the newest day that has events.
+def newest_day_end(lake: Lake, zone: ZoneInfo, *, start: dt.date) -> dt.datetime:
+    """The end, in UTC, of the newest day on which any service has an event: customers are judged at it.
 
-    Without any events it is the beginning of ``start``.
+    It does not say that all services are there up to it: customers of one that lags look idle on the days it lacks,
+    and ``coverage`` tells which those are. Without any events it is the beginning of ``start``.
     """
     days = lake.partition_values(tables.EVENTS, "day")
     if not days:

@@ -76,23 +76,26 @@ def map_events(engine: Engine, lake: Lake, declaration: ServiceDeclaration, days
 def compile_events(service: str, stream_name: str, stream: Stream) -> str:
     """The SQL that maps one stream; its only input is ``landed``.
 
-    Rows with ``unmapped`` null are outcomes of one record under one declared event: an event where ``reasons`` is
-    null, else a rejected one with its payload. A row with ``unmapped`` counts the records that no declared event fits.
+    A row with ``type`` is the outcome of one record under one declared event: an event where ``reasons`` is null, else
+    a rejected one with its payload. Without ``type`` it is a record that cannot be read (``reasons``), that no declared
+    event fits (``unmapped``), or that only further events fit, which have rows of their own.
     """
     fields = Fields()
-    mappings = [_Mapping(service, stream_name, stream, mapping, fields) for mapping in stream.events]
-    matches = ["record_reason IS NULL AND " + mapping.matches for mapping in mappings]
-    branches = [
-        _record_rejections(service, stream_name),
-        *[mapping.sql(f"m{number}") for number, mapping in enumerate(mappings)],
-        _unmapped([f"m{number}" for number in range(len(mappings))]),
+    mappings = [
+        _Mapping(service, stream_name, stream, mapping, fields, f"m{number}")
+        for number, mapping in enumerate(stream.events)
     ]
-    flags = "".join(f",\n    {match} AS m{number}" for number, match in enumerate(matches))
+    # Without a filter, and with one reader only where there is one event, the rows stream through: nothing is kept.
+    # Were all readers of "records" to filter it, DuckDB would push the filters into it and take the fields out of each
+    # payload once for every mention, which costs eight times as much.
+    first, *others = mappings
+    branches = [first.sql_with_the_rest([mapping.matched for mapping in mappings]), *[each.sql() for each in others]]
+    flags = "".join(f",\n    record_reason IS NULL AND {each.matches} AS {each.matched}" for each in mappings)
     texts = ", ".join(fields.names())
     return f"""-- {service}/{stream_name}: landed records to customer events, compiled from the declaration.
--- grain: one landed record under one declared event (reasons null: an event; else rejected), and one count of the
--- records that no declared event fits (unmapped). Key: event_id, or record_id and type. Columns: those of
--- integration/events, then reasons, payload (of rejected records), unmapped.
+-- grain: one landed record under one declared event (reasons null: an event; else rejected); and, with type null, one
+-- record that the first declared event does not fit (reasons: it cannot be read; unmapped: no event fits it). Key: day,
+-- record_id and type. Columns: those of integration/events, then reasons, payload (of rejected records), unmapped.
 WITH documents AS (
   SELECT record_id, updated_at, day, payload,
     {fields.extraction("payload")} AS document
@@ -123,9 +126,15 @@ records AS (
 
 
 class _Mapping:
-    """One declared event, compiled over the fields that the mappings of a stream share."""
+    """One declared event, compiled over the fields that the mappings of a stream share.
 
-    def __init__(self, service: str, stream_name: str, stream: Stream, mapping: EventMapping, fields: Fields) -> None:
+    Column ``matched`` is to say of each record whether it fits: the value of ``matches``.
+    """
+
+    def __init__(
+        self, service: str, stream_name: str, stream: Stream, mapping: EventMapping, fields: Fields, matched: str
+    ) -> None:
+        self.matched = matched
         self._service = service
         self._stream_name = stream_name
         self._mapping = mapping
@@ -133,11 +142,12 @@ class _Mapping:
         expressions = self._expressions
         conditions = expressions.all_of(mapping.when)
         if isinstance(mapping.type, Value):
-            self._type = expressions.text(mapping.type)
-            self.matches = f"{conditions} AND {expressions.word(mapping.type)} IS NOT NULL"
+            event_type = expressions.word(mapping.type)
+            self.matches = f"{conditions} AND {event_type} IS NOT NULL"
         else:
-            self._type = literal(mapping.type)
+            event_type = literal(mapping.type)
             self.matches = conditions
+        self._type = expressions.steps.let(1, f"CASE WHEN {matched} THEN {event_type} ELSE NULL END")
         self._occurred_at = self._time(stream)
         self._channel = (
             expressions.text(mapping.channel) if isinstance(mapping.channel, Value) else literal(mapping.channel)
@@ -153,13 +163,23 @@ class _Mapping:
         self._keys = expressions.pairs(dict(mapping.keys), "namespace")
         self._attributes = expressions.json_object(dict(mapping.attributes))
 
-    def sql(self, matched: str) -> str:
-        """One outcome for each record whose column ``matched`` is true."""
+    def sql(self) -> str:
+        """One outcome for each record that fits."""
+        return self._outcomes(f"(SELECT * FROM records WHERE {self.matched})", self._own_reasons(), "false")
+
+    def sql_with_the_rest(self, matches: list[str]) -> str:
+        """One outcome for each record that fits, and a row without type for each other one; those that fit none of
+        ``matches`` are unmapped."""
+        reasons = (
+            f"CASE WHEN record_reason IS NOT NULL THEN [record_reason] "
+            f"WHEN {self.matched} THEN {self._own_reasons()} ELSE NULL END"
+        )
+        return self._outcomes("records", reasons, f"record_reason IS NULL AND NOT ({' OR '.join(matches)})")
+
+    def _outcomes(self, records: str, reasons: str, unmapped: str) -> str:
         mapping, amount, score = self._mapping, self._amount, self._score
         kind = literal(mapping.score_kind) if mapping.score_kind else "NULL"
-        reasons = self._reasons()
-        any_reason = " OR ".join(f"({test})" for test, _ in reasons)
-        listed = ", ".join(f"CASE WHEN {test} THEN {literal(reason)} ELSE NULL END" for test, reason in reasons)
+        listed = self._expressions.steps.let(5, reasons)
         return f"""SELECT {uuid5_sql(self._digest)} AS event_id, {self._type} AS type,
   {self._occurred_at.value} AS occurred_at, {literal(self._service)} AS service,
   {literal(self._stream_name)} AS stream, record_id, {self._channel} AS channel, {self._entity} AS entity,
@@ -168,10 +188,9 @@ class _Mapping:
   {f"CASE WHEN {amount.value} IS NULL THEN NULL ELSE {self._currency} END" if amount else "NULL"} AS currency,
   {score.value if score else "CAST(NULL AS DOUBLE)"} AS score,
   {f"CASE WHEN {score.value} IS NULL THEN NULL ELSE {kind} END" if score else "NULL"} AS score_kind,
-  {self._attributes} AS attributes, day,
-  CASE WHEN {any_reason} THEN list_filter([{listed}], lambda reason: reason IS NOT NULL) ELSE NULL END AS reasons,
-  CASE WHEN {any_reason} THEN payload ELSE NULL END AS payload, CAST(NULL AS BIGINT) AS unmapped
-FROM {self._expressions.steps.over(f"(SELECT * FROM records WHERE {matched})")}"""
+  {self._attributes} AS attributes, day, {listed} AS reasons,
+  CASE WHEN {listed} IS NULL THEN NULL ELSE payload END AS payload, {unmapped} AS unmapped
+FROM {self._expressions.steps.over(records)}"""
 
     def _time(self, stream: Stream) -> Parsed:
         parsed = self._expressions.time(self._mapping.occurred_at)
@@ -181,6 +200,13 @@ FROM {self._expressions.steps.over(f"(SELECT * FROM records WHERE {matched})")}"
     def _finite(self, parsed: Parsed) -> Parsed:
         finite = f"CASE WHEN ISFINITE({parsed.value}) THEN {parsed.value} ELSE NULL END"
         return Parsed(parsed.text, self._expressions.steps.let(3, finite))
+
+    def _own_reasons(self) -> str:
+        """A list of what is wrong with the record as this event, or null."""
+        reasons = self._reasons()
+        any_reason = " OR ".join(f"({test})" for test, _ in reasons)
+        listed = ", ".join(f"CASE WHEN {test} THEN {literal(reason)} ELSE NULL END" for test, reason in reasons)
+        return f"CASE WHEN {any_reason} THEN list_filter([{listed}], lambda reason: reason IS NOT NULL) ELSE NULL END"
 
     def _reasons(self) -> list[tuple[str, str]]:
         when = self._occurred_at
@@ -203,27 +229,8 @@ FROM {self._expressions.steps.over(f"(SELECT * FROM records WHERE {matched})")}"
         return reasons
 
 
-def _record_rejections(service: str, stream_name: str) -> str:
-    return f"""SELECT CAST(NULL AS VARCHAR) AS event_id, CAST(NULL AS VARCHAR) AS type,
-  CAST(NULL AS TIMESTAMPTZ) AS occurred_at, {literal(service)} AS service, {literal(stream_name)} AS stream, record_id,
-  CAST(NULL AS VARCHAR) AS channel, CAST(NULL AS VARCHAR) AS entity,
-  CAST(NULL AS STRUCT(namespace VARCHAR, value VARCHAR)[]) AS keys, CAST(NULL AS {_MONEY}) AS amount,
-  CAST(NULL AS VARCHAR) AS currency, CAST(NULL AS DOUBLE) AS score, CAST(NULL AS VARCHAR) AS score_kind,
-  CAST(NULL AS VARCHAR) AS attributes, day, [record_reason] AS reasons, payload, CAST(NULL AS BIGINT) AS unmapped
-FROM records
-WHERE record_reason IS NOT NULL"""
-
-
-def _unmapped(matches: list[str]) -> str:
-    # FILTER, not WHERE: were all readers of "records" to filter it, DuckDB would push the filters into it and take the
-    # fields out of each payload once for every mention, which costs eight times as much.
-    return f"""SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-  NULL, COUNT(*) FILTER (WHERE record_reason IS NULL AND NOT ({" OR ".join(matches)}))
-FROM records"""
-
-
 def _events(outcome: pa.Table) -> pa.Table:
-    good = pc.and_(pc.is_null(outcome["reasons"]), pc.is_null(outcome["unmapped"]))
+    good = pc.and_(pc.is_valid(outcome["type"]), pc.is_null(outcome["reasons"]))
     return outcome.filter(good).select(EVENTS.schema.names).cast(EVENTS.schema)
 
 

@@ -114,13 +114,12 @@ class Expressions:
 
     def pairs(self, values: dict[str, Value], first: str) -> str:
         """A list of structs of name and value, sorted by name, without what the record lacks."""
-        empty = f"CAST([] AS STRUCT({first} VARCHAR, value VARCHAR)[])"
-        items = []
-        for name, value in sorted(values.items()):
-            text = self.text(value)
-            pair = f"[{{'{first}': {literal(name)}, 'value': {text}}}]"
-            items.append(f"CASE WHEN {text} IS NULL THEN {empty} ELSE {pair} END")
-        return " || ".join(items) or empty
+        items = [
+            f"{{'{first}': {literal(name)}, 'value': {self.text(value)}}}" for name, value in sorted(values.items())
+        ]
+        if not items:
+            return f"CAST([] AS STRUCT({first} VARCHAR, value VARCHAR)[])"
+        return f"list_filter([{', '.join(items)}], lambda pair: pair.value IS NOT NULL)"
 
     def json_object(self, values: dict[str, Value]) -> str:
         """The text of a JSON object of texts, sorted by name, without what the record lacks."""

@@ -116,6 +116,22 @@ class ServiceSource:
         files = drop_files(self.service, declared.files, self.folder)
         return any(path.stat().st_mtime >= start.timestamp() for path in files)
 
+    def dropped_since(self, stream: str, landed_at: Mapping[dt.date, dt.datetime]) -> list[dt.date]:
+        """The days whose file was placed or changed after they landed; none for a service that is asked over HTTP.
+
+        Files without a day in their name count for every day that landed before the newest of them.
+        """
+        drop = self._stream(stream).files
+        if drop is None:
+            return []
+        if names_a_day(drop):
+            placed = {day: drop_files(self.service, drop, self.folder, day) for day in landed_at}
+        else:
+            placed = dict.fromkeys(landed_at, drop_files(self.service, drop, self.folder))
+        return [
+            day for day, at in landed_at.items() if any(path.stat().st_mtime > at.timestamp() for path in placed[day])
+        ]
+
     def probe(self, now: dt.datetime) -> list[StreamProbe]:
         """One look at each stream: are the credentials accepted, and is the first page of the last day as declared?"""
         return [self._probe(stream, now) for stream in self.declaration.streams]

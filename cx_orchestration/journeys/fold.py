@@ -104,9 +104,9 @@ def fold_journeys(
 ) -> FoldSummary:
     """Fold ``journeys/sequences`` over all maps of a project and replace each journey's steps and instances.
 
-    ``as_of`` is the instant before which the data is complete: later events are not read, and an instance that rests
-    is judged at it. ``support_contact_cost`` is in ``currency``, the project's. Raises ``InvalidProject`` for a map
-    that is not sound, before anything is written.
+    ``as_of`` is the instant at which an instance that rests is judged; events from then on are not read. Events that
+    have not come in by then make their customers look idle. ``support_contact_cost`` is in ``currency``, the project's.
+    Raises ``InvalidProject`` for a map that is not sound, before anything is written.
     """
     charts = [compile_map(journey_map) for journey_map in maps]
     folded: dict[str, list[Folded]] = {chart.journey_map.journey: [] for chart in charts}

@@ -1,7 +1,9 @@
-"""A journey map drawn as text: a Mermaid state diagram.
+"""A journey map as people read it: a Mermaid state diagram, and tables of what is declared.
 
 Belongs here: maps as pictures. Does not belong here: counts of customers on them.
 """
+
+from collections.abc import Sequence
 
 from cx_orchestration.model.journey import JourneyMap
 
@@ -28,6 +30,41 @@ def to_mermaid(journey_map: JourneyMap) -> str:
         if step.abandoned_after_days is not None:
             lines.append(f"  {name} --> [*] : abandoned after {step.abandoned_after_days:g} days")
     return "\n".join(lines) + "\n"
+
+
+def declared_maps(maps: Sequence[JourneyMap]) -> list[dict[str, str]]:
+    """One row a map: whose it is, what the customer wants and what the brand wants."""
+    return [
+        {
+            "journey": one.journey,
+            "version": str(one.version),
+            "title": _one_line(one.title),
+            "owner": _one_line(one.owner),
+            "goal of the customer": _one_line(one.goal),
+            "outcome for the brand": _one_line(one.outcome),
+        }
+        for one in maps
+    ]
+
+
+def declared_steps(maps: Sequence[JourneyMap]) -> list[dict[str, str]]:
+    """One row a step of a map: its stage and layer, and who owns it."""
+    return [
+        {
+            "journey": one.journey,
+            "step": name,
+            "title": _one_line(step.title),
+            "stage": step.stage,
+            "layer": step.layer,
+            "owner": _one_line(step.owner),
+        }
+        for one in maps
+        for name, step in one.steps.items()
+    ]
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _label(journey_map: JourneyMap, name: str) -> str:

@@ -15,6 +15,11 @@ EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 #: A dotted event type such as ``order.completed``.
 EventType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=80)]
 
+OWNER_PATTERN = r"^(team:.+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$"
+
+#: Who answers for something in Dagster, which takes an e-mail address or ``team:name`` and nothing else.
+Owner = Annotated[str, StringConstraints(pattern=OWNER_PATTERN)]
+
 
 def _time_zone(name: str) -> str:
     try:

@@ -39,8 +39,10 @@ class Transition(Declared):
     source: list[Slug] = Field(min_length=1, alias="from")
     on: EventType
     target: Slug = Field(alias="to")
-    requires: list[str] = Field(
-        default_factory=list, description="Metadata the event must carry (R2): event columns, or names of attributes"
+    requires: list[Slug] = Field(
+        default_factory=list,
+        description="Metadata the event must carry (R2): amount, currency, channel, score, score_kind, or the name of "
+        "an attribute. It does not stop the move; a check says by service how complete it is",
     )
 
 

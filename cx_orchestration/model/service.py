@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from cx_orchestration.model.base import Declared, EnvName, EventType, Slug, TimeZone
+from cx_orchestration.model.base import Declared, EnvName, EventType, Owner, Slug, TimeZone
 
 # --- connection -----------------------------------------------------------------------------------------------------
 
@@ -307,7 +307,7 @@ class ServiceDeclaration(Declared):
     service: Slug = Field(description="The slug of the System/Service Name in the inventory")
     kind: Literal["rest", "files"]
     description: str = ""
-    owner: str = Field(default="", description="Shown in the UI: an e-mail address or team:name")
+    owner: Owner = Field(default="", description="Shown in the UI: an e-mail address or team:name")
     freshness_hours: int = Field(default=36, ge=1, description="Older than this the service's data counts as stale")
     client: Client | None = None
     streams: dict[Slug, Stream] = Field(min_length=1)

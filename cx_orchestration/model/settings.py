@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from cx_orchestration.model.base import Declared, TimeZone
+from cx_orchestration.model.base import Declared, Owner, TimeZone
 from cx_orchestration.model.scoring import Strategy
 
 
@@ -49,6 +49,10 @@ class Exploration(Declared):
 
 class Settings(Declared):
     name: str = Field(min_length=1)
+    owner: Owner = Field(
+        default="",
+        description="Shown in the UI for assets that no service owns: an e-mail address or team:name",
+    )
     time_zone: TimeZone = "UTC"
     start_date: dt.date = Field(description="The first day that is integrated")
     end_date: dt.date | None = Field(default=None, description="The last day, for a project about a closed period")

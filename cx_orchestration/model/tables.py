@@ -1,6 +1,7 @@
 """The tables of the lake that others read: names, columns, grain and partitions. Columns only ever get added."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -15,7 +16,8 @@ class Table:
 
     ``path`` is the folder under the lake's root, ``partition_by`` the columns whose values a partition replace names.
     ``volatile`` columns record when or by which run something was written: they do not count when two contents are
-    compared.
+    compared. ``meanings`` says in words what each column holds; it stands beside the schema and not in it, because
+    Delta would keep a change of wording as a change of the table.
     """
 
     path: str
@@ -23,374 +25,393 @@ class Table:
     schema: pa.Schema
     partition_by: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
+    meanings: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def empty(self) -> pa.Table:
         return self.schema.empty_table()
 
 
-def _schema(*fields: tuple[str, pa.DataType]) -> pa.Schema:
-    return pa.schema([pa.field(name, kind) for name, kind in fields])
+#: A column as it is declared below: its name, its type, and its meaning for people who read the table.
+Column = tuple[str, pa.DataType, str]
+
+
+def _table(
+    path: str, grain: str, *columns: Column, partition_by: tuple[str, ...] = (), volatile: tuple[str, ...] = ()
+) -> Table:
+    schema = pa.schema([pa.field(name, kind) for name, kind, _ in columns])
+    return Table(path, grain, schema, partition_by, volatile, {name: meaning for name, _, meaning in columns})
 
 
 text, real, whole, flag, time, date = pa.string(), pa.float64(), pa.int64(), pa.bool_(), UTC_MICROSECONDS, pa.date32()
 
 # --- catalog and scoring --------------------------------------------------------------------------------------------
 
-INVENTORY = Table(
+INVENTORY = _table(
     "catalog/inventory",
     "one interaction with a system, per snapshot",
-    _schema(
-        ("service", text),
-        ("system", text),
-        ("business_leader", text),
-        ("technical_leader", text),
-        ("business_function", text),
-        ("business_impact", text),
-        ("customer_impact", text),
-        ("customers_per_year", whole),
-        ("implementation_profile", text),
-        ("integration_profile", text),
-        ("product_dependency", text),
-        ("team", text),
-        ("observed_by", text),
-        ("observed_on", date),
-        ("extras", text),
-        ("snapshot_at", time),
-        ("snapshot_id", text),
-    ),
+    ("service", text, "slug of `system`"),
+    ("system", text, "the name as people say it"),
+    ("business_leader", text, "who answers for it on the business side"),
+    ("technical_leader", text, "who answers for its technology"),
+    ("business_function", text, "what it supports"),
+    ("business_impact", text, "`Critical`, `Supportive`, `Redundant`"),
+    ("customer_impact", text, "`All`, `Most`, `Some`, `Few`"),
+    ("customers_per_year", whole, "customers impacted, approximately"),
+    ("implementation_profile", text, "`Licensed Service`, `Licensed System`, `Custom System`"),
+    ("integration_profile", text, "`Fully-Accessible`, `Partially-Accessible`, `Inaccessible`"),
+    ("product_dependency", text, "`Tightly-Coupled`, `Loosely-Coupled`, `Uncoupled`"),
+    ("team", text, "who uses it"),
+    ("observed_by", text, "who visited the team"),
+    ("observed_on", date, "the day of the visit"),
+    ("extras", text, "JSON object: further columns of the file, by header slug"),
+    ("snapshot_at", time, "the newest is the current inventory"),
+    ("snapshot_id", text, "follows from the content"),
     volatile=("snapshot_at",),
 )
 
-OVERLAP = Table(
+OVERLAP = _table(
     "catalog/overlap",
     "one service of a business function that several services serve",
-    _schema(
-        ("business_function", text),
-        ("service", text),
-        ("impact_score", real),
-        ("complexity_score", real),
-        ("disposition", text),
-        ("teams", text),
-        ("business_impact", text),
-        ("customers_per_year", whole),
-    ),
+    ("business_function", text, "what the services do alike"),
+    ("service", text, "the service, as its name stands in keys"),
+    ("impact_score", real, "0 to 100"),
+    ("complexity_score", real, "0 to 100"),
+    ("disposition", text, "the reviewed one, else the proposed one"),
+    ("teams", text, "who uses it for this function"),
+    ("business_impact", text, "the strongest that a team named"),
+    ("customers_per_year", whole, "the most that a team named"),
 )
 
-GAPS = Table(
+GAPS = _table(
     "catalog/gaps",
     "one thing that the inventory or the integration lacks (C4)",
-    _schema(("kind", text), ("subject", text), ("detail", text), ("seen", whole)),
+    (
+        "kind",
+        text,
+        "`system_not_in_inventory`, `declared_not_in_inventory`, `no_identity_key`, `stranded`, "
+        "`approved_not_declared`",
+    ),
+    ("subject", text, "the system or service"),
+    ("detail", text, "where it shows"),
+    ("seen", whole, "events and profiles that show it; 0 where the folder alone does"),
 )
 
 # Further columns ``<dimension>_share`` follow from scoring.yaml.
-SERVICE_SCORES = Table(
+SERVICE_SCORES = _table(
     "scoring/service_scores",
     "one service",
-    _schema(
-        ("service", text), ("impact_score", real), ("complexity_score", real), ("disposition", text), ("why", text)
-    ),
+    ("service", text, "the service, as its name stands in keys"),
+    ("impact_score", real, "0 to 100"),
+    ("complexity_score", real, "0 to 100"),
+    ("disposition", text, "the proposed one"),
+    ("why", text, "the rule or band that proposes it"),
 )
 
-SENSITIVITY = Table(
+SENSITIVITY = _table(
     "scoring/sensitivity",
     "one flip of a disposition or rank when one weight moves",
-    _schema(
-        ("service", text),
-        ("dimension", text),
-        ("change", text),
-        ("what", text),
-        ("before", text),
-        ("after", text),
-    ),
+    ("service", text, "the service, as its name stands in keys"),
+    ("dimension", text, "whose weight moves"),
+    ("change", text, "`weight -10%` or `weight +10%`"),
+    ("what", text, "`disposition` or `rank`"),
+    ("before", text, "the disposition or rank with the weights as declared"),
+    ("after", text, "the same with the changed weight"),
 )
 
-DISPOSITION_PLAN = Table(
+DISPOSITION_PLAN = _table(
     "scoring/disposition_plan",
     "one service with its proposed and its reviewed disposition",
-    _schema(
-        ("service", text),
-        ("proposed", text),
-        ("disposition", text),
-        ("decided_by", text),
-        ("role", text),
-        ("decided_on", date),
-        ("reason", text),
-        ("status", text),
-    ),
+    ("service", text, "the service, as its name stands in keys"),
+    ("proposed", text, "the disposition by the scores"),
+    ("disposition", text, "the decision, else the proposal"),
+    ("decided_by", text, "null without a decision"),
+    ("role", text, "of who decided"),
+    ("decided_on", date, "null without a decision"),
+    ("reason", text, "of the decision, else of the proposal"),
+    ("status", text, "`decided` or `proposed`"),
 )
 
-INTEGRATION_PLAN = Table(
+INTEGRATION_PLAN = _table(
     "scoring/integration_plan",
     "one service in the order of the strategy",
-    _schema(
-        ("rank", whole),
-        ("service", text),
-        ("disposition", text),
-        ("decided_by", text),
-        ("decided_on", date),
-        ("status", text),
-        ("reason", text),
-        ("impact_score", real),
-        ("complexity_score", real),
-        ("tie_break", text),
-        ("priority", real),
-    ),
+    ("rank", whole, "from 1"),
+    ("service", text, "the service, as its name stands in keys"),
+    ("disposition", text, "the decision, else the proposal"),
+    ("decided_by", text, "null without a decision"),
+    ("decided_on", date, "null without a decision"),
+    ("status", text, "`approved`, `proposed`, `undeclared`, `later`, `not_integrated`"),
+    ("reason", text, "why it has this status"),
+    ("impact_score", real, "0 to 100"),
+    ("complexity_score", real, "0 to 100"),
+    ("tie_break", text, "what put it behind an equal one"),
+    ("priority", real, "the order key, 0 to 100"),
 )
 
 # --- landing and integration ----------------------------------------------------------------------------------------
 
-_LANDED = _schema(("record_id", text), ("updated_at", time), ("extracted_at", time), ("payload", text), ("day", date))
+_LANDED = (
+    ("record_id", text, "the record's id in its stream"),
+    ("updated_at", time, "when the service last changed it; null where that cannot be read"),
+    ("extracted_at", time, "when it was read from the service"),
+    ("payload", text, "JSON text, keys in the order received"),
+    ("day", date, "in the company's time zone"),
+)
 
 
 def landed(service: str, stream: str) -> Table:
     """Records of one stream as received, by the day (in the project's time zone) of their ``updated_at``."""
-    return Table(
+    return _table(
         f"landing/{service}/{stream}",
         "one record as it was on that day",
-        _LANDED,
+        *_LANDED,
         partition_by=("day",),
         volatile=("extracted_at",),
     )
 
 
-EVENTS = Table(
+EVENTS = _table(
     "integration/events",
     "one customer event as a landed day reports it",
-    _schema(
-        ("event_id", text),
-        ("type", text),
-        ("occurred_at", time),
-        ("service", text),
-        ("stream", text),
-        ("record_id", text),
-        ("channel", text),
-        ("entity", text),
-        ("keys", KEYS),
-        ("amount", MONEY),
-        ("currency", text),
-        ("score", real),
-        ("score_kind", text),
-        ("attributes", text),
-        ("day", date),
-    ),
+    ("event_id", text, "UUIDv5 of service, stream, record and type"),
+    ("type", text, "such as `order.completed`"),
+    ("occurred_at", time, "when it happened"),
+    ("service", text, "the service, as its name stands in keys"),
+    ("stream", text, "the stream of the service that gave it"),
+    ("record_id", text, "of the record that it stands for"),
+    ("channel", text, "where it happened, such as `web`, `store` or `phone`"),
+    ("entity", text, "the customer's id in this service"),
+    ("keys", KEYS, "identity keys as received"),
+    ("amount", MONEY, "money, refunds negative where the mapping says so"),
+    ("currency", text, "code of three letters"),
+    ("score", real, "what the customer rated"),
+    ("score_kind", text, "`nps`, `csat` or `ces`"),
+    ("attributes", text, "JSON object of texts"),
+    ("day", date, "the landed day that reports it"),
     partition_by=("service", "day"),
 )
 
-REJECTED_RECORDS = Table(
+REJECTED_RECORDS = _table(
     "integration/rejected_records",
     "one reason why one landed record gave no event",
-    _schema(
-        ("service", text),
-        ("stream", text),
-        ("record_id", text),
-        ("event_type", text),
-        ("reason", text),
-        ("payload", text),
-        ("day", date),
-    ),
+    ("service", text, "the service, as its name stands in keys"),
+    ("stream", text, "the stream of the service that gave it"),
+    ("record_id", text, "the record's id in its stream"),
+    ("event_type", text, "null where the record as a whole is bad"),
+    ("reason", text, "a fixed text, listed in docs/services.md"),
+    ("payload", text, "the record as received"),
+    ("day", date, "the landed day that holds the record"),
     partition_by=("service", "day"),
 )
 
-COVERAGE = Table(
+COVERAGE = _table(
     "integration/coverage",
     "one declared service: which of the project's days it has, and which it lacks",
-    _schema(
-        ("service", text),
-        ("status", text),
-        ("first_day", date),
-        ("last_day", date),
-        ("days_landed", whole),
-        ("days_missing", whole),
-        ("missing", text),
-        ("events", whole),
-        ("rejected", whole),
-    ),
+    ("service", text, "the service, as its name stands in keys"),
+    ("status", text, "`complete`, `incomplete`, `not integrated`"),
+    ("first_day", date, "landed by all streams"),
+    ("last_day", date, "likewise"),
+    ("days_landed", whole, "days that all streams have"),
+    ("days_missing", whole, "days that some stream lacks"),
+    ("missing", text, "the missing days, as ranges"),
+    ("events", whole, "distinct events"),
+    ("rejected", whole, "rows in quarantine"),
 )
 
 # --- identity -------------------------------------------------------------------------------------------------------
 
-PROFILES = Table(
+PROFILES = _table(
     "identity/profiles",
     "one customer of one service",
-    _schema(
-        ("service", text),
-        ("entity", text),
-        ("keys", KEYS),
-        ("name", text),
-        ("given_name", text),
-        ("family_name", text),
-        ("birth_date", text),
-        ("street", text),
-        ("postcode", text),
-        ("city", text),
-        ("country", text),
-        ("attributes", text),
-        ("updated_at", time),
-    ),
+    ("service", text, "the service, as its name stands in keys"),
+    ("entity", text, "the customer's id in this service"),
+    ("keys", KEYS, "those of all its records and events"),
+    ("name", text, "the whole name, where the service has it as one"),
+    ("given_name", text, "as received"),
+    ("family_name", text, "as received"),
+    ("birth_date", text, "as received"),
+    ("street", text, "as received"),
+    ("postcode", text, "as received"),
+    ("city", text, "as received"),
+    ("country", text, "as received"),
+    ("attributes", text, "JSON object of texts"),
+    ("updated_at", time, "of the latest record, else of the last event"),
 )
 
-LINKS = Table(
+LINKS = _table(
     "identity/links",
     "one entry of the ledger: a link made, or the same link retracted",
-    _schema(
-        ("link_id", text),
-        ("left_service", text),
-        ("left_entity", text),
-        ("right_service", text),
-        ("right_entity", text),
-        ("rule", text),
-        ("match_weight", real),
-        ("evidence", text),
-        ("made_at", time),
-        ("retracted_at", time),
-        ("retracted_why", text),
-    ),
+    ("link_id", text, "follows from pair and rule"),
+    ("left_service", text, "the service of one of the two customers"),
+    ("left_entity", text, "that customer's id there"),
+    ("right_service", text, "the service of the other"),
+    ("right_entity", text, "that customer's id there"),
+    ("rule", text, "such as `exact:email`"),
+    ("match_weight", real, "in bits"),
+    ("evidence", text, "JSON: namespace and digests of shared values"),
+    ("made_at", time, "when the link was made"),
+    ("retracted_at", time, "null in the row that makes the link"),
+    ("retracted_why", text, "null likewise"),
     volatile=("made_at", "retracted_at"),
 )
 
-IDENTITY_MAP = Table(
+IDENTITY_MAP = _table(
     "identity/identity_map",
     "one customer of one service, and who that is",
-    _schema(("service", text), ("entity", text), ("customer_id", text), ("since", time)),
+    ("service", text, "the service, as its name stands in keys"),
+    ("entity", text, "the customer's id in this service"),
+    ("customer_id", text, "who it is, across services"),
+    ("since", time, "when this became so"),
     volatile=("since",),
 )
 
-CUSTOMER_ALIASES = Table(
+CUSTOMER_ALIASES = _table(
     "identity/customer_aliases",
     "one customer id that was handed out and now resolves to another",
-    _schema(("old_customer_id", text), ("customer_id", text), ("why", text), ("since", time)),
+    ("old_customer_id", text, "the id that was handed out"),
+    ("customer_id", text, "the successor; null when no records are left"),
+    ("why", text, "`merged` or `no records left`"),
+    ("since", time, "when this became so"),
     volatile=("since",),
 )
 
-CUSTOMERS = Table(
+CUSTOMERS = _table(
     "identity/customers",
     "one customer",
-    _schema(("customer_id", text), ("document", text), ("entities", whole), ("events", whole), ("produced_at", time)),
+    ("customer_id", text, "the customer across services; stays the same from run to run"),
+    ("document", text, "JSON under `customer.v2.schema.json`"),
+    ("entities", whole, "how many services' customers it is made of"),
+    ("events", whole, "how many events it holds"),
+    ("produced_at", time, "when it last came to say something else"),
     volatile=("produced_at",),
 )
 
 # --- journeys -------------------------------------------------------------------------------------------------------
 
-SEQUENCES = Table(
+SEQUENCES = _table(
     "journeys/sequences",
     "one distinct customer event, sorted by customer, time and event id",
-    _schema(
-        ("customer_id", text),
-        ("event_id", text),
-        ("type", text),
-        ("occurred_at", time),
-        ("service", text),
-        ("channel", text),
-        ("amount", MONEY),
-        ("currency", text),
-        ("score", real),
-        ("score_kind", text),
-        ("attributes", text),
-        ("bucket", pa.int32()),
-    ),
+    ("customer_id", text, "who it is, across services"),
+    ("event_id", text, "the event, as in `integration/events`"),
+    ("type", text, "such as `order.completed`"),
+    ("occurred_at", time, "when it happened"),
+    ("service", text, "the service, as its name stands in keys"),
+    ("channel", text, "where it happened, such as `web`, `store` or `phone`"),
+    ("amount", MONEY, "money, refunds negative where the mapping says so"),
+    ("currency", text, "code of three letters"),
+    ("score", real, "what the customer rated"),
+    ("score_kind", text, "`nps`, `csat` or `ces`"),
+    ("attributes", text, "JSON object of texts"),
+    ("bucket", pa.int32(), "follows from `customer_id`"),
     partition_by=("bucket",),
 )
 
-STEPS = Table(
+STEPS = _table(
     "journeys/steps",
     "one event of a journey instance",
-    _schema(
-        ("journey", text),
-        ("map_version", whole),
-        ("instance_id", text),
-        ("customer_id", text),
-        ("seq", whole),
-        ("event_id", text),
-        ("type", text),
-        ("from_state", text),
-        ("to_state", text),
-        ("stage", text),
-        ("channel", text),
-        ("occurred_at", time),
-        ("deviation", flag),
-    ),
+    ("journey", text, "the journey map"),
+    ("map_version", whole, "the version of the map that it was read with"),
+    ("instance_id", text, "the instance, as in `journeys/instances`"),
+    ("customer_id", text, "who it is, across services"),
+    ("seq", whole, "from 1 in each instance"),
+    ("event_id", text, "the event, as in `integration/events`"),
+    ("type", text, "such as `order.completed`"),
+    ("from_state", text, "the step where it stood; null where an instance begins"),
+    ("to_state", text, "the step where it then stands"),
+    ("stage", text, "the stage of that step"),
+    ("channel", text, "where it happened, such as `web`, `store` or `phone`"),
+    ("occurred_at", time, "when it happened"),
+    ("deviation", flag, "the event is on the map, but not from here: nothing moved"),
     partition_by=("journey",),
 )
 
-INSTANCES = Table(
+INSTANCES = _table(
     "journeys/instances",
     "one customer's one way through one journey",
-    _schema(
-        ("journey", text),
-        ("map_version", whole),
-        ("instance_id", text),
-        ("customer_id", text),
-        ("started_at", time),
-        ("last_step_at", time),
-        ("ended_at", time),
-        ("state", text),
-        ("stage", text),
-        ("status", text),
-        ("last_event_id", text),
-        ("last_event_at", time),
-        ("steps", whole),
-        ("deviations", whole),
-        ("support_events", whole),
-        ("revenue", MONEY),
-        ("cost", MONEY),
-    ),
+    ("journey", text, "the journey map"),
+    ("map_version", whole, "the version of the map that it was read with"),
+    ("instance_id", text, "UUIDv5 of journey, customer and first event"),
+    ("customer_id", text, "who it is, across services"),
+    ("started_at", time, "when its first event happened"),
+    ("last_step_at", time, "the last move"),
+    ("ended_at", time, "completed, or the deadline passed; null while active"),
+    ("state", text, "the step it stands at or ended at"),
+    ("stage", text, "the stage of that step"),
+    ("status", text, "`active`, `completed`, `abandoned`"),
+    ("last_event_id", text, "of its last row in `steps`"),
+    ("last_event_at", time, "of the same row"),
+    ("steps", whole, "moves"),
+    ("deviations", whole, "events that are on the map, but not from where it stood"),
+    ("support_events", whole, "times the customer turned to support"),
+    ("revenue", MONEY, "in the project's currency"),
+    ("cost", MONEY, "support events times the cost of one"),
     partition_by=("journey",),
 )
 
 # --- exploration ----------------------------------------------------------------------------------------------------
 
-_FINDING = (
-    ("finding_id", text),
-    ("journey", text),
-    ("step", text),
-    ("segment", text),
-    ("segment_value", text),
-    ("n", whole),
-    ("baseline_n", whole),
-    ("value", real),
-    ("baseline", real),
-    ("effect", real),
-    ("effect_low", real),
-    ("effect_high", real),
-    ("p_value", real),
-    ("p_adjusted", real),
-    ("is_finding", flag),
-    ("shadow_of", text),
+#: What the tables of findings have in common: a cluster at a step, compared with the others there.
+_CLUSTER: tuple[Column, ...] = (
+    ("finding_id", text, "UUIDv5 of table, journey, step, segment and value"),
+    ("journey", text, "the journey map"),
+    ("step", text, "the step compared at; empty where the whole journey is compared"),
+    ("segment", text, "the attribute that the cluster shares"),
+    ("segment_value", text, "its value"),
+    ("n", whole, "customers in the cluster"),
+    ("baseline_n", whole, "the others"),
+    ("value", real, ""),
+    ("baseline", real, "the same, of the others"),
+    ("effect", real, "`value - baseline`"),
+    ("effect_low", real, "lower end of its 95% interval"),
+    ("effect_high", real, "upper end"),
+    ("p_value", real, "one-sided"),
+    ("p_adjusted", real, "after Benjamini and Hochberg over the analysis's candidates"),
+    ("is_finding", flag, "false: looked at, and not a finding"),
+    ("shadow_of", text, "the `finding_id` that explains this row"),
 )
 
 
-def _findings(name: str, grain: str, *more: tuple[str, pa.DataType]) -> Table:
-    return Table(f"exploration/{name}", grain, _schema(*_FINDING, *more))
+def _findings(name: str, grain: str, *more: Column, **meanings: str) -> Table:
+    """``meanings`` are those that this table gives to columns of all: at least to ``value``."""
+    cluster = [(column, kind, meanings.get(column, meaning)) for column, kind, meaning in _CLUSTER]
+    return _table(f"exploration/{name}", grain, *cluster, *more)
 
 
 ABANDONMENT_HOTSPOTS = _findings(
     "abandonment_hotspots",
     "one cluster of customers at one step: do more of them give up there than the others? (E1)",
-    ("value_at_risk", real),
+    ("value_at_risk", real, "revenue, see docs/findings.md"),
+    value="share who gave up",
 )
 SUPPORT_SHIFTS = _findings(
     "support_shifts",
     "one cluster of customers at one step: do more of them turn to support after it? (E2)",
-    ("support_cost", real),
+    ("support_cost", real, "of the contacts beyond the others'"),
+    value="share who turned to support",
 )
 PROFITABLE_PATHS = _findings(
     "profitable_paths",
     "one segment on one path: more revenue per customer and less support than the others? (E3)",
-    ("path", text),
-    ("support_rate", real),
-    ("baseline_support_rate", real),
+    ("path", text, "the commonest order of steps among those who brought revenue"),
+    ("support_rate", real, "share who turned to support"),
+    ("baseline_support_rate", real, "the same, of the others"),
+    step="empty: the whole journey is compared",
+    value="revenue per customer",
 )
 CHANGE_PRIORITIES = _findings(
     "change_priorities",
     "one change: what revenue it keeps and expense it saves, largest first (E4)",
-    ("rank", whole),
-    ("change", text),
-    ("revenue_kept", real),
-    ("expense_saved", real),
-    ("net_value", real),
-    ("net_value_low", real),
-    ("net_value_high", real),
-    ("assumption", text),
+    ("rank", whole, "from 1"),
+    ("change", text, "what to mend"),
+    ("revenue_kept", real, "total over the `n` customers"),
+    ("expense_saved", real, "total"),
+    ("net_value", real, "`revenue_kept + expense_saved`"),
+    ("net_value_low", real, "lower end of its 95% interval"),
+    ("net_value_high", real, "upper end"),
+    ("assumption", text, "what the numbers rest on"),
+    segment="`friction`",
+    segment_value="the event type that went wrong",
+    n="customers who met it",
+    value="revenue less support expense per customer",
 )
 
 # --- all of them ----------------------------------------------------------------------------------------------------

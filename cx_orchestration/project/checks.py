@@ -7,17 +7,20 @@ belong here: the shape of one file; the models know that.
 import datetime as dt
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from cx_orchestration.integration.validate import check_service
 from cx_orchestration.journeys.maps import check_map
 from cx_orchestration.model.failures import ProjectError
 from cx_orchestration.model.journey import JourneyMap
+from cx_orchestration.model.scoring import Decisions, ScoringConfig
 from cx_orchestration.model.service import EventMapping, ProfileMapping, ServiceDeclaration, Stream, Value
 from cx_orchestration.model.settings import Settings
+from cx_orchestration.model.words import suggestion
 from cx_orchestration.project.environment import malformed_placeholder
 from cx_orchestration.project.folder import Parts
-from cx_orchestration.project.wording import is_secret_key, shown_value, suggestion
+from cx_orchestration.project.wording import is_secret_key, shown_value
 from cx_orchestration.scoring.plan import validate_decisions
 from cx_orchestration.scoring.scores import scoring_errors
 
@@ -31,10 +34,14 @@ PROFILE_FIELDS = [name for name in ProfileMapping.model_fields if name not in _N
 
 
 def check_project(parts: Parts, now: dt.datetime) -> list[ProjectError]:
-    """Everything that does not agree. A part that could not be read is not held against the others."""
+    """Everything that does not agree. A part that could not be read is not held against the others.
+
+    What is right by itself in a file with mistakes is checked: mending one mistake does not bring up the next.
+    """
     return [
-        *(_settings(parts.settings) if parts.settings else ()),
-        *_plan(parts, now),
+        *(_settings(parts.readable_settings) if parts.readable_settings else ()),
+        *_scoring(parts),
+        *_decisions(parts, now),
         *_identity(parts),
         *(error for name, service in parts.services.items() for error in _service(name, service, parts)),
         *(error for name, journey in parts.journeys.items() for error in _journey(name, journey, parts)),
@@ -64,31 +71,46 @@ def _settings(settings: Settings) -> Iterator[ProjectError]:
 # --- catalog and scoring --------------------------------------------------------------------------------------------
 
 
-def _plan(parts: Parts, now: dt.datetime) -> Iterator[ProjectError]:
-    if parts.inventory is None:
-        return
-    if parts.scoring is not None:
-        yield from scoring_errors(parts.inventory, parts.scoring)
-    if parts.decisions is not None and parts.settings is not None:
-        today = now.astimezone(ZoneInfo(parts.settings.time_zone)).date()
-        yield from validate_decisions(parts.decisions, parts.inventory, today=today)
+def _scoring(parts: Parts) -> Iterator[ProjectError]:
+    if parts.inventory is not None:
+        # The check reads the dimensions alone, whatever else is wrong in the file.
+        yield from scoring_errors(
+            parts.inventory, parts.scoring or ScoringConfig.model_construct(dimensions=parts.readable_dimensions)
+        )
+
+
+def _decisions(parts: Parts, now: dt.datetime) -> Iterator[ProjectError]:
+    readable = parts.readable_decisions
+    places = list(readable)
+
+    def in_the_file(text: str) -> str:
+        return re.sub(r"\bdecisions\[(\d+)\]", lambda match: f"decisions[{places[int(match[1])]}]", text)
+
+    decisions = Decisions(decisions=list(readable.values()))
+    for error in validate_decisions(decisions, parts.inventory or (), today=_today(parts.settings, now)):
+        if parts.inventory is not None or not error.path.endswith(".service"):
+            yield replace(error, path=in_the_file(error.path), expected=in_the_file(error.expected))
+
+
+def _today(settings: Settings | None, now: dt.datetime) -> dt.date:
+    """The company's day; where its time zone cannot be told, the latest day that it is anywhere."""
+    zone = dt.timezone(dt.timedelta(hours=14)) if settings is None else ZoneInfo(settings.time_zone)
+    return now.astimezone(zone).date()
 
 
 # --- identity -------------------------------------------------------------------------------------------------------
 
 
 def _identity(parts: Parts) -> Iterator[ProjectError]:
-    if parts.identity is None:
-        return
     known_services = sorted(_inventory_services(parts) or ())
-    for field, rule in parts.identity.survivorship.items():
+    for field, rule in parts.readable_survivorship.items():
         for n, service in enumerate(rule.trusted_services):
             if parts.inventory is not None and service not in known_services:
                 path = f"survivorship.{field}.trusted_services[{n}]"
                 yield _unknown("identity.yaml", path, service, "a service of inventory.csv", known_services)
-        if parts.services and parts.all_services_read:
+        if parts.services and parts.all_services_read and parts.namespaces is not None:
             attributes = _profile_attributes(parts.services.values())
-            known = [*PROFILE_FIELDS, *sorted(attributes), *parts.identity.namespaces]
+            known = [*PROFILE_FIELDS, *sorted(attributes), *parts.namespaces]
             if field not in known:
                 expected = "a profile field, an attribute that some service gives, or a namespace"
                 yield _unknown("identity.yaml", f"survivorship.{field}", field, expected, known)
@@ -133,9 +155,9 @@ def _connection(file: str, service: ServiceDeclaration) -> Iterator[ProjectError
 
 
 def _namespaces(file: str, path: str, stream: Stream, parts: Parts) -> Iterator[ProjectError]:
-    if parts.identity is None:
+    known = parts.namespaces
+    if known is None:
         return
-    known = list(parts.identity.namespaces)
     mappings: list[tuple[str, EventMapping | ProfileMapping]] = [
         (f"{path}.events[{n}]", event) for n, event in enumerate(stream.events)
     ]

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from cx_orchestration.model.failures import ProjectError
+from cx_orchestration.model.words import closest, suggestion
 from cx_orchestration.project.schemas import schema_of
-from cx_orchestration.project.wording import Allowed, closest, shown_path, shown_value, suggestion, value_at
+from cx_orchestration.project.wording import Allowed, shown_path, shown_value, value_at
 from cx_orchestration.project.yaml_files import KeyPath, YamlFile
 
 T = TypeVar("T", bound=BaseModel)

@@ -14,14 +14,16 @@ from pydantic import BaseModel
 
 from cx_orchestration.catalog.inventory_file import read_inventory
 from cx_orchestration.model.failures import ProjectError
-from cx_orchestration.model.identity import IdentityConfig
+from cx_orchestration.model.identity import IdentityConfig, Survivorship
 from cx_orchestration.model.inventory import InventoryRow
 from cx_orchestration.model.journey import JourneyMap
-from cx_orchestration.model.scoring import Decisions, ScoringConfig
+from cx_orchestration.model.scoring import Decision, Decisions, Dimension, ScoringConfig
 from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.model.settings import InventoryFile, Settings
+from cx_orchestration.model.words import closest
 from cx_orchestration.project.declared import read_declared
-from cx_orchestration.project.wording import closest, shown_text
+from cx_orchestration.project.partial import listed, named, names, without_wrong_keys
+from cx_orchestration.project.wording import shown_text
 from cx_orchestration.project.yaml_files import YamlFile, YamlProblem, read_yaml
 
 T = TypeVar("T", bound=BaseModel)
@@ -40,7 +42,8 @@ FOLDERS = ("services", "journeys")
 class Parts:
     """What could be read of a folder; a part that is wrong is ``None`` or absent, and its file is in ``broken``.
 
-    ``services`` and ``journeys`` are by the name of their file.
+    ``services`` and ``journeys`` are by the name of their file. The properties tell what of a wrong part can still be
+    checked.
     """
 
     settings: Settings | None = None
@@ -52,6 +55,32 @@ class Parts:
     journeys: dict[str, JourneyMap] = field(default_factory=dict)
     contents: dict[str, YamlFile] = field(default_factory=dict)
     broken: set[str] = field(default_factory=set)
+
+    @property
+    def readable_settings(self) -> Settings | None:
+        """project.yaml without its wrong keys. The day that stands in for a wrong first one is right by every check."""
+        content = self.contents.get("project.yaml")
+        return self.settings or without_wrong_keys(Settings, content, name="company", start_date="1970-01-01")
+
+    @property
+    def readable_decisions(self) -> dict[int, Decision]:
+        """The decisions that are right by themselves, by their position in the file."""
+        return listed(Decision, "decisions", self.contents.get("decisions.yaml"))
+
+    @property
+    def readable_dimensions(self) -> dict[str, Dimension]:
+        """The dimensions of scoring.yaml that are right by themselves."""
+        return named(Dimension, "dimensions", self.contents.get("scoring.yaml"))
+
+    @property
+    def readable_survivorship(self) -> dict[str, Survivorship]:
+        """The rules of survivorship that are right by themselves."""
+        return named(Survivorship, "survivorship", self.contents.get("identity.yaml"))
+
+    @property
+    def namespaces(self) -> list[str] | None:
+        """The names of all key namespaces, those of wrong ones too, or ``None`` when they cannot be told."""
+        return names("namespaces", self.contents.get("identity.yaml"))
 
     @property
     def all_services_read(self) -> bool:
@@ -97,6 +126,8 @@ def read_folder(folder: Path) -> tuple[Parts, list[ProjectError]]:
         errors = list(_misplaced(folder))
     except OSError as error:
         return parts, [ProjectError(str(folder), "", "", f"the folder cannot be read: {error.strerror}")]
+
+    parts.broken |= {error.file for error in errors}
 
     def declared(model: type[T], file: str) -> T | None:
         read, wrong = _read(folder, file, model, parts)

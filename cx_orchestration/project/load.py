@@ -21,7 +21,7 @@ from cx_orchestration.model.inventory import InventoryRow
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.scoring import Decision, Decisions, ScoringConfig
 from cx_orchestration.model.service import ServiceDeclaration
-from cx_orchestration.model.settings import Settings
+from cx_orchestration.model.settings import Settings, Stores
 from cx_orchestration.project.checks import check_project
 from cx_orchestration.project.environment import with_environment
 from cx_orchestration.project.folder import declared_files, read_folder
@@ -83,11 +83,11 @@ class CXProject:
     def registry_url(self, lake_root: Path | str | None = None) -> str:
         """The SQLAlchemy URL of the registry; it may hold a password. Raises ``PermanentFailure`` likewise.
 
-        What happened to a lake's partitions belongs to that lake: when project.yaml names no registry and the lake
-        is another than the project's own, the registry lies in the lake's folder.
+        What happened to a lake's partitions belongs to that lake: when project.yaml names no registry of its own (none
+        at all, or the default) and the lake is another than the project's, the registry lies in the lake's folder.
         """
         elsewhere = lake_root is not None and Path(lake_root).resolve() != self.lake_root.resolve()
-        if elsewhere and "registry" not in self.settings.stores.model_fields_set:
+        if elsewhere and self.settings.stores.registry == Stores().registry:
             return f"sqlite:///{Path(str(lake_root)).resolve() / 'registry.db'}"
         where = f"{self.folder / 'project.yaml'}: stores.registry"
         url = with_environment(self.settings.stores.registry, self.environ, where=where)

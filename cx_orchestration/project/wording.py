@@ -4,10 +4,11 @@ Belongs here: words. Does not belong here: finding what is wrong (``declared.py`
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cx_orchestration.model.base import OWNER_PATTERN
+from cx_orchestration.model.words import READ, quoted, shortened
 from cx_orchestration.project.yaml_files import KeyPath
 
 Schema = Mapping[str, Any]
@@ -19,6 +20,7 @@ _PATTERNS = {
     r"^[A-Z]{2}$": "two capital letters such as US",
     r"^[A-Z]{3}$": "three capital letters such as USD",
     r"^([01]\d|2[0-3]):[0-5]\d$": "a time of day such as 02:30",
+    OWNER_PATTERN: "an e-mail address or team: and a name, such as team:stores",
     r"%": "a format with % such as %d.%m.%Y",
 }
 _MODELS = {
@@ -34,9 +36,6 @@ _SECRET_VALUE = re.compile(
     r"|(?=\S*\d)(?=\S*[A-Za-z])[A-Za-z0-9+/=_\-.~]{24,}",
     re.I,
 )
-
-#: How much of a text is looked at; only its beginning is ever shown.
-_READ = 200
 
 
 class Allowed:
@@ -171,17 +170,6 @@ def _bounds(option: Schema) -> str:
     return " " + " and ".join(bounds) if bounds else ""
 
 
-def closest(word: object, known: Iterable[str]) -> str | None:
-    """The known word that somebody who wrote another one probably meant."""
-    return next(iter(get_close_matches(str(word)[:_READ], list(known), n=1, cutoff=0.6)), None)
-
-
-def suggestion(word: object, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` when a known word is close, else nothing."""
-    meant = closest(word, known)
-    return f"; did you mean '{meant}'?" if meant else ""
-
-
 def shown_path(path: KeyPath) -> str:
     """A path as people write it: ``streams.charges.events[0].type``. A key that looks like a secret is left out."""
     text = ""
@@ -189,19 +177,19 @@ def shown_path(path: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            word = "…" if _SECRET_VALUE.search(part[:_READ]) else part
+            word = "…" if _SECRET_VALUE.search(part[:READ]) else part
             text += ("." if text else "") + shortened(word, 60)
     return text
 
 
 def is_secret_key(key: str) -> bool:
     """Whether what stands under a key is, or is close to, a secret."""
-    return _SECRET_KEY.search(key[:_READ]) is not None
+    return _SECRET_KEY.search(key[:READ]) is not None
 
 
 def shown_text(path: str, text: str) -> str:
     """What an error says it found, as it may be repeated: see ``shown_value``."""
-    if any(is_secret_key(part) for part in path.split(".")) or _SECRET_VALUE.search(text[:_READ]):
+    if any(is_secret_key(part) for part in path.split(".")) or _SECRET_VALUE.search(text[:READ]):
         return ""
     return shortened(text, 60)
 
@@ -220,11 +208,5 @@ def shown_value(path: KeyPath, value: Any) -> str:
         case list():
             return "a list"
         case str():
-            return "" if _SECRET_VALUE.search(value[:_READ]) else shortened(repr(value[:_READ]), 60)
+            return "" if _SECRET_VALUE.search(value[:READ]) else quoted(value)
     return shortened(str(value), 60)
-
-
-def shortened(text: str, length: int) -> str:
-    """The text, cut to a length; line ends and control characters become spaces."""
-    line = "".join(character if character.isprintable() else " " for character in text[: length + 1])
-    return line if len(line) <= length else line[: length - 1] + "…"

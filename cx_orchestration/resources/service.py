@@ -4,7 +4,7 @@ Belongs here: what Dagster configures, opens and closes. Does not belong here: h
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self
 
@@ -27,42 +27,37 @@ class FederatedService(dg.ConfigurableResource[None]):
 
     _source: ServiceSource | None = PrivateAttr(default=None)
 
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
-        """Open the service; Dagster calls this on the copy that a run or a sensor's tick gets."""
-        self._open()
-
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """Close the connections."""
-        self._close()
+        self.close()
 
     @contextmanager
     def opened(self) -> Iterator[Self]:
-        """The resource outside of Dagster, open for the time of a ``with``."""
-        self._open()
+        """The resource outside of Dagster; its connections are closed when the block ends."""
         try:
             yield self
         finally:
-            self._close()
+            self.close()
 
-    def _open(self) -> None:
-        project = CXProject.load(self.project)
-        if self.service not in project.services:
-            known = ", ".join(project.services) or "none"
-            raise PermanentFailure(f"{self.project} declares no service '{self.service}'; it has {known}")
-        self._source = ServiceSource(
-            project.services[self.service], zone=project.zone, folder=project.folder, environ=project.environ
-        )
-
-    def _close(self) -> None:
-        self.source.close()
-        self._source = None
+    def close(self) -> None:
+        """Close the connections, if there are any."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
 
     @property
     def source(self) -> ServiceSource:
-        """The service behind this resource."""
+        """The service behind this resource, opened when it is first needed: one that cannot be keeps no other waiting.
+
+        Raises ``PermanentFailure`` when the project folder does not declare it (any more).
+        """
         if self._source is None:
-            raise PermanentFailure(
-                f"{self.service} is not open: Dagster opens it for a run or a tick, opened() elsewhere"
+            project = CXProject.load(self.project)
+            if self.service not in project.services:
+                known = ", ".join(project.services) or "none"
+                raise PermanentFailure(f"{self.project} declares no service '{self.service}'; it has {known}")
+            self._source = ServiceSource(
+                project.services[self.service], zone=project.zone, folder=project.folder, environ=project.environ
             )
         return self._source
 
@@ -73,6 +68,10 @@ class FederatedService(dg.ConfigurableResource[None]):
     def has_new(self, stream: str, start: dt.datetime, end: dt.datetime) -> bool:
         """Whether there may be records of ``[start, end)``, at the cost of one page."""
         return self.source.has_new(stream, start, end)
+
+    def dropped_since(self, stream: str, landed_at: Mapping[dt.date, dt.datetime]) -> list[dt.date]:
+        """The days whose file was placed or changed after they landed; none for a service that is asked over HTTP."""
+        return self.source.dropped_since(stream, landed_at)
 
     def probe(self, now: dt.datetime) -> list[StreamProbe]:
         """One look at each stream: are the credentials accepted, and is the first page as declared?"""

@@ -1,12 +1,24 @@
 """The project folder and the stores as resources; each is opened when a run needs it, never at import."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dagster as dg
 from pydantic import Field
 
+from cx_orchestration.model.failures import Failure
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import Registry
+
+
+def load_project(folder: str) -> CXProject:
+    """The project folder; what is wrong with it becomes a failure of the run that says all of it, without a trace."""
+    try:
+        return CXProject.load(folder)
+    except Failure as failure:
+        raise dg.Failure(str(failure), allow_retries=False) from None
 
 
 class ProjectResource(dg.ConfigurableResource[CXProject]):
@@ -15,7 +27,7 @@ class ProjectResource(dg.ConfigurableResource[CXProject]):
     folder: str = Field(description="The project folder")
 
     def create_resource(self, context: dg.InitResourceContext) -> CXProject:  # noqa: ARG002
-        return CXProject.load(self.folder)
+        return load_project(self.folder)
 
 
 class LakeResource(dg.ConfigurableResource[Lake]):
@@ -42,5 +54,11 @@ class RegistryResource(dg.ConfigurableResource[Registry]):
     folder: str = Field(description="The project folder, whose settings name the registry")
     lake_root: str = Field(description="Where the registry lies when the settings name none")
 
-    def create_resource(self, context: dg.InitResourceContext) -> Registry:  # noqa: ARG002
-        return Registry(CXProject.load(self.folder).registry_url(self.lake_root))
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Registry]:  # noqa: ARG002
+        """The registry for the time of a run or a tick; its connections are given back afterwards."""
+        registry = Registry(load_project(self.folder).registry_url(self.lake_root))
+        try:
+            yield registry
+        finally:
+            registry.close()

@@ -3,30 +3,40 @@
 import dagster as dg
 
 from cx_orchestration.model import tables
-from cx_orchestration.sensors.jobs import customers_job, integration_job
+from cx_orchestration.project import CXProject, folder_digest
+from cx_orchestration.sensors.jobs import (
+    MAX_ATTEMPTS,
+    REQUEST_TAG,
+    customers_job,
+    has_failed_too_often,
+    integration_job,
+    is_under_way,
+    runs_of,
+)
 from cx_orchestration.storage.lake import Lake
-
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 @dg.sensor(
     name="customers_and_journeys_runs",
     target=customers_job,
     minimum_interval_seconds=120,
-    description="Requests identity, journeys and exploration when events have changed and no integration run is left.",
+    description="Requests identity, journeys and exploration when events or the project have changed and are at rest.",
 )
 def customers_sensor(
-    context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
+    context: dg.SensorEvaluationContext, project: dg.ResourceParam[CXProject], lake: dg.ResourceParam[Lake]
 ) -> dg.RunRequest | dg.SkipReason:
-    """One run for each version of the events table at which integration came to rest."""
-    version = lake.version(tables.EVENTS)
-    if version is None:
+    """One successful run for each state of the events table and the project folder."""
+    events = lake.state(tables.EVENTS)
+    if events is None:
         return dg.SkipReason("No events yet: no service has been integrated.")
-    if context.instance.get_runs_count(dg.RunsFilter(job_name=integration_job.name, statuses=_UNFINISHED)):
+    if is_under_way(context.instance, job=integration_job.name):
         return dg.SkipReason("Integration runs are under way; what spans services follows them.")
-    return dg.RunRequest(run_key=f"events-version-{version}")
+    if is_under_way(context.instance, job=customers_job.name):
+        return dg.SkipReason("A run is under way.")
+    request = f"customers:{events}:{folder_digest(project.folder)[:12]}"
+    if runs_of(context.instance, request, [dg.DagsterRunStatus.SUCCESS]):
+        return dg.SkipReason("Neither events nor the project have changed since the last run.")
+    if has_failed_too_often(context.instance, request):
+        return dg.SkipReason(f"The run for this state failed {MAX_ATTEMPTS} times and waits for a person.")
+    attempt = runs_of(context.instance, request)
+    return dg.RunRequest(run_key=f"{request}:{attempt}", tags={REQUEST_TAG: request})

@@ -25,14 +25,14 @@ def nightly_sync(definition: CXProject) -> dg.ScheduleDefinition:
         context: dg.ScheduleEvaluationContext, project: dg.ResourceParam[CXProject]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         days = nightly_days(project, context.scheduled_execution_time)
-        approved = project.plan.approved()
+        approved = [service for service in project.plan.approved() if service in definition.services]
         if days is None:
             yield dg.SkipReason(f"The project's days ended on {project.settings.end_date}.")
         elif not approved:
             yield dg.SkipReason("No service is approved for integration; decisions.yaml says who decided what.")
         else:
             for service in approved:
-                yield integration_request(project, service, days, run_key=f"nightly:{service}:{days}")
+                yield integration_request(project, service, days, attempt="nightly")
 
     return schedule
 

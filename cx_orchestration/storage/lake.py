@@ -5,6 +5,8 @@ Belongs here: writing, listing, reading and comparing tables. Does not belong he
 
 import datetime as dt
 import random
+import re
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,12 +32,35 @@ _COMMIT_ATTEMPTS = 8
 _KEEP_VERSIONS = "interval 36500 days"
 _UNREADABLE_FEATURES = {"deletionVectors", "columnMapping"}
 
+# In a path, delta-rs decodes percent-encodings and reads ``?`` and ``#`` as parts of a URL; it panics on brackets,
+# ``^`` and ``|``, takes a backslash for a slash and refuses control characters. DuckDB expands ``*`` to whatever
+# matches, and takes a folder ``name=value`` for a partition column, silently in place of the table's own.
+_MISREAD = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]*?#^|\\=\x00-\x1f\x7f]")
+
 
 class Lake:
     """All tables of one company under ``root``, a local folder."""
 
     def __init__(self, root: Path | str) -> None:
+        """Raises ``PermanentFailure`` for a path that the table format or the engine would read as another."""
         self.root = Path(root).resolve()
+        if found := _MISREAD.search(str(self.root)):
+            raise PermanentFailure(
+                f"the lake cannot lie in {str(self.root)!r}: {found.group()!r} in a path stands for something else "
+                f"where tables are stored and read; name another folder (stores.lake in project.yaml, or --lake)"
+            )
+
+    def require_writable(self) -> None:
+        """Make the lake's folder if there is none. Raises ``PermanentFailure`` when nothing can be written there."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.root) as probe:
+                probe.write(b"writable")
+        except OSError as error:
+            raise PermanentFailure(
+                f"the lake {self.root} cannot be written: {error.strerror}; name another folder (stores.lake in "
+                f"project.yaml, or --lake)"
+            ) from error
 
     def replace(self, table: Table, rows: pa.Table, *, where: Mapping[str, Bound] | None = None, run_id: str) -> int:
         """Replace a table, or the slice of it that ``where`` names, in one commit.
@@ -96,6 +121,13 @@ class Lake:
     def version(self, table: Table) -> int | None:
         """The current version of a table, or ``None`` when it was never written."""
         return DeltaTable(str(self._path(table))).version() if self.exists(table) else None
+
+    def state(self, table: Table) -> str | None:
+        """What tells a table's content from every other that it had, or has elsewhere: its id and version."""
+        if not self.exists(table):
+            return None
+        delta = DeltaTable(str(self._path(table)))
+        return f"{delta.metadata().id}-{delta.version()}"
 
     def history(self, table: Table) -> list[dict[str, Any]]:
         """The commits of a table, newest first, each with its ``run_id``."""

@@ -5,8 +5,8 @@ Does not belong here: anything with many rows a day, or any person's data.
 """
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Literal
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Date, DateTime, Index, Integer, String, Text, create_engine, func, select
+from sqlalchemy import Date, DateTime, Index, Integer, String, Text, and_, case, create_engine, func, select
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 
@@ -42,10 +43,15 @@ class AttemptRow(Base):
 
 Outcome = Literal["landed", "failed"]
 
+#: The stream under which the mapping of a service's day to events is recorded: no declared stream can bear this name.
+MAPPING = "(events)"
+
+_UPGRADE_ATTEMPTS = 6
+
 
 @dataclass(frozen=True)
 class Attempt:
-    """What became of one attempt at one day of one stream; ``failure`` is the family of the failure, if any."""
+    """What became of one attempt at one day of one stream, or of its mapping; ``failure`` is the failure's family."""
 
     service: str
     stream: str
@@ -58,6 +64,24 @@ class Attempt:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class DayState:
+    """What is known of one day of one service.
+
+    ``landed``: every stream has landed it at some time. ``mapped``: it was mapped to events after all of them last did.
+    ``failures``: the most failed attempts of a stream, or of the mapping, since that last succeeded.
+    """
+
+    landed: bool
+    mapped: bool
+    failures: int
+
+    @property
+    def integrated(self) -> bool:
+        """The day's records are in the lake, and its events are what they say."""
+        return self.landed and self.mapped
+
+
 class Registry:
     """Opens the database at a SQLAlchemy URL and brings its tables up to date."""
 
@@ -68,7 +92,16 @@ class Registry:
         self.upgrade()
 
     def upgrade(self, revision: str = "head") -> None:
-        command.upgrade(self._alembic(), revision)
+        """Bring the tables up to date; several processes may do so at once, and all but one find it done."""
+        for attempt in range(_UPGRADE_ATTEMPTS):
+            try:
+                command.upgrade(self._alembic(), revision)
+            except (OperationalError, ProgrammingError, IntegrityError):
+                if attempt == _UPGRADE_ATTEMPTS - 1:
+                    raise
+                time.sleep(0.1 * 2**attempt)
+            else:
+                return
 
     def downgrade(self, revision: str = "base") -> None:
         command.downgrade(self._alembic(), revision)
@@ -95,24 +128,41 @@ class Registry:
         """The partitions whose newest attempt failed."""
         return [attempt for attempt in self.latest() if attempt.outcome == "failed"]
 
-    def landed_days(self, service: str, streams: Collection[str]) -> set[dt.date]:
-        """The days whose newest attempt landed in every one of these streams."""
-        landed: Counter[dt.date] = Counter(
-            attempt.day for attempt in self.latest(service) if attempt.outcome == "landed" and attempt.stream in streams
+    def days(self, service: str, streams: Collection[str]) -> dict[dt.date, DayState]:
+        """What is known of every day of a service that was ever attempted, in order."""
+        newest = (
+            select(
+                AttemptRow.stream,
+                AttemptRow.day,
+                func.max(case((AttemptRow.outcome == "landed", AttemptRow.id), else_=0)).label("success"),
+            )
+            .where(AttemptRow.service == service)
+            .group_by(AttemptRow.stream, AttemptRow.day)
+            .subquery()
         )
-        return {day for day, count in landed.items() if count == len(streams)}
+        failed_since = and_(AttemptRow.outcome == "failed", AttemptRow.id > newest.c.success)
+        query = (
+            select(newest.c.day, newest.c.stream, newest.c.success, func.sum(case((failed_since, 1), else_=0)))
+            .join(AttemptRow, and_(AttemptRow.stream == newest.c.stream, AttemptRow.day == newest.c.day))
+            .where(AttemptRow.service == service)
+            .group_by(newest.c.day, newest.c.stream, newest.c.success)
+            .order_by(newest.c.day)
+        )
+        by_day: dict[dt.date, dict[str, tuple[int, int]]] = {}
+        with self._session() as session:
+            for day, stream, success, failures in session.execute(query):
+                by_day.setdefault(day, {})[stream] = (success, failures)
+        return {day: _state(attempts, streams) for day, attempts in by_day.items()}
 
-    def attempts_of(self, service: str, day: dt.date) -> int:
-        """How often any stream of a service was attempted for a day, at most."""
-        counted = (
-            select(func.count())
-            .where(AttemptRow.service == service, AttemptRow.day == day)
-            .group_by(AttemptRow.stream)
-            .order_by(func.count().desc())
-            .limit(1)
+    def landed_at(self, service: str, stream: str) -> dict[dt.date, dt.datetime]:
+        """When each day of a stream was last read successfully."""
+        query = (
+            select(AttemptRow.day, func.max(AttemptRow.attempted_at))
+            .where(AttemptRow.service == service, AttemptRow.stream == stream, AttemptRow.outcome == "landed")
+            .group_by(AttemptRow.day)
         )
         with self._session() as session:
-            return session.scalar(counted) or 0
+            return {day: _in_utc(at) for day, at in session.execute(query)}
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -126,15 +176,26 @@ class Registry:
         return config
 
 
+def _state(attempts: Mapping[str, tuple[int, int]], streams: Collection[str]) -> DayState:
+    landings = [attempts.get(stream, (0, 0))[0] for stream in streams]
+    landed = bool(landings) and min(landings) > 0
+    mapped = landed and attempts.get(MAPPING, (0, 0))[0] > max(landings)
+    failures = [attempts[stream][1] for stream in (*streams, MAPPING) if stream in attempts]
+    return DayState(landed, mapped, max(failures, default=0))
+
+
+def _in_utc(when: dt.datetime) -> dt.datetime:
+    return when if when.tzinfo else when.replace(tzinfo=dt.UTC)
+
+
 def _attempt(row: AttemptRow) -> Attempt:
-    when = row.attempted_at if row.attempted_at.tzinfo else row.attempted_at.replace(tzinfo=dt.UTC)
     outcome: Outcome = "failed" if row.outcome == "failed" else "landed"
     return Attempt(
         service=row.service,
         stream=row.stream,
         day=row.day,
         run_id=row.run_id,
-        attempted_at=when,
+        attempted_at=_in_utc(row.attempted_at),
         outcome=outcome,
         records=row.records,
         failure=row.failure,

@@ -116,9 +116,35 @@ def test_field_names_are_headers_too(file: Path) -> None:
 
 def test_missing_columns_are_listed_together(file: Path) -> None:
     some = {name: value for name, value in GOOD.items() if name not in ("Team", "Observed On")}
-    assert messages(file, text(some)) == [
-        "inventory.csv: row 1: the header lacks 2 columns: Team, Observed On (found " + ", ".join(some) + ")"
-    ]
+    assert messages(file, text(some)) == ["inventory.csv: row 1: the header lacks 2 columns: Team, Observed On"]
+
+
+def test_a_misspelt_header_is_suggested_and_what_stays_unknown_is_named(file: Path) -> None:
+    typos = {"Integration Profile": "Integraton Profile", "Customer Impact": "Custmer Impact"}
+    written = {typos.get(name, name): value for name, value in GOOD.items()}
+    lacks = (
+        "inventory.csv: row 1: the header lacks 2 columns: Customer Impact, Integration Profile; did you mean "
+        "Customer Impact by 'Custmer Impact', Integration Profile by 'Integraton Profile'?"
+    )
+    assert messages(file, text(written)) == [lacks]
+    del written["Team"]
+    (message,) = messages(file, text({**written, "Kosten": "1"}))
+    assert "lacks 3 columns" in message
+    assert message.endswith("(found 'Kosten')")
+
+
+@pytest.mark.parametrize(
+    ("column", "almost", "meant"),
+    [
+        ("Business Impact", "critcal", "Critical"),
+        ("Customer Impact", "Soem", "Some"),
+        ("Customer Impact", "Soem Customers", "Some"),
+        ("Product Dependency", "tigthly coupled", "Tightly-Coupled"),
+    ],
+)
+def test_a_misspelt_label_is_suggested(file: Path, column: str, almost: str, meant: str) -> None:
+    (message,) = messages(file, text({**GOOD, column: almost}))
+    assert message.endswith(f"; did you mean '{meant}'? (found '{almost}')")
 
 
 def test_two_columns_for_one_field_are_an_error(file: Path) -> None:
@@ -132,12 +158,12 @@ def test_every_wrong_value_is_named_by_row_and_column_at_once(file: Path) -> Non
     worse = {**GOOD, "Approx. Number of Customers Impacted Annually": "many"}
     rows, errors = read(file, text(GOOD, bad, worse))
     assert [str(error) for error in errors] == [
-        "inventory.csv: row 3, Business Impact: expected one of Critical, Supportive, Redundant (found Important)",
+        "inventory.csv: row 3, Business Impact: expected one of Critical, Supportive, Redundant (found 'Important')",
         "inventory.csv: row 3, Team: expected some text (found an empty cell)",
         "inventory.csv: row 3, Observed On: expected a date written year-month-day, such as 2026-11-05 "
-        "(found 3.10.2026)",
+        "(found '3.10.2026')",
         "inventory.csv: row 4, Approx. Number of Customers Impacted Annually: "
-        "expected a whole number such as 120000 or 120,000 (found many)",
+        "expected a whole number such as 120000 or 120,000 (found 'many')",
     ]
     assert len(rows) == 1
 
@@ -198,7 +224,7 @@ def test_grouped_numbers_are_read(file: Path, written: str, number: int) -> None
 )
 def test_a_number_that_reads_two_ways_or_none_is_refused(file: Path, written: str) -> None:
     (message,) = messages(file, text({**GOOD, "Approx. Number of Customers Impacted Annually": written}))
-    assert message.endswith(f"(found {written})")
+    assert message.endswith(f"(found {written!r})")
 
 
 @settings(deadline=None)
@@ -272,6 +298,14 @@ def test_exports_of_spreadsheets_are_read_as_declared(file: Path, bytes_of, enco
             "this is an Excel workbook (.xlsx); in Excel choose Save As, CSV UTF-8",
         ),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "utf-8", "this is an old Excel workbook"),
+        (
+            b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x01",
+            "utf-8",
+            "this is no text file; an inventory kept as a spread",
+        ),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x01", "latin-1", "this is no text file"),
+        (b"\x1f\x8b\x08\x08\xf0\x01inventory", "utf-8", "must be saved as CSV"),
+        (text({**GOOD, "Team": "Z\x02rich \xfc"}).encode("latin-1"), "utf-8", "line 2 is not text in 'utf-8'"),
         (b"", "utf-8", "the file is empty"),
         (b"\xef\xbb\xbf\r\n", "utf-8", "the file is empty"),
         (b"sep=;\r\n", "utf-8", "the file is empty"),

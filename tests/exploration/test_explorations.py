@@ -11,6 +11,7 @@ from lifecycle_company import (
     LIFECYCLE,
     NONE,
     SETTINGS,
+    START,
     Planted,
     as_profiles,
     company,
@@ -21,16 +22,16 @@ from scipy import stats
 
 from cx_orchestration.exploration.abandonment_hotspots import abandonment_hotspots
 from cx_orchestration.exploration.change_priorities import change_priorities
+from cx_orchestration.exploration.cohorts import read_cohorts
 from cx_orchestration.exploration.pictures import findings_picture
 from cx_orchestration.exploration.profitable_paths import profitable_paths
 from cx_orchestration.exploration.support_shifts import support_shifts
 from cx_orchestration.model import tables
-from cx_orchestration.model.settings import Exploration
+from cx_orchestration.model.settings import Exploration, Settings
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
 FEW = Exploration(min_customers=5, support_contact_cost=10)
-ON = {"as_of": AS_OF, "currency": "USD"}
 
 E1 = (tables.ABANDONMENT_HOTSPOTS.path, "checkout", "device", "android")
 E2 = (tables.SUPPORT_SHIFTS.path, "setup", "product", "pro_kit")
@@ -40,12 +41,24 @@ E4 = (tables.CHANGE_PRIORITIES.path, "purchased", "friction", "delivery.delayed"
 
 def explore(lake: Lake, exploration: Exploration = SETTINGS, maps=(LIFECYCLE,)):
     engine = Engine()
+    cohorts = read_cohorts(lake, engine, maps, as_of=AS_OF)
     return {
-        tables.ABANDONMENT_HOTSPOTS: abandonment_hotspots(lake, engine, maps, exploration=exploration, **ON),
-        tables.SUPPORT_SHIFTS: support_shifts(lake, engine, maps, as_of=AS_OF, exploration=exploration),
-        tables.PROFITABLE_PATHS: profitable_paths(lake, engine, maps, exploration=exploration, **ON),
-        tables.CHANGE_PRIORITIES: change_priorities(lake, engine, maps, exploration=exploration, **ON),
+        table: analyse(engine, cohorts, declared(exploration))
+        for table, analyse in (
+            (tables.ABANDONMENT_HOTSPOTS, abandonment_hotspots),
+            (tables.SUPPORT_SHIFTS, support_shifts),
+            (tables.PROFITABLE_PATHS, profitable_paths),
+            (tables.CHANGE_PRIORITIES, change_priorities),
+        )
     }
+
+
+def analysed(analyse, lake: Lake, *, exploration: Exploration = FEW, journey=LIFECYCLE, as_of=AS_OF):
+    return analyse(Engine(), read_cohorts(lake, Engine(), [journey], as_of=as_of), declared(exploration))
+
+
+def declared(exploration: Exploration) -> Settings:
+    return Settings(name="Company", start_date=START.date(), currency="USD", exploration=exploration)
 
 
 def found(results) -> set[tuple]:
@@ -191,7 +204,7 @@ def checkout_of(tmp_path, *shoppers: list[tuple]):
     padding = [shopper(100 + n, 5, "android" if n < 10 else "ios", (1, "order.completed")) for n in range(20)]
     events = [event for events in [*shoppers, *padding] for event in events]
     lake = settle(Lake(tmp_path), happenings(*sorted(events, key=lambda e: e[:2])), as_profiles({"region": ["west"]}))
-    return row(abandonment_hotspots(lake, Engine(), [LIFECYCLE], exploration=FEW, **ON), segment_value="android")
+    return row(analysed(abandonment_hotspots, lake), segment_value="android")
 
 
 def test_who_moves_on_in_time_has_not_abandoned_and_who_does_later_has(tmp_path):
@@ -207,9 +220,9 @@ def test_who_moves_on_in_time_has_not_abandoned_and_who_does_later_has(tmp_path)
 def test_entries_too_young_to_be_judged_are_left_out_whatever_they_did(tmp_path):
     found = checkout_of(
         tmp_path,
-        shopper(0, days_ago(5), "android"),
-        shopper(1, days_ago(4), "android", (1, "order.completed")),
-        shopper(2, days_ago(5.001), "android"),
+        shopper(0, days_ago(10), "android"),
+        shopper(1, days_ago(9), "android", (1, "order.completed")),
+        shopper(2, days_ago(10.001), "android"),
     )
     assert (found["n"], found["value"]) == (11, pytest.approx(1 / 11))
 
@@ -232,7 +245,7 @@ def asking(tmp_path, *askers: list[tuple]):
     padding = [[(100 + n, 5, "ad.clicked", {"device": "android" if n < 10 else "ios"})] for n in range(20)]
     events = [event for events in [*askers, *padding] for event in events]
     lake = settle(Lake(tmp_path), happenings(*sorted(events, key=lambda e: e[:2])), as_profiles({"region": ["west"]}))
-    return row(support_shifts(lake, Engine(), [LIFECYCLE], as_of=AS_OF, exploration=FEW), segment_value="android")
+    return row(analysed(support_shifts, lake), segment_value="android")
 
 
 def asker(customer: int, day: float, *later: float) -> list[tuple]:
@@ -262,7 +275,7 @@ def beginners(tmp_path, *events: tuple):
     """Twenty customers, ten on each device, who begin on day 30 and are followed for sixty days."""
     starts = [(n, 30, "ad.clicked", {"device": "android" if n < 10 else "ios"}) for n in range(20)]
     lake = settle(Lake(tmp_path), happenings(*starts, *events), as_profiles({"region": ["west"]}))
-    return row(profitable_paths(lake, Engine(), [LIFECYCLE], exploration=FEW, **ON), segment_value="android")
+    return row(analysed(profitable_paths, lake), segment_value="android")
 
 
 def test_revenue_and_support_count_within_the_same_time_for_all(tmp_path):
@@ -294,7 +307,7 @@ def test_more_revenue_with_more_support_is_no_finding(tmp_path):
     sequences, profiles = company(3, Planted(e3=True), customers=3000)
     louder = LIFECYCLE.model_copy(update={"support_events": ["subscription.renewed"]})
     lake = settle(Lake(tmp_path), sequences, profiles, louder)
-    rows = profitable_paths(lake, Engine(), [louder], exploration=SETTINGS, **ON)
+    rows = analysed(profitable_paths, lake, exploration=SETTINGS, journey=louder)
     community = row(rows, segment_value="community")
     assert community["effect_low"] > 0
     assert not community["is_finding"]
@@ -308,7 +321,7 @@ def buyers(tmp_path, *events: tuple):
     starts = [(n, 10, "ad.clicked") for n in range(40)]
     errors = [(n, 10.5, "app.error") for n in range(10)]
     lake = settle(Lake(tmp_path), happenings(*starts, *errors, *events), as_profiles({"region": ["west"]}))
-    rows = change_priorities(lake, Engine(), [LIFECYCLE], exploration=FEW, **ON)
+    rows = analysed(change_priorities, lake)
     return row(rows, segment_value="app.error", step="aware")
 
 
@@ -344,7 +357,7 @@ def test_money_in_another_currency_is_no_revenue(tmp_path):
     lake = settle(
         Lake(tmp_path), paid.set_column(where, "currency", [["EUR"] * paid.num_rows]), as_profiles({"x": ["y"]})
     )
-    found = change_priorities(lake, Engine(), [LIFECYCLE], exploration=FEW, **ON).to_pylist()
+    found = analysed(change_priorities, lake).to_pylist()
     assert [(one["value"], one["baseline"]) for one in found] == [(0, 0)]
 
 
@@ -355,12 +368,12 @@ def test_findings_are_ranked_before_everything_else_then_by_net_value(planted):
     assert rows[0]["segment_value"] == "delivery.delayed"
 
 
-def test_nothing_after_the_data_is_complete_is_used(tmp_path):
+def test_nothing_after_the_instant_of_judging_is_used(tmp_path):
     lake = settle(Lake(tmp_path), *company(1, ALL, customers=1500))
     early = AS_OF - dt.timedelta(days=30)
-    hotspots = abandonment_hotspots(lake, Engine(), [LIFECYCLE], as_of=early, currency="USD", exploration=FEW)
+    hotspots = analysed(abandonment_hotspots, lake, as_of=early)
     cut = lake.read(tables.SEQUENCES)
     cut = cut.filter(pc.less(cut.column("occurred_at"), early))
     other = settle(Lake(tmp_path / "cut"), cut, lake.read(tables.PROFILES))
-    again = abandonment_hotspots(other, Engine(), [LIFECYCLE], as_of=early, currency="USD", exploration=FEW)
+    again = analysed(abandonment_hotspots, other, as_of=early)
     assert hotspots.equals(again)

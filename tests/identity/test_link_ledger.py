@@ -1,3 +1,4 @@
+import datetime as dt
 import json
 import uuid
 
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from cx_orchestration.identity.clusters import find_components
-from cx_orchestration.identity.links import EXACT_WEIGHT, find_links, standing_links
+from cx_orchestration.identity.links import EXACT_WEIGHT, find_links, standing_links, update_links
 from cx_orchestration.identity.names import uuid5s
-from cx_orchestration.model.tables import LINKS
+from cx_orchestration.model.tables import LINKS, PROFILES
+from cx_orchestration.storage.lake import Lake
 
 TWO = {"crm/1": {"email": "jane@example.com"}, "desk/9": {"email": "Jane@Example.com"}}
 
@@ -149,6 +151,59 @@ def test_links_of_other_rules_are_left_alone(company) -> None:
     change, _ = company.night({"crm/1": {}, "desk/9": {}, "desk/10": {}})
     assert (change.retracted, change.standing) == (1, 1)
     assert company.groups() == {frozenset({"crm/1", "desk/10"}), frozenset({"desk/9"})}
+
+
+class TwoRunsAtOnce(Lake):
+    """A lake in which a second run brings the ledger up to date just before the first one appends to it."""
+
+    def __init__(self, company, *, later: dt.timedelta) -> None:
+        super().__init__(company.lake.root)
+        self.company, self.later = company, later
+
+    def append(self, table, rows, *, run_id):
+        company = self.company
+        update_links(company.lake, company.engine, company.config, now=company.now + self.later, run_id="second")
+        return super().append(table, rows, run_id=run_id)
+
+
+def two_runs_at_once(company, entities, *, later: dt.timedelta) -> None:
+    company.now += dt.timedelta(days=1)
+    company.lake.replace(PROFILES, company.normalised(entities), run_id="both")
+    both = TwoRunsAtOnce(company, later=later)
+    update_links(both, company.engine, company.config, now=company.now, run_id="first")
+
+
+@pytest.mark.parametrize("later", [dt.timedelta(0), dt.timedelta(seconds=5)])
+def test_a_link_that_two_runs_made_at_once_is_one_link_and_goes_as_one(company, later) -> None:
+    two_runs_at_once(company, TWO, later=later)
+    assert [row["retracted_at"] for row in company.ledger()] == [None, None], "both runs made it"
+    assert standing_links(company.lake, company.engine).num_rows == 1
+    change, _ = company.night(TWO)
+    assert (change.made, change.retracted, change.standing) == (0, 0, 1)
+    change, _ = company.night({"crm/1": {}, "desk/9": {}})
+    assert (change.made, change.retracted, change.standing) == (0, 2, 0)
+    assert company.groups() == {frozenset({"crm/1"}), frozenset({"desk/9"})}
+    change, _ = company.night(TWO)
+    assert (change.made, change.retracted, change.standing) == (1, 0, 1)
+
+
+@pytest.mark.parametrize("later", [dt.timedelta(0), dt.timedelta(seconds=5)])
+def test_a_link_that_two_runs_retracted_at_once_can_be_made_again(company, later) -> None:
+    company.night(TWO)
+    two_runs_at_once(company, {"crm/1": {}, "desk/9": {}}, later=later)
+    assert standing_links(company.lake, company.engine).num_rows == 0
+    change, _ = company.night(TWO)
+    assert (change.made, change.retracted, change.standing) == (1, 0, 1)
+
+
+@pytest.mark.parametrize("later", [dt.timedelta(0), dt.timedelta(seconds=5)])
+def test_new_evidence_replaces_all_entries_that_two_runs_made_at_once(company, later) -> None:
+    both = {"email": ["jane@example.com", "j@example.org"]}
+    two_runs_at_once(company, {"crm/1": both, "desk/9": both}, later=later)
+    change, _ = company.night({"crm/1": both, "desk/9": {"email": "j@example.org"}})
+    assert (change.made, change.retracted, change.standing) == (1, 2, 1)
+    (standing,) = standing_links(company.lake, company.engine).to_pylist()
+    assert len(json.loads(standing["evidence"])["digests"]) == 1
 
 
 _keys = st.fixed_dictionaries(

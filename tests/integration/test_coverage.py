@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from cx_orchestration.integration.coverage import complete_until, coverage
+from cx_orchestration.integration.coverage import coverage, newest_day_end
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.storage.engine import Engine
@@ -41,8 +41,8 @@ def test_a_service_is_complete_incomplete_or_not_integrated(lake: Lake, engine: 
 def test_customers_are_judged_at_the_end_of_the_newest_day_in_the_companys_zone(lake: Lake) -> None:
     put_event(lake, "stripe", dt.date(2026, 6, 2))
     put_event(lake, "survey", FIRST)
-    assert complete_until(lake, CHICAGO, start=FIRST) == dt.datetime(2026, 6, 3, 5, tzinfo=dt.UTC)
+    assert newest_day_end(lake, CHICAGO, start=FIRST) == dt.datetime(2026, 6, 3, 5, tzinfo=dt.UTC)
 
 
 def test_without_events_nobody_is_judged_after_the_start(lake: Lake) -> None:
-    assert complete_until(lake, CHICAGO, start=FIRST) == dt.datetime(2026, 6, 1, 5, tzinfo=dt.UTC)
+    assert newest_day_end(lake, CHICAGO, start=FIRST) == dt.datetime(2026, 6, 1, 5, tzinfo=dt.UTC)

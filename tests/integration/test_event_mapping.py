@@ -148,6 +148,21 @@ def test_one_record_can_be_several_events(run: Any) -> None:
     assert mapped.unmapped == 0
 
 
+def test_a_record_that_only_a_later_event_fits_is_that_event_alone(run: Any) -> None:
+    kinds = {"a": "kind.a", "b": "kind.b", "c": "kind.c"}
+    declared = [event(type=kinds[kind], when=[{"path": "kind", "any_of": [kind]}]) for kind in kinds]
+    records = [{**RECORD, "id": f"{kind}{n}", "kind": kind} for n in range(2) for kind in [*kinds, "other"]]
+    bad = {"id": "bad", "kind": "b", "created": CREATED}
+    events, rejected, mapped = run(declare(*declared), *records, bad, "[]")
+    assert [(row["record_id"], row["type"]) for row in events] == [
+        (f"{kind}{n}", kinds[kind]) for kind in kinds for n in range(2)
+    ]
+    assert {(row["event_type"], row["reason"]) for row in rejected} == {
+        ("kind.b", mapping.ENTITY_MISSING), (None, mapping.NOT_AN_OBJECT),
+    }  # fmt: skip
+    assert mapped.unmapped == 2
+
+
 @pytest.mark.parametrize(
     ("condition", "fits"),
     [
@@ -220,7 +235,7 @@ def test_scaling_whole_numbers_is_exact(amount: int, scale: float) -> None:
     )
     found = Engine().query(compile_events("billing", "charges", declared.streams["charges"]), {"landed": rows})
     exact = (amount * Decimal(str(scale))).quantize(Decimal("0.0001"), rounding="ROUND_HALF_UP")
-    row = next(row for row in found.to_pylist() if row["unmapped"] is None)
+    row = next(row for row in found.to_pylist() if not row["unmapped"])
     assert row["amount"] == (exact if abs(exact) < 10**14 else None)
 
 
@@ -307,7 +322,7 @@ def test_a_payload_that_is_no_json_does_not_stop_the_others(engine: Engine) -> N
         }
     )
     found = engine.query(compile_events("billing", "charges", declared), {"landed": rows}).to_pylist()
-    outcomes = {row["record_id"]: row["reasons"] for row in found if row["unmapped"] is None}
+    outcomes = {row["record_id"]: row["reasons"] for row in found if not row["unmapped"]}
     assert outcomes == {"0": None, "1": [mapping.NOT_JSON], "2": [mapping.NOT_JSON], "3": [mapping.NOT_JSON], "4": None}
 
 

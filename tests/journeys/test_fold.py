@@ -178,7 +178,7 @@ def test_support_is_counted_inside_the_instance_and_costs_per_contact():
     assert (instance["support_events"], instance["cost"]) == (2, Decimal("5.0000"))
 
 
-def test_events_after_the_data_is_complete_are_not_read():
+def test_events_from_the_instant_of_judging_on_are_not_read():
     assert states(fold([Event("cart.opened", 0), Event("order.paid", 1)], as_of=1)) == [("cart", "active")]
 
 

@@ -11,8 +11,11 @@ from demo_site import Site
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.demo.company import Company
 from cx_orchestration.demo.compare import compare_identity
+from cx_orchestration.demo.project_folder import write_project
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
+
+SERVICES_ONLY = "group:landing or group:integration"
 
 
 def first_days(site: Site, count: int) -> DayRange:
@@ -67,17 +70,19 @@ def test_rerunning_partitions_in_any_order_changes_no_table(site: Site) -> None:
     assert site.hashes() == before
 
 
-def test_days_landed_one_by_one_and_backwards_give_the_tables_of_one_run(site: Site, tmp_path: Path) -> None:
+def test_days_landed_one_by_one_and_backwards_give_the_tables_of_one_run(
+    site: Site, company: Company, tmp_path: Path
+) -> None:
+    """Landing and integration only: a customer's id depends on which of the records it spans was seen first
+    (docs/identity.md), so what lies above them may differ between two histories of one lake."""
     days = first_days(site, 3)
-    other = Site(Path(str(site.folder)).rename(tmp_path / "other"), site.environ)
+    other = Site(write_project(tmp_path / "backwards", company), site.environ)
+    assert other.lake.root != site.lake.root
+    assert site.run(days, select=SERVICES_ONLY).failures == []
     for day in reversed(list(days)):
-        assert other.run(DayRange(day, day)).failures == []
-    backwards = other.hashes()
-    forwards = Site(other.folder, other.environ)
-    assert forwards.run(days).failures == []
-    assert {
-        path: value for path, value in forwards.hashes().items() if path.startswith(("landing", "integration"))
-    } == {path: value for path, value in backwards.items() if path.startswith(("landing", "integration"))}
+        assert other.run(DayRange(day, day), select=SERVICES_ONLY).failures == []
+    assert set(other.lake.paths()) > {tables.EVENTS.path, tables.COVERAGE.path}
+    assert other.hashes() == site.hashes()
 
 
 def test_a_service_that_is_down_fails_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +120,8 @@ def test_a_day_without_records_is_an_empty_partition_that_landed(site: Site, com
     assert result.failures == []
     with_records = set(site.lake.read(tables.landed("survey", "responses"))["day"].to_pylist())
     assert with_records != set(days)
-    assert site.registry.landed_days("survey", ["responses"]) == set(days)
+    assert all(state.integrated for state in site.registry.days("survey", ["responses"]).values())
+    assert set(site.registry.days("survey", ["responses"])) == set(days)
 
 
 def test_an_undecided_service_is_not_integrated_and_says_why(site: Site) -> None:

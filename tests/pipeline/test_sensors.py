@@ -10,9 +10,9 @@ from demo_site import Site
 
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model import tables
-from cx_orchestration.sensors.integration_runs import MAX_ATTEMPTS
+from cx_orchestration.sensors.jobs import MAX_ATTEMPTS
 from cx_orchestration.sensors.nightly import nightly_days
-from cx_orchestration.storage.registry import Attempt
+from cx_orchestration.storage.registry import MAPPING, Attempt
 
 NOW = dt.datetime(2026, 6, 20, 8, tzinfo=dt.UTC)
 
@@ -37,7 +37,7 @@ def record(site: Site, service: str, outcome: str, times: int = 1) -> None:
     for number in range(times):
         site.registry.record(
             Attempt(service, stream, day, f"run{number}", NOW, outcome)  # type: ignore[arg-type]
-            for stream in project.services[service].streams
+            for stream in (*project.services[service].streams, MAPPING)
             for day in days
         )
 
@@ -60,23 +60,20 @@ def test_a_request_that_still_runs_is_asked_for_under_the_same_key(site: Site, i
     assert [request.run_key for request in first] == [request.run_key for request in second]
 
 
-def test_a_failed_day_is_asked_for_again_under_another_key_until_a_person_has_to_look(
-    site: Site, instance: dg.DagsterInstance
-) -> None:
-    before = {
-        request.tags["cx/service"]: request.run_key
-        for request in tick(site, "integration_runs", instance).run_requests or []
-    }
+def test_days_that_failed_too_often_wait_for_a_person(site: Site, instance: dg.DagsterInstance) -> None:
+    record(site, "survey", "failed", times=MAX_ATTEMPTS - 1)
+    assert "survey" in {request.tags["cx/service"] for request in tick(site, "integration_runs", instance).run_requests}
     record(site, "survey", "failed")
-    after = {
-        request.tags["cx/service"]: request.run_key
-        for request in tick(site, "integration_runs", instance).run_requests or []
-    }
-    assert after["survey"] != before["survey"]
-    assert after["stripe"] == before["stripe"]
-    record(site, "survey", "failed", times=MAX_ATTEMPTS)
-    given_up = tick(site, "integration_runs", instance).run_requests or []
-    assert "survey" not in {request.tags["cx/service"] for request in given_up}
+    requests = tick(site, "integration_runs", instance).run_requests
+    assert "survey" not in {request.tags["cx/service"] for request in requests}
+
+
+def test_days_that_landed_often_and_failed_once_are_not_given_up(site: Site, instance: dg.DagsterInstance) -> None:
+    for service in site.project.services:
+        record(site, service, "landed", times=MAX_ATTEMPTS)
+    record(site, "survey", "failed")
+    skipped = tick(site, "integration_runs", instance)
+    assert skipped.skip_message == "Every approved service has landed and mapped all its days."
 
 
 def test_a_service_that_does_not_answer_keeps_no_other_waiting(
@@ -93,7 +90,7 @@ def test_nothing_is_requested_when_all_days_have_landed(site: Site, instance: dg
         record(site, service, "landed")
     evaluated = tick(site, "integration_runs", instance)
     assert not evaluated.run_requests
-    assert evaluated.skip_message == "Every approved service has landed all its days."
+    assert evaluated.skip_message == "Every approved service has landed and mapped all its days."
 
 
 def test_when_no_service_answers_the_tick_fails_and_says_why(
@@ -162,7 +159,28 @@ def test_a_changed_project_is_planned_again_once_and_an_invalid_one_is_not(
     assert "scoring.yaml" in (invalid.skip_message or "")
 
 
+def test_a_service_that_the_code_location_does_not_know_yet_stops_no_other(
+    site: Site, instance: dg.DagsterInstance
+) -> None:
+    text = (site.folder / "services" / "survey.yaml").read_text(encoding="utf-8")
+    (site.folder / "services" / "survey.yaml").unlink()
+    defs = build_defs(site.project)
+    (site.folder / "services" / "survey.yaml").write_text(text, encoding="utf-8")
+    with dg.build_sensor_context(instance=instance, definitions=defs, resources=dict(defs.resources or {})) as context:
+        evaluated = defs.get_sensor_def("integration_runs").evaluate_tick(context)
+    requested = [request.tags["cx/service"] for request in evaluated.run_requests or []]
+    assert requested == [service for service in site.project.plan.approved() if service != "survey"]
+
+
+def test_after_a_tick_that_ran_out_of_time_the_next_begins_where_it_stopped(
+    site: Site, instance: dg.DagsterInstance
+) -> None:
+    approved = site.project.plan.approved()
+    requests = tick(site, "integration_runs", instance, cursor=approved[3]).run_requests or []
+    assert [request.tags["cx/service"] for request in requests] == approved[3:] + approved[:3]
+
+
 def test_customers_follow_once_events_have_changed(finished: Site, site: Site, instance: dg.DagsterInstance) -> None:
     assert "No events yet" in (tick(site, "customers_and_journeys_runs", instance).skip_message or "")
     (request,) = tick(finished, "customers_and_journeys_runs", instance).run_requests or []
-    assert request.run_key == f"events-version-{finished.lake.version(tables.EVENTS)}"
+    assert finished.lake.state(tables.EVENTS) in request.run_key

@@ -45,6 +45,12 @@ BROKEN = [
     ),
     (
         "project.yaml",
+        "owner: team:cx",
+        "owner: the CX team",
+        ["owner: expected an e-mail address or team: and a name, such as team:stores (found 'the CX team')"],
+    ),
+    (
+        "project.yaml",
         "currency: USD",
         "curency: USD",
         ["curency: unknown key; did you mean 'currency'?"],
@@ -81,7 +87,7 @@ BROKEN = [
     ),
     (
         "project.yaml",
-        "registry: sqlite:///registry.db",
+        "# registry: sqlite:///registry.db",
         "registry: postgresql://cx:hunter2@db/cx",
         [
             "stores.registry: "
@@ -90,7 +96,7 @@ BROKEN = [
     ),
     (
         "project.yaml",
-        "registry: sqlite:///registry.db",
+        "# registry: sqlite:///registry.db",
         "registry: registry.db",
         ["stores.registry: expected a SQLAlchemy URL such as sqlite:///registry.db"],
     ),
@@ -307,8 +313,8 @@ BROKEN = [
     (
         "inventory.csv",
         "Answer questions and complaints,Critical",
-        "Answer questions and complaints,Vital",
-        ["row 3, Business Impact: expected one of Critical, Supportive, Redundant (found Vital)"],
+        "Answer questions and complaints,Huge",
+        ["row 3, Business Impact: expected one of Critical, Supportive, Redundant (found 'Huge')"],
     ),
     (
         "decisions.yaml",

@@ -17,6 +17,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 import cx_orchestration
+from cx_orchestration.assets.edge import table_metadata
 from cx_orchestration.integration import mapping
 from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.integration.validate import check_service
@@ -178,23 +179,41 @@ def test_a_bad_page_fails_with_the_message_in_the_document(httpserver: HTTPServe
 
 
 def documented():
-    """By path: the line of grain and partitions, and the columns with their types."""
+    """By path: the line of grain and partitions, and the columns with their types and meanings."""
     found = {}
     for path, text in re.findall(r"^### `(.+?)`\n(.*?)(?=^##|\Z)", TABLES, re.MULTILINE | re.DOTALL):
-        found[path] = (text.strip().splitlines()[0], [(row[0].strip("`"), row[1]) for row in table_rows(text)])
+        found[path] = (text.strip().splitlines()[0], [(row[0].strip("`"), *row[1:]) for row in table_rows(text)])
     return found
 
 
 def declared(table):
     partitions = ", ".join(f"`{name}`" for name in table.partition_by)
     line = f"Grain: {table.grain}." + (f" Partitions: {partitions}." if partitions else "")
-    return line, [(field.name, TYPES[field.type]) for field in table.schema]
+    return line, [(field.name, TYPES[field.type], table.meanings[field.name]) for field in table.schema]
 
 
-def test_the_document_has_exactly_the_declared_tables_and_columns():
-    landed = tables.landed("<service>", "<stream>")
-    expected = {path: declared(table) for path, table in {**tables.DECLARED, landed.path: landed}.items()}
-    assert documented() == expected
+LANDED = tables.landed("<service>", "<stream>")
+ALL_TABLES = {**tables.DECLARED, LANDED.path: LANDED}
+
+
+def test_the_document_has_exactly_the_declared_tables_columns_and_meanings():
+    assert documented() == {path: declared(table) for path, table in ALL_TABLES.items()}
+
+
+@pytest.mark.parametrize("path", ALL_TABLES)
+def test_every_column_says_what_it_means_beside_the_schema_and_not_in_it(path):
+    table = ALL_TABLES[path]
+    assert list(table.meanings) == table.schema.names
+    assert all(table.meanings.values())
+    assert table.schema.equals(table.schema.remove_metadata(), check_metadata=True)
+    assert all(field.metadata is None for field in table.schema)
+
+
+@pytest.mark.parametrize("path", ALL_TABLES)
+def test_dagster_shows_the_same_meanings(path):
+    table = ALL_TABLES[path]
+    columns = table_metadata(table)["dagster/column_schema"].columns
+    assert {column.name: column.description for column in columns} == table.meanings
 
 
 ADA, BOB = "aaaaaaaa-0000-5000-8000-000000000001", "bbbbbbbb-0000-5000-8000-000000000002"

@@ -69,6 +69,77 @@ def test_a_broken_service_is_not_blamed_on_the_journeys_that_need_it(folder):
     assert [line.split(":")[0] for line in errors_of(folder)] == ["services/store_till.yaml"]
 
 
+def test_a_misnamed_service_is_not_blamed_on_the_journeys_that_need_it(folder):
+    (folder / "services/store_till.yaml").rename(folder / "services/store_till.yml")
+    assert errors_of(folder) == ["services/store_till.yml: expected the name store_till.yaml"]
+
+
+def test_a_wrong_decision_does_not_hide_what_is_wrong_with_the_others(folder):
+    entry = "  - {{service: {}, disposition: {}, decided_by: Eve, role: lead, decided_on: {}, reason: it is so}}\n"
+    (folder / "decisions.yaml").write_text(
+        "decisions:\n"
+        + entry.format("help_desk", "Integrate", "2026-01-02")
+        + entry.format("nosuch", "retire", "2099-01-01")
+        + entry.format("newsletter", "retire", "2026-01-02")
+        + entry.format("newsletter", "replace", "2026-01-02")
+    )
+    found = errors_of(folder)
+    places = ["2: decisions[0].disposition", "3: decisions[1].service", "3: decisions[1].decided_on"]
+    assert [error.split(": expected")[0] for error in found] == [
+        f"decisions.yaml:{place}" for place in [*places, "5: decisions[3].decided_on"]
+    ]
+    assert "decisions[2] has the same date" in found[-1]
+
+
+def test_dates_of_decisions_are_checked_without_the_inventory_and_the_settings(folder):
+    (folder / "inventory.csv").unlink()
+    (folder / "project.yaml").write_text("name: [")
+    text = (folder / "decisions.yaml").read_text()
+    (folder / "decisions.yaml").write_text(text.replace("2026-01-20", "2099-01-01"))
+    assert [error.split(": ")[1] for error in errors_of(folder) if "decisions" in error] == ["decisions[0].decided_on"]
+
+
+@pytest.mark.parametrize(
+    ("file", "mistake", "old", "new", "hidden"),
+    [
+        (
+            "project.yaml",
+            "curency: USD",
+            "start_date: 2026-01-01",
+            "start_date: 1026-01-01",
+            "start_date: expected a day",
+        ),
+        ("project.yaml", "curency: USD", "lake: lake", "lake: s3://lake", "stores.lake: expected the path"),
+        (
+            "scoring.yaml",
+            "formule: x",
+            "column: business_impact",
+            "column: buisness",
+            "dimensions.business_impact.column",
+        ),
+        ("identity.yaml", "regoin: US", "[store_till]", "[till]", "survivorship.city.trusted_services[0]"),
+        ("identity.yaml", "regoin: US", "  city:", "  citi:", "survivorship.citi: expected a profile field"),
+    ],
+)
+def test_a_wrong_key_does_not_hide_what_does_not_agree_with_other_files(folder, file, mistake, old, new, hidden):
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new) + f"\n{mistake}\n")
+    wrong, (missed,) = [[e for e in errors_of(folder) if (hidden in e) is other] for other in (False, True)]
+    assert len(wrong) == 1 and "unknown key" in wrong[0]
+    assert missed.startswith(f"{file}:")
+
+
+def test_keys_of_services_are_checked_although_a_namespace_is_wrong(folder):
+    identity, service = folder / "identity.yaml", folder / "services/help_desk.yaml"
+    identity.write_text(identity.read_text().replace("normalise: phone", "normalise: telephone"))
+    service.write_text(service.read_text().replace("email: requester.email", "e_mail: requester.email"))
+    assert [error.split(": ")[1] for error in errors_of(folder)] == [
+        "namespaces.phone.normalise",
+        "streams.tickets.events[0].keys.e_mail",
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

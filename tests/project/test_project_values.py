@@ -4,8 +4,11 @@ import datetime as dt
 import os
 from dataclasses import FrozenInstanceError
 
+import dagster as dg
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
+from cx_orchestration.model.base import Owner
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
@@ -92,14 +95,16 @@ def test_relative_stores_lie_in_the_project_folder(folder):
 
 def test_absolute_stores_stay_where_they_are(folder, tmp_path):
     edited(folder, "lake: lake", f"lake: {tmp_path}/elsewhere")
-    project = CXProject.load(edited(folder, "sqlite:///registry.db", f"sqlite:///{tmp_path}/x.db"))
+    project = CXProject.load(
+        edited(folder, "# registry: sqlite:///registry.db", f"registry: sqlite:///{tmp_path}/x.db")
+    )
     assert project.lake_root == tmp_path / "elsewhere"
     assert project.registry_url() == f"sqlite:///{tmp_path}/x.db"
 
 
 def test_stores_take_variables_from_the_environment(folder):
     edited(folder, "lake: lake", "lake: ${DATA}/lake")
-    edited(folder, "sqlite:///registry.db", "postgresql://cx:${PASSWORD}@db/cx")
+    edited(folder, "# registry: sqlite:///registry.db", "registry: postgresql://cx:${PASSWORD}@db/cx")
     project = CXProject.load(folder, {"DATA": "/data", "PASSWORD": "hunter2"})
     assert str(project.lake_root) == "/data/lake"
     assert project.registry_url() == "postgresql://cx:hunter2@db/cx"
@@ -119,13 +124,15 @@ def test_the_environment_of_the_process_counts_by_default(folder, monkeypatch):
     assert str(project.lake_root) == "/data"
 
 
-def test_another_lake_has_a_registry_of_its_own_unless_one_is_named(folder, tmp_path):
+@pytest.mark.parametrize("registry", ["# registry: sqlite:///registry.db", "registry: sqlite:///registry.db"])
+def test_another_lake_has_a_registry_of_its_own_unless_one_is_named(folder, tmp_path, registry):
     other = tmp_path / "other"
-    assert CXProject.load(folder).registry_url(other) == f"sqlite:///{folder.resolve()}/registry.db"
-    project = CXProject.load(edited(folder, "  registry: sqlite:///registry.db\n", ""))
+    project = CXProject.load(edited(folder, "# registry: sqlite:///registry.db", registry))
     assert project.registry_url() == f"sqlite:///{folder.resolve()}/registry.db"
     assert project.registry_url(project.lake_root) == f"sqlite:///{folder.resolve()}/registry.db"
     assert project.registry_url(other) == f"sqlite:///{other}/registry.db"
+    project = CXProject.load(edited(folder, registry, "registry: sqlite:///of_all_lakes.db"))
+    assert project.registry_url(other) == f"sqlite:///{folder.resolve()}/of_all_lakes.db"
 
 
 def test_only_a_decided_service_is_approved(folder):
@@ -134,3 +141,34 @@ def test_only_a_decided_service_is_approved(folder):
     project.require_approval("store_till")
     with pytest.raises(PermanentFailure, match=r"help_desk is not integrated.*decisions\.yaml"):
         project.require_approval("help_desk")
+
+
+@pytest.mark.parametrize(
+    ("owner", "valid"),
+    [
+        ("team:cx", True),
+        ("team:Customer Experience", True),
+        ("eve.moss+cx@example.co.uk", True),
+        ("Eve Moss", False),
+        ("team:", False),
+        ("@example.com", False),
+        (".eve@example.com", False),
+        ("eve@example", False),
+        ("eve@example.com ", False),
+    ],
+)
+def test_an_owner_is_what_dagster_takes_for_one(owner, valid):
+    def accepted(make):
+        try:
+            make()
+        except (ValidationError, dg.DagsterInvalidDefinitionError):
+            return False
+        return True
+
+    assert accepted(lambda: TypeAdapter(Owner).validate_python(owner)) is valid
+    assert accepted(lambda: dg.AssetSpec("x", owners=[owner])) is valid
+
+
+def test_the_written_project_names_an_owner_and_one_without_has_none(folder):
+    assert CXProject.load(folder).settings.owner == "team:cx"
+    assert CXProject.load(edited(folder, "owner: team:cx\n", "")).settings.owner == ""

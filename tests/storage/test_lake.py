@@ -157,3 +157,11 @@ def test_a_query_sees_its_inputs_and_the_parameters_it_names(lake: Lake, engine:
     sql = "SELECT count(*) AS n FROM charges JOIN wanted USING (record_id) WHERE day >= $since"
     inputs = {"charges": lake.scan(CHARGES), "wanted": pa.table({"record_id": ["r0", "r1"]})}
     assert engine.query(sql, inputs, {"since": day(2), "unused": 1}).to_pylist() == [{"n": 1}]
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_anything_is_done(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "lake"
+    in_the_way.write_text("a file", encoding="utf-8")
+    with pytest.raises(PermanentFailure, match="cannot be written"):
+        Lake(in_the_way).require_writable()
+    Lake(tmp_path / "new" / "lake").require_writable()

@@ -1,11 +1,13 @@
 """What the registry remembers of attempts."""
 
 import datetime as dt
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from cx_orchestration.storage.registry import Attempt, Registry
+from cx_orchestration.storage.registry import MAPPING, Attempt, DayState, Registry
 
 NOW = dt.datetime(2026, 7, 1, 3, tzinfo=dt.UTC)
 DAY = dt.date(2026, 6, 30)
@@ -27,10 +29,59 @@ def test_a_partition_is_failed_until_a_later_attempt_lands(registry: Registry) -
     assert registry.failed() == []
 
 
-def test_attempts_are_counted_by_the_stream_that_was_tried_most(registry: Registry) -> None:
-    registry.record([attempt("charges", "failed"), attempt("charges", "failed"), attempt("refunds", "landed")])
-    assert registry.attempts_of("stripe", DAY) == 2
-    assert registry.attempts_of("zendesk", DAY) == 0
+def state(registry: Registry) -> DayState:
+    return registry.days("stripe", ["charges", "refunds"])[DAY]
+
+
+def test_a_day_has_landed_once_every_stream_has(registry: Registry) -> None:
+    registry.record([attempt("charges", "landed")])
+    assert not state(registry).landed
+    registry.record([attempt("refunds", "landed")])
+    assert state(registry) == DayState(landed=True, mapped=False, failures=0)
+
+
+def test_a_day_is_integrated_when_it_was_mapped_after_its_last_landing(registry: Registry) -> None:
+    registry.record([attempt("charges", "landed"), attempt("refunds", "landed"), attempt(MAPPING, "landed")])
+    assert state(registry).integrated
+    registry.record([attempt("charges", "landed")])
+    assert not state(registry).integrated
+
+
+def test_a_failed_second_reading_leaves_the_day_integrated(registry: Registry) -> None:
+    registry.record([attempt("charges", "landed"), attempt("refunds", "landed"), attempt(MAPPING, "landed")])
+    registry.record([attempt("charges", "failed")])
+    assert state(registry) == DayState(landed=True, mapped=True, failures=1)
+    assert [found.stream for found in registry.failed()] == ["charges"]
+
+
+def test_only_failures_since_the_last_success_count(registry: Registry) -> None:
+    registry.record([attempt("charges", "failed")] * 3)
+    registry.record([attempt("charges", "landed"), attempt("charges", "failed"), attempt("refunds", "failed")])
+    assert state(registry).failures == 1
+
+
+def test_days_of_other_services_are_not_mixed_in(registry: Registry) -> None:
+    registry.record([attempt("charges", "landed")])
+    assert registry.days("zendesk", ["charges"]) == {}
+
+
+def test_when_a_stream_was_last_read_is_known_by_day(registry: Registry) -> None:
+    registry.record([attempt("charges", "landed"), attempt("charges", "failed")])
+    assert registry.landed_at("stripe", "charges") == {DAY: NOW}
+    assert registry.landed_at("stripe", "refunds") == {}
+
+
+def test_processes_that_open_a_new_registry_at_once_all_succeed(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/registry.db"
+    script = f"from cx_orchestration.storage.registry import Registry; print(Registry({url!r}).latest())"
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    outputs = [process.communicate() for process in processes]
+    assert [(out, process.returncode) for (out, _), process in zip(outputs, processes, strict=True)] == [
+        (b"[]\n", 0)
+    ] * 4
 
 
 def test_what_was_recorded_comes_back_as_it_was(registry: Registry) -> None:

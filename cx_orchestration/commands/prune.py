@@ -1,0 +1,109 @@
+"""``cx prune``: deletes old runs, with their events and printed text, that nothing rests on any more.
+
+Belongs here: which runs may go, and their deletion through Dagster's public API. Does not belong here: the lake's own
+history, and ticks, which Dagster purges by ``retention`` in dagster.yaml.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import dagster as dg
+import typer
+
+from cx_orchestration.commands.terminal import terminal
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.project import CXProject
+from cx_orchestration.storage.registry import Registry
+
+_FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class OldRuns:
+    """The ids of finished runs that are older than asked for, oldest first: those that may go, and those kept."""
+
+    superseded: list[str]
+    standing: list[str]
+    unresolved: list[str]
+
+
+def prune(
+    project: Annotated[Path, typer.Option(envvar="CX_PROJECT", help="The project folder")],
+    keep_days: Annotated[int, typer.Option(min=0, help="Runs that changed within so many days are not touched")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing")] = False,
+) -> None:
+    """Delete finished runs that are older than --keep-days, with their events and printed text.
+
+    A run is kept, however old, while it holds the newest materialization of an asset or partition, which Dagster would
+    otherwise show as missing, or while a partition that it failed has not been attempted since.
+    """
+    if not os.environ.get("DAGSTER_HOME"):
+        raise PermanentFailure("DAGSTER_HOME is not set: it names the instance whose runs are to be pruned")
+    loaded = CXProject.load(project)
+    registry = Registry(loaded.registry_url())
+    failed_in = {attempt.run_id for attempt in registry.failed()}
+    registry.close()
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(days=keep_days)
+    with dg.DagsterInstance.get() as instance:
+        old = find_old_runs(instance, before=before, failed_in=failed_in)
+        if not dry_run:
+            delete_runs(instance, old.superseded)
+    terminal().print(
+        f"Finished runs not changed since {before:%Y-%m-%d %H:%M} UTC: "
+        f"{len(old.superseded):,} {'to delete' if dry_run else 'deleted'}; "
+        f"kept {len(old.standing):,} with the newest materialization of a partition, "
+        f"{len(old.unresolved):,} with a failure that stands.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def find_old_runs(instance: dg.DagsterInstance, *, before: dt.datetime, failed_in: Collection[str]) -> OldRuns:
+    """Finished runs that have not changed since ``before``, by what may become of them.
+
+    ``failed_in`` are the runs of the registry's newest attempts that failed: they say why a partition is not there.
+    """
+    old = list(_finished_runs(instance, before))
+    holders = _newest_materializations(instance) if old else set()
+    standing = [run for run in old if run in holders]
+    unresolved = [run for run in old if run in failed_in and run not in holders]
+    kept = {*standing, *unresolved}
+    return OldRuns([run for run in old if run not in kept], standing, unresolved)
+
+
+def delete_runs(instance: dg.DagsterInstance, runs: Collection[str]) -> None:
+    """Delete runs, their events, and what they printed."""
+    for run in runs:
+        instance.compute_log_manager.delete_logs(prefix=[run])
+        instance.delete_run(run)
+
+
+def _finished_runs(instance: dg.DagsterInstance, before: dt.datetime) -> Iterator[str]:
+    """Oldest first, a page at a time."""
+    filters = dg.RunsFilter(statuses=_FINISHED, updated_before=before)
+    cursor = None
+    while page := instance.get_run_records(filters, limit=_PAGE, cursor=cursor, ascending=True):
+        cursor = page[-1].dagster_run.run_id
+        yield from (record.dagster_run.run_id for record in page)
+
+
+def _newest_materializations(instance: dg.DagsterInstance) -> set[str]:
+    """The runs that hold the newest materialization of an asset, or of one of its partitions."""
+    return {run for asset in instance.get_asset_keys() for run in _newest_of(instance, asset).values()}
+
+
+def _newest_of(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[str | None, str]:
+    """The run of the newest materialization of each partition; the key of an asset without partitions is ``None``."""
+    newest: dict[str | None, str] = {}
+    cursor, more = None, True
+    while more:
+        page = instance.fetch_materializations(asset, limit=_PAGE, cursor=cursor)
+        for record in page.records:
+            newest.setdefault(record.partition_key, record.run_id)
+        cursor, more = page.cursor, page.has_more
+    return newest

@@ -1,0 +1,318 @@
+"""``cx run``, ``cx failed`` and ``cx probe`` on the project that ``cx init`` writes: no network, a few records."""
+
+import datetime as dt
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from cx_orchestration.cli import app
+from cx_orchestration.model import tables
+from cx_orchestration.project import CXProject
+from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.registry import MAPPING, Attempt, Registry
+
+ORDERS = "drops/store_till/orders-2026-01.csv"
+OF_ORDERS = "landing/store_till/orders,integration/store_till/events"
+WEEK = ("--since", "2026-01-05", "--until", "2026-01-11")
+AT = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
+
+
+def cx(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+def in_one_line(told: str) -> str:
+    """What a person reads, without the frames and line ends of the terminal."""
+    return " ".join(told.replace("│", " ").split())
+
+
+@pytest.fixture(autouse=True)
+def no_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CX_PROJECT", "DAGSTER_HOME", "HELP_DESK_URL", "HELP_DESK_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def company(tmp_path: Path) -> Path:
+    """A project nothing was run in; a blank in its path must be quoted where a command is printed."""
+    folder = tmp_path / "my company"
+    assert cx("init", folder).exit_code == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that was run from end to end once."""
+    folder = tmp_path_factory.mktemp("finished") / "company"
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("DAGSTER_HOME", raising=False)
+        assert cx("init", folder).exit_code == 0
+        done = cx("run", "--project", folder, "--json", folder / "summary.json")
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+def record(folder: Path, *attempts: tuple[str, int, str]) -> None:
+    """Failed attempts of the till: stream, day of January, reason."""
+    registry = Registry(CXProject.load(folder).registry_url())
+    registry.record(
+        Attempt("store_till", stream, dt.date(2026, 1, day), "r", AT, "failed", failure="PermanentFailure", message=why)
+        for stream, day, why in attempts
+    )
+    registry.close()
+
+
+# --- run ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_writes_its_summary_as_json(finished: Path) -> None:
+    summary = json.loads((finished / "summary.json").read_text(encoding="utf-8"))
+    assert summary["days"] == "2026-01-01..2026-01-31"
+    till, desk = summary["services"]
+    assert till == {
+        "service": "store_till",
+        "records": 15,
+        "events": 15,
+        "rejected": 0,
+        "failed_days": 0,
+        "refused": "",
+    }
+    assert (desk["service"], desk["records"], "decisions.yaml" in desk["refused"]) == ("help_desk", 0, True)
+    assert {row["service"]: row["status"] for row in summary["plan"]} == {
+        "help_desk": "proposed",
+        "newsletter": "proposed",
+        "store_till": "approved",
+    }
+    assert (summary["customers"], summary["events"]) == (4, 15)
+    assert sum(row["instances"] for row in summary["journeys"]) == 5
+    assert set(summary["findings"]) == {
+        "abandonment_hotspots",
+        "support_shifts",
+        "profitable_paths",
+        "change_priorities",
+    }
+    assert summary["failures"] == []
+
+
+def test_services_are_summed_up_over_the_asked_days_and_customers_over_the_whole_lake(
+    finished: Path, tmp_path: Path
+) -> None:
+    record(finished, ("orders", 20, "the file was damaged"))
+    done = cx("run", "--project", finished, *WEEK, "--select", OF_ORDERS, "--json", tmp_path / "week.json")
+    assert done.exit_code == 0, done.output
+    week = json.loads((tmp_path / "week.json").read_text(encoding="utf-8"))
+    lake = Lake(finished / "lake")
+    within = {"day": (dt.date(2026, 1, 5), dt.date(2026, 1, 11))}
+    events = lake.read(tables.EVENTS, within).num_rows
+    landed = sum(lake.read(tables.landed("store_till", each), within).num_rows for each in ("customers", "orders"))
+    till = week["services"][0]
+    assert (week["days"], till["events"], till["records"]) == ("2026-01-05..2026-01-11", events, landed)
+    assert 0 < events < 15
+    assert till["failed_days"] == 0
+    assert (week["customers"], week["events"]) == (4, 15)
+    assert "Services, 2026-01-05..2026-01-11 only" in done.stdout
+    assert "The whole lake, whatever days were asked for: 4 customers, 15 events" in done.stdout
+
+
+def test_rejected_records_are_counted_in_the_asked_days(company: Path) -> None:
+    file = company / ORDERS
+    header, first, *rest = file.read_text(encoding="utf-8").splitlines()
+    total = header.split(",").index("total")
+    cells = first.split(",")
+    day = next(cell for cell in cells if cell.startswith("2026-"))[:10]
+    cells[total] = "a lot"
+    file.write_text("\n".join([header, ",".join(cells), *rest]) + "\n", encoding="utf-8")
+    rejected = {}
+    for since, until in ((day, day), ("2026-01-30", "2026-01-31")):
+        asked = ("--since", since, "--until", until, "--select", OF_ORDERS, "--json", company / "summary.json")
+        assert cx("run", "--project", company, *asked).exit_code == 0
+        summary = json.loads((company / "summary.json").read_text(encoding="utf-8"))
+        rejected[since] = summary["services"][0]["rejected"]
+    assert rejected == {day: 1, "2026-01-30": 0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--since", "2026-01-09", "--until", "2026-01-08"), 1, "--since 2026-01-09 lies after --until 2026-01-08"),
+        (("--since", "2025-12-31"), 1, "reaches outside the project's days 2026-01-01..2026-01-31"),
+        (("--until", "2026-02-01"), 1, "reaches outside the project's days 2026-01-01..2026-01-31"),
+        (("--since", "yesterday"), 2, "'yesterday' does not match the formats '%Y-%m-%d'"),
+        (("--select", "landing/store_till/refunds"), 1, "--select 'landing/store_till/refunds' names no asset"),
+        (("--select", "group:(("), 1, "--select 'group:((' cannot be read"),
+        (("--json", "/nowhere/summary.json"), 1, "there is no folder /nowhere; make it, or name another"),
+        (("--lake", "/tmp/day=1/lake"), 1, "the lake cannot lie in '/tmp/day=1/lake'"),
+    ],
+)
+def test_a_wrong_option_is_told_before_anything_runs(
+    company: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    done = cx("run", "--project", company, *arguments)
+    assert done.exit_code == code
+    assert message in in_one_line(done.stderr)
+    assert "Traceback" not in done.output
+    assert Lake(company / "lake").paths() == []
+
+
+@pytest.mark.parametrize("command", [("run",), ("failed",), ("probe", "store_till")])
+def test_a_broken_project_is_told_error_by_error_and_without_a_trace(company: Path, command: tuple[str, ...]) -> None:
+    settings = company / "project.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("currency: USD", "curency: usd"), encoding="utf-8")
+    (company / "identity.yaml").unlink()
+    done = cx(*command, "--project", company)
+    assert done.exit_code == 1
+    assert "did you mean 'currency'?" in done.stderr
+    assert "identity.yaml: the file is missing" in done.stderr
+    assert "Traceback" not in done.output
+
+
+# --- failed ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_printed_command_mends_what_failed(company: Path) -> None:
+    file = company / ORDERS
+    good = file.read_text(encoding="utf-8")
+    file.write_text(good + "a,line,too,short\n", encoding="utf-8")
+    done = cx("run", "--project", company, *WEEK, "--select", OF_ORDERS)
+    assert done.exit_code == 1
+    assert "failed landing/store_till/orders" in done.stdout
+    assert "Traceback" not in done.output
+
+    listed = cx("failed", "--project", company)
+    assert listed.exit_code == 1
+    reason, command = listed.stdout.splitlines()
+    assert reason.startswith("landing/store_till/orders 2026-01-05..2026-01-11: ")
+    assert "4 values under" in reason
+
+    file.write_text(good, encoding="utf-8")
+    program, *arguments = shlex.split(command)
+    assert program == "cx"
+    mended = cx(*arguments)
+    assert mended.exit_code == 0, mended.output
+    after = cx("failed", "--project", company)
+    assert (after.exit_code, after.stdout) == (0, "No partition is left failed.\n")
+    lake = Lake(company / "lake")
+    records = set(lake.read(tables.landed("store_till", "orders"))["record_id"].to_pylist())
+    assert records
+    assert set(lake.read(tables.EVENTS)["record_id"].to_pylist()) == records
+
+
+def test_neighbouring_days_with_one_reason_are_one_command(company: Path) -> None:
+    record(company, *[("orders", day, "damaged") for day in (3, 4, 6)], ("orders", 5, "empty"))
+    done = cx("failed", "--project", company)
+    assert done.exit_code == 1
+    assert [line.split(" --since ")[1].split(" --select")[0] for line in done.stdout.splitlines()[1::2]] == [
+        "2026-01-03 --until 2026-01-04",
+        "2026-01-06 --until 2026-01-06",
+        "2026-01-05 --until 2026-01-05",
+    ]
+
+
+def test_a_failed_mapping_is_mapped_again_without_landing(company: Path) -> None:
+    record(company, (MAPPING, 3, "no such value"))
+    reason, command = cx("failed", "--project", company).stdout.splitlines()
+    assert reason == "integration/store_till/events 2026-01-03: no such value"
+    assert shlex.split(command)[-2:] == ["--select", "integration/store_till/events"]
+
+
+def test_failures_of_another_lake_are_listed_with_that_lake(company: Path, tmp_path: Path) -> None:
+    settings = company / "project.yaml"
+    text = settings.read_text(encoding="utf-8").replace("  registry: sqlite:///registry.db\n", "")
+    settings.write_text(text, encoding="utf-8")
+    other = tmp_path / "other lake"
+    assert cx("failed", "--project", company, "--lake", other).exit_code == 0
+    registry = Registry(CXProject.load(company).registry_url(other))
+    registry.record([Attempt("store_till", "orders", dt.date(2026, 1, 3), "r", AT, "failed", message="damaged")])
+    registry.close()
+    done = cx("failed", "--project", company, "--lake", other)
+    arguments = shlex.split(done.stdout.splitlines()[1])
+    assert arguments[arguments.index("--lake") + 1] == str(other)
+    assert cx("failed", "--project", company).exit_code == 0
+
+
+# --- which project --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["run", "failed", "probe"])
+def test_help_says_where_the_project_is_taken_from(command: str) -> None:
+    shown = in_one_line(cx(command, "--help").output)
+    assert "CX_PROJECT" in shown
+    assert "by default the current one" in shown
+
+
+def test_the_project_is_named_by_the_option_then_by_the_environment_then_by_the_current_folder(
+    company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(company, ("orders", 3, "damaged"))
+    other = tmp_path / "other"
+    assert cx("init", other).exit_code == 0
+    monkeypatch.chdir(company)
+    assert cx("failed").exit_code == 1
+    assert cx("probe", "store_till").exit_code == 0
+    monkeypatch.setenv("CX_PROJECT", str(other))
+    assert cx("failed").exit_code == 0
+    assert cx("failed", "--project", company).exit_code == 1
+
+
+def test_where_there_is_no_project_the_files_it_lacks_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (("run",), ("failed",), ("probe", "store_till")):
+        done = cx(*command)
+        assert done.exit_code == 1
+        assert "project.yaml" in done.stderr
+        assert "Traceback" not in done.output
+
+
+# --- probe ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_probe_says_of_each_stream_that_it_answers(company: Path) -> None:
+    done = cx("probe", "store_till", "--project", company)
+    assert done.exit_code == 0
+    assert [line.split(":")[0].split() for line in done.stdout.splitlines()] == [
+        ["ok", "store_till/customers"],
+        ["ok", "store_till/orders"],
+    ]
+
+
+def test_a_probe_that_cannot_reach_its_service_names_the_reason(company: Path) -> None:
+    done = cx("probe", "help_desk", "--project", company)
+    assert done.exit_code == 1
+    assert done.stdout.startswith("failed  help_desk/tickets: ")
+    assert "HELP_DESK_URL" in done.stdout
+    assert "Traceback" not in done.output
+
+
+def test_a_probe_of_a_service_that_is_not_declared_names_those_that_are(company: Path) -> None:
+    done = cx("probe", "till", "--project", company)
+    assert done.exit_code == 1
+    assert done.stderr == f"error: {company} declares no service 'till'; it has help_desk, store_till\n"
+
+
+# --- Dagster's own command ------------------------------------------------------------------------------------------
+
+
+def test_dagster_finds_the_definitions_valid_and_nothing_of_ours_warns(company: Path, tmp_path: Path) -> None:
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    done = subprocess.run(
+        [Path(sys.executable).with_name("dagster"), "definitions", "validate"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "CX_PROJECT": str(company), "DAGSTER_HOME": str(tmp_path), "PYTHONWARNINGS": "default"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "Validation successful" in said
+    assert [line for line in said.splitlines() if "/cx_orchestration/" in line and "Warning" in line] == []
+    assert " WARNING " not in said

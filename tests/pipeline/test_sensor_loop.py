@@ -1,0 +1,200 @@
+"""Tick, run what was requested, tick again: nothing owed is forgotten and nothing is asked for without end."""
+
+import datetime as dt
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from cx_orchestration.commands.materialize import materialize_project
+from cx_orchestration.definitions import build_defs
+from cx_orchestration.model import tables
+from cx_orchestration.model.days import DayRange
+from cx_orchestration.project import CXProject
+from cx_orchestration.project.template import write_template
+from cx_orchestration.sensors.jobs import MAX_ATTEMPTS
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
+
+STORE_TILL = """\
+service: store_till
+kind: files
+owner: team:stores
+streams:
+  orders:
+    files: {pattern: "drops/orders-{day}.csv", format: csv}
+    record_id: order_no
+    updated_at: placed_at
+    events:
+      - type: order.placed
+        occurred_at: placed_at
+        channel: store
+        entity: customer_no
+"""
+DAYS = DayRange(dt.date(2026, 1, 1), dt.date(2026, 1, 5))
+
+
+class Shop:
+    """A project whose till drops one file a day, and a Dagster instance that runs what its sensors request."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        write_template(folder)
+        settings = folder / "project.yaml"
+        lines = settings.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if not line.startswith(("start_date", "end_date", "time_zone"))]
+        dates = [f"start_date: {DAYS.first}", f"end_date: {DAYS.last}", "time_zone: UTC"]
+        settings.write_text("\n".join([*kept, *dates]) + "\n", encoding="utf-8")
+        (folder / "services" / "store_till.yaml").write_text(STORE_TILL, encoding="utf-8")
+        for each in (folder / "journeys").iterdir():
+            each.unlink()
+        self.folder, self.instance = folder, instance
+        self.drops = folder / "drops"
+
+    @property
+    def project(self) -> CXProject:
+        return CXProject.load(self.folder)
+
+    def drop(self, day: dt.date, text: str | None = None) -> Path:
+        file = self.drops / f"orders-{day}.csv"
+        row = f"O-{day},C-1,{day}T12:00:00Z"
+        file.write_text(text if text is not None else f"order_no,customer_no,placed_at\n{row}\n", encoding="utf-8")
+        return file
+
+    def tick(self) -> Any:
+        defs = build_defs(self.project)
+        with dg.build_sensor_context(
+            instance=self.instance, definitions=defs, resources=dict(defs.resources or {})
+        ) as context:
+            return defs.get_sensor_def("integration_runs").evaluate_tick(context)
+
+    def run(self, request: dg.RunRequest, **resources: object) -> bool:
+        defs = build_defs(self.project, resources=resources)
+        result = defs.resolve_job_def("integration").execute_in_process(
+            instance=self.instance,
+            asset_selection=list(request.asset_selection or []),
+            tags=dict(request.tags),
+            raise_on_error=False,
+        )
+        return result.success
+
+    def loop(self, **resources: object) -> list[tuple[str, bool]]:
+        """Tick and run until nothing is requested; the requests, each with its outcome."""
+        done: list[tuple[str, bool]] = []
+        while requests := self.tick().run_requests:
+            assert len(done) < 30, "the sensor asks without end"
+            done += [(request.tags["cx/request"], self.run(request, **resources)) for request in requests]
+        return done
+
+    def event_days(self) -> list[dt.date]:
+        return sorted(Lake(self.project.lake_root).read(tables.EVENTS)["day"].to_pylist())
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Shop(tmp_path / "shop", instance)
+
+
+def test_a_bad_day_keeps_no_other_day_without_events(shop: Shop) -> None:
+    for day in DAYS:
+        shop.drop(day)
+    shop.drop(dt.date(2026, 1, 3), 'order_no,customer_no\n"unclosed')
+    done = shop.loop()
+    assert shop.event_days() == [day for day in DAYS if day.day != 3]
+    assert sum(not success for _, success in done) == MAX_ATTEMPTS
+    assert "cx failed" in (shop.tick().skip_message or "")
+
+
+def test_a_mended_day_is_integrated_when_a_person_reruns_it(shop: Shop) -> None:
+    for day in DAYS:
+        shop.drop(day)
+    shop.drop(dt.date(2026, 1, 3), 'order_no,customer_no\n"unclosed')
+    shop.loop()
+    shop.drop(dt.date(2026, 1, 3))
+    defs = build_defs(shop.project)
+    assert (
+        defs.resolve_job_def("integration")
+        .execute_in_process(
+            instance=shop.instance,
+            asset_selection=[
+                dg.AssetKey(["landing", "store_till", "orders"]),
+                dg.AssetKey(["integration", "store_till", "events"]),
+            ],
+            partition_key="2026-01-03",
+        )
+        .success
+    )
+    assert shop.event_days() == list(DAYS)
+    assert shop.tick().skip_message == "Every approved service has landed and mapped all its days."
+
+
+class BrokenEngine(Engine):
+    def query(self, *_: object, **__: object) -> Any:
+        raise OSError("no space left on device")
+
+
+def test_a_mapping_that_broke_is_done_again(shop: Shop) -> None:
+    shop.drop(DAYS.first)
+    (request,) = shop.tick().run_requests
+    assert not shop.run(request, engine=BrokenEngine())
+    (again,) = shop.tick().run_requests
+    assert again.tags["cx/request"] == f"map:store_till:{DAYS}"
+    assert shop.run(again)
+    assert shop.event_days() == [DAYS.first]
+    assert not shop.tick().run_requests
+
+
+class FullDisk(Lake):
+    def replace(self, *_: object, **__: object) -> int:
+        raise OSError("no space left on device")
+
+
+def test_a_run_that_died_is_asked_for_again_and_not_for_ever(shop: Shop, tmp_path: Path) -> None:
+    shop.drop(DAYS.first)
+    done = shop.loop(lake=FullDisk(tmp_path / "full"))
+    assert [success for _, success in done] == [False] * MAX_ATTEMPTS
+    assert "waits for a person" in (shop.tick().skip_message or "")
+
+
+def test_a_file_that_comes_late_is_read(shop: Shop) -> None:
+    shop.loop()
+    assert shop.event_days() == []
+    late = shop.drop(dt.date(2026, 1, 2))
+    os.utime(late, (dt.datetime.now().timestamp() + 5,) * 2)
+    (request,) = shop.tick().run_requests
+    assert request.tags["dagster/asset_partition_range_start"] == "2026-01-02"
+    assert request.tags["dagster/asset_partition_range_end"] == "2026-01-02"
+    assert shop.run(request)
+    assert shop.event_days() == [dt.date(2026, 1, 2)]
+
+
+def test_while_a_run_is_under_way_its_service_is_left_alone(shop: Shop) -> None:
+    (request,) = shop.tick().run_requests
+    shop.instance.create_run_for_job(
+        build_defs(shop.project).resolve_job_def("integration"),
+        tags=dict(request.tags),
+        status=dg.DagsterRunStatus.STARTED,
+    )
+    evaluated = shop.tick()
+    assert not evaluated.run_requests
+    assert "is being integrated" in (evaluated.skip_message or "")
+
+
+class Interrupting(Lake):
+    """A lake whose first write is met by Ctrl-C."""
+
+    def replace(self, *_: object, **__: object) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return 0
+
+
+def test_ctrl_c_ends_the_whole_command(shop: Shop, tmp_path: Path) -> None:
+    shop.drop(DAYS.first)
+    with pytest.raises(KeyboardInterrupt):
+        materialize_project(shop.project, shop.instance, days=DAYS, resources={"lake": Interrupting(tmp_path / "l")})
+    assert shop.project.plan.approved() == ["store_till"]
+    assert not Lake(shop.project.lake_root).exists(tables.EVENTS)
