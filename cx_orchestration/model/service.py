@@ -293,6 +293,14 @@ class Stream(Declared):
     files: FileDrop | None = None
     record_id: ValueOrPath
     updated_at: TimeOrPath
+    lookback_days: int | None = Field(
+        default=None,
+        ge=0,
+        description="Days before yesterday that the nightly sync reads again; absent: the project's",
+    )
+    settle_hours: int = Field(
+        default=0, ge=0, description="How long after a day's end it may still gain records; until then it stays open"
+    )
     events: list[EventMapping] = Field(default_factory=list)
     profile: ProfileMapping | None = None
 
