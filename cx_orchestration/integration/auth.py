@@ -12,15 +12,16 @@ from urllib.parse import quote_plus
 
 from requests import PreparedRequest
 
-from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.model.service import (
+from cx_orchestration.model.connection import (
     Auth,
     BasicAuth,
     BearerAuth,
     HeaderAuth,
     NoAuth,
     OAuth2ClientCredentials,
+    OAuth2RefreshToken,
 )
+from cx_orchestration.model.failures import PermanentFailure
 
 Sign = Callable[[PreparedRequest], PreparedRequest]
 
@@ -133,6 +134,8 @@ def credentials_of(service: str, auth: Auth, environ: Mapping[str, str]) -> Cred
             )
         case OAuth2ClientCredentials():
             return ClientCredentials(service, auth, environ)
+        case OAuth2RefreshToken():
+            raise PermanentFailure(f"{service}: client.auth of type oauth2_refresh_token cannot be used yet")
 
 
 def _signer(headers: Mapping[str, str]) -> Sign:

@@ -16,7 +16,8 @@ from cx_orchestration.integration.records import Record, record_reader
 from cx_orchestration.integration.times import micros, zone_of
 from cx_orchestration.integration.windows import query
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.service import Endpoint, Stream
+from cx_orchestration.model.endpoint import Endpoint
+from cx_orchestration.model.service import Stream
 
 
 @dataclass

@@ -24,8 +24,8 @@ from cx_orchestration.integration.deadline import DeadlineAdapter
 from cx_orchestration.integration.inflate import Inflate
 from cx_orchestration.integration.rate import RateLimiter
 from cx_orchestration.integration.records import parse_json
+from cx_orchestration.model.connection import Client
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
-from cx_orchestration.model.service import Client
 
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_WAIT = 60.0

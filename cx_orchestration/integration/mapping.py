@@ -15,8 +15,9 @@ from cx_orchestration.integration.event_ids import sha1_sql, uuid5_sql
 from cx_orchestration.integration.fields import Fields, literal
 from cx_orchestration.integration.mapping_sql import Expressions, Parsed
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.service import EventMapping, ServiceDeclaration, Stream, Value
+from cx_orchestration.model.service import EventMapping, ServiceDeclaration, Stream
 from cx_orchestration.model.tables import EVENTS, REJECTED_RECORDS, landed
+from cx_orchestration.model.values import Value
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Bound, Lake
 

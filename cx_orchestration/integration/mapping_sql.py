@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from cx_orchestration.integration.fields import Fields, literal
 from cx_orchestration.integration.times import FIRST_MICROS, LAST_MICROS
-from cx_orchestration.model.service import Condition, Time, Value
+from cx_orchestration.model.values import Condition, Time, Value
 
 _PER_UNIT = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 _FIRST, _LAST = "TIMESTAMPTZ '0001-01-01 00:00:00+00'", "TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'"

@@ -11,8 +11,7 @@ from typing import Any
 
 from cx_orchestration.integration.http import Params, Reply, ServiceSession
 from cx_orchestration.integration.paths import MISSING, parse_path
-from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.model.service import (
+from cx_orchestration.model.endpoint import (
     CursorPaginator,
     LastIdPaginator,
     LinkHeaderPaginator,
@@ -22,6 +21,7 @@ from cx_orchestration.model.service import (
     Paginator,
     SinglePage,
 )
+from cx_orchestration.model.failures import PermanentFailure
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Listing:
     def _by_cursor(self, how: CursorPaginator) -> Iterator[Page]:
         cursor, seen = None, set[str | int]()
         while True:
-            reply = self._get({} if cursor is None else {how.cursor_param: cursor})
+            reply = self._get({} if cursor is None else {str(how.cursor_param): cursor})
             page = self._page(reply)
             last, following = self._next_cursor(reply, how)
             yield Page(page.records, page.exact, last)

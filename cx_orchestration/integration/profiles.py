@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from cx_orchestration.integration.fields import Fields, literal
 from cx_orchestration.integration.mapping_sql import Expressions
-from cx_orchestration.model.service import ProfileMapping, ServiceDeclaration, Value
+from cx_orchestration.model.service import ProfileMapping, ServiceDeclaration
 from cx_orchestration.model.tables import EVENTS, KEYS, PROFILES, UTC_MICROSECONDS, landed
+from cx_orchestration.model.values import Value
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
 

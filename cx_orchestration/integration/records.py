@@ -12,7 +12,8 @@ import orjson
 
 from cx_orchestration.integration.paths import MISSING, parse_path
 from cx_orchestration.integration.times import Micros, time_reader
-from cx_orchestration.model.service import Stream, Value
+from cx_orchestration.model.service import Stream
+from cx_orchestration.model.values import Value
 
 _LARGEST_EXACT_FLOAT = 2.0**53
 
@@ -33,7 +34,7 @@ def record_reader(stream: Stream) -> Callable[[Any, bool], Record]:
     and the mapping puts it in quarantine.
     """
     identify = _text_reader(stream.record_id)
-    updated_at = time_reader(stream.updated_at)
+    updated_at = time_reader(stream.updated_at) if stream.updated_at else _no_time
 
     def read(record: Any, exact: bool) -> Record:
         payload = _exact_payload(record) if exact else _payload(record)
@@ -43,6 +44,10 @@ def record_reader(stream: Stream) -> Callable[[Any, bool], Record]:
         return Record(record_id, updated_at(record), payload)
 
     return read
+
+
+def _no_time(_: Any) -> Micros:
+    return None
 
 
 def parse_json(text: bytes) -> tuple[Any, bool] | None:

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from cx_orchestration.integration.paths import parse_path
-from cx_orchestration.model.service import Time
+from cx_orchestration.model.values import Time
 
 #: Microseconds since 1970, or ``None`` where there is no readable time.
 Micros = int | None
@@ -29,9 +29,9 @@ def micros(moment: dt.datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def zone_of(time: Time) -> ZoneInfo:
+def zone_of(time: Time | None) -> ZoneInfo:
     """The zone of times that are written without one."""
-    return ZoneInfo(time.time_zone or "UTC")
+    return ZoneInfo((time and time.time_zone) or "UTC")
 
 
 def time_reader(time: Time) -> Callable[[Any], Micros]:

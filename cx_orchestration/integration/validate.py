@@ -13,18 +13,10 @@ from pathlib import PurePosixPath
 from cx_orchestration.integration.mapping_sql import MOST_SCALE_DIGITS, scale_digits
 from cx_orchestration.integration.paths import parse_path
 from cx_orchestration.integration.windows import PLACEHOLDER, PLACEHOLDERS
+from cx_orchestration.model.endpoint import Endpoint
 from cx_orchestration.model.failures import ProjectError
-from cx_orchestration.model.service import (
-    Condition,
-    Endpoint,
-    EventMapping,
-    FileDrop,
-    ProfileMapping,
-    ServiceDeclaration,
-    Stream,
-    Time,
-    Value,
-)
+from cx_orchestration.model.service import EventMapping, FileDrop, ProfileMapping, ServiceDeclaration, Stream
+from cx_orchestration.model.values import Condition, Time, Value
 
 #: Directives that Python and DuckDB read alike.
 _DIRECTIVES = frozenset("aAbBdfHIjmMpSyYz%")
@@ -62,7 +54,8 @@ def _check_stream(at: str, stream: Stream) -> Iterator[_Found]:
         yield _Found(
             f"{at}.record_id.scale", str(stream.record_id.scale), "expected an id as received, without a scale"
         )
-    yield from _check_time(f"{at}.updated_at", stream.updated_at)
+    if stream.updated_at is not None:
+        yield from _check_time(f"{at}.updated_at", stream.updated_at)
     for number, mapping in enumerate(stream.events):
         yield from _check_event(f"{at}.events[{number}]", mapping)
     for (first, one), (second, other) in combinations(enumerate(stream.events), 2):

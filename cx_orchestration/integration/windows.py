@@ -11,7 +11,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from cx_orchestration.integration.http import Params
-from cx_orchestration.model.service import Endpoint, Window
+from cx_orchestration.model.endpoint import Endpoint, Window
 
 #: Anything that looks like a placeholder; only the two below are known.
 PLACEHOLDER = re.compile(r"\{([a-z_]+(?:\.[a-z_]+)*)\}")

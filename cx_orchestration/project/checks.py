@@ -15,8 +15,9 @@ from cx_orchestration.journeys.maps import check_map
 from cx_orchestration.model.failures import ProjectError
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.scoring import Decisions, ScoringConfig
-from cx_orchestration.model.service import EventMapping, ProfileMapping, ServiceDeclaration, Stream, Value
+from cx_orchestration.model.service import EventMapping, ProfileMapping, ServiceDeclaration, Stream
 from cx_orchestration.model.settings import Settings
+from cx_orchestration.model.values import Value
 from cx_orchestration.model.words import suggestion
 from cx_orchestration.project.environment import malformed_placeholder
 from cx_orchestration.project.folder import Parts

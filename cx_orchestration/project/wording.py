@@ -20,6 +20,7 @@ _PATTERNS = {
     r"^[A-Z]{2}$": "two capital letters such as US",
     r"^[A-Z]{3}$": "three capital letters such as USD",
     r"^([01]\d|2[0-3]):[0-5]\d$": "a time of day such as 02:30",
+    r"^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*$": "names joined by dots such as variables.after",
     OWNER_PATTERN: "an e-mail address or team: and a name, such as team:stores",
     r"%": "a format with % such as %d.%m.%Y",
 }

@@ -13,7 +13,7 @@ from cx_orchestration.demo.serve import DemoServers
 from cx_orchestration.demo.services.salesforce import LEAD_SOURCES, UNKNOWN_EMAIL
 from cx_orchestration.demo.services.segment import TRACKS
 from cx_orchestration.model.journey import DEFAULT_STAGES
-from cx_orchestration.model.service import Value
+from cx_orchestration.model.values import Value
 from cx_orchestration.project import CXProject
 
 EVENT_TYPES = {

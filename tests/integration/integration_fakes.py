@@ -10,7 +10,8 @@ import orjson
 from werkzeug import Request, Response
 
 from cx_orchestration.integration.http import Limits, ServiceSession
-from cx_orchestration.model.service import Client, ServiceDeclaration, Stream
+from cx_orchestration.model.connection import Client
+from cx_orchestration.model.service import ServiceDeclaration, Stream
 
 SECRET = "canary-secret-7f3a"
 PERSON = "ada.canary@example.org"

@@ -10,8 +10,8 @@ from werkzeug import Request, Response
 
 from cx_orchestration.integration.auth import ClientCredentials
 from cx_orchestration.integration.http import CredentialsRefused
+from cx_orchestration.model.connection import OAuth2ClientCredentials
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.model.service import OAuth2ClientCredentials
 
 OAUTH = {
     "type": "oauth2_client_credentials",

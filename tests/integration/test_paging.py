@@ -9,8 +9,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from cx_orchestration.integration.paging import Listing
+from cx_orchestration.model.endpoint import Paginator
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.model.service import Paginator
 
 ROWS = [{"id": f"r{n}"} for n in range(7)]
 

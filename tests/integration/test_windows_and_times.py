@@ -14,7 +14,8 @@ from cx_orchestration.integration.mapping_sql import Expressions
 from cx_orchestration.integration.times import micros, time_reader
 from cx_orchestration.integration.windows import floor, query, unit, written
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.service import Endpoint, Time, Window
+from cx_orchestration.model.endpoint import Endpoint, Window
+from cx_orchestration.model.values import Time
 
 UTC = ZoneInfo("UTC")
 ZURICH = ZoneInfo("Europe/Zurich")

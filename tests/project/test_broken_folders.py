@@ -206,7 +206,7 @@ BROKEN = [
         "type: cursor, cursor_path",
         "type: cursors, cursor_path",
         [
-            "streams.tickets.endpoint.paginator.type: expected one of cursor, last_id, "
+            "streams.tickets.endpoint.paginator.type: expected one of cursor, header_cursor, last_id, "
             "link_header, next_url, offset, page_number, single_page; did you mean 'cursor'? (found 'cursors')"
         ],
     ),
@@ -216,7 +216,7 @@ BROKEN = [
         "cursor_path",
         [
             "streams.tickets.endpoint.paginator.type: is missing; expected one of cursor, "
-            "last_id, link_header, next_url, offset, page_number, single_page"
+            "header_cursor, last_id, link_header, next_url, offset, page_number, single_page"
         ],
     ),
     (

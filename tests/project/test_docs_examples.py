@@ -22,17 +22,12 @@ from cx_orchestration.integration import mapping
 from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.integration.validate import check_service
 from cx_orchestration.model import tables
+from cx_orchestration.model.connection import Auth
 from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.endpoint import Paginator
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
-from cx_orchestration.model.service import (
-    Auth,
-    Condition,
-    EventMapping,
-    Paginator,
-    ServiceDeclaration,
-    TimeOrPath,
-    ValueOrPath,
-)
+from cx_orchestration.model.service import EventMapping, ServiceDeclaration
+from cx_orchestration.model.values import Condition, TimeOrPath, ValueOrPath
 from cx_orchestration.project.yaml_files import parse_yaml
 from cx_orchestration.storage.lake import Lake
 
