@@ -44,7 +44,7 @@ def listing(session: ServiceSession, name: str, stream: Stream, start: dt.dateti
 def extract(session: ServiceSession, name: str, stream: Stream, days: DayRange, zone: ZoneInfo) -> Extracted:
     """All records of a range of days in one listing; ``zone`` says when the company's days begin.
 
-    Raises as ``ServiceSession.get`` does, and ``PermanentFailure`` for a page that is not what was declared.
+    Raises as ``ServiceSession.ask`` does, and ``PermanentFailure`` for a page that is not what was declared.
     """
     start, end = days.bounds(zone)
     return sort_into_days(_records(stream, listing(session, name, stream, start, end).pages()), days, zone)

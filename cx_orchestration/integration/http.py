@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
+import orjson
 import requests
 import urllib3
 from requests.utils import parse_header_links
@@ -30,10 +31,12 @@ from cx_orchestration.model.failures import Failure, PermanentFailure, Transient
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_WAIT = 60.0
 _REDIRECTS = 3
+_KEEP_THE_METHOD = frozenset({307, 308})
 _READ = 1 << 16
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 Params = Mapping[str, str | int]
+Headers = Mapping[str, str]
 
 
 class CredentialsRefused(PermanentFailure):
@@ -50,13 +53,32 @@ class Limits:
 
 @dataclass(frozen=True)
 class Reply:
-    """A parsed body, and what paging needs to know besides. ``exact`` is false when the body held values that
-    are not proper JSON (NaN, lone surrogates): its records are then looked at one by one."""
+    """A parsed body, and what paging needs to know besides. ``headers`` are found whatever their case. ``exact`` is
+    false when the body held values that are not proper JSON (NaN, lone surrogates): its records are then looked at
+    one by one."""
 
     body: Any
     url: str
-    next_link: str | None
+    headers: Headers
     exact: bool = True
+
+    @property
+    def next_link(self) -> str | None:
+        """The address in ``Link: <...>; rel="next"`` (RFC 8288), if there is one."""
+        links = parse_header_links(self.headers.get("Link", ""))
+        return next((link["url"] for link in links if "next" in link.get("rel", "").lower().split()), None)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One request as often as it must be sent; ``for_token`` is one that gets the credentials for all others."""
+
+    method: str
+    url: str
+    params: Params | None = None
+    body: bytes | None = None
+    content_type: str | None = None
+    for_token: bool = False
 
 
 class ServiceSession:
@@ -88,15 +110,22 @@ class ServiceSession:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, DeadlineAdapter())
 
-    def get(self, path: str, params: Params | None = None, *, stream: str = "") -> Reply:
+    def ask(
+        self, path: str, params: Params | None = None, *, body: Mapping[str, Any] | None = None, stream: str = ""
+    ) -> Reply:
         """The JSON at a path under the base URL, or at an absolute address on the same host.
+
+        With ``body`` the request is a POST of that JSON. It is sent again after a transient failure as a GET is: a
+        service is only ever asked, and a question asked twice changes nothing.
 
         Raises ``PermanentFailure`` or, when all attempts are used up or the service asks for a long wait,
         ``TransientFailure``.
         """
         url = self.address(path)
         where = f"{self.service}/{stream}" if stream else self.service
-        return self._ask(where, "GET", url, params)
+        if body is None:
+            return self._ask(where, _Question("GET", url, params))
+        return self._ask(where, _Question("POST", url, params, orjson.dumps(body), "application/json"))
 
     def address(self, path: str, *, against: str | None = None) -> str:
         """An absolute address on the service's host; ``against`` is the page that a relative one was found on.
@@ -126,15 +155,16 @@ class ServiceSession:
             )
         return url
 
-    def _ask(self, where: str, method: str, url: str, params: Params | None, form: Params | None = None) -> Reply:
+    def _ask(self, where: str, question: _Question) -> Reply:
         renewed = False
         attempt = 0
         while True:
             attempt += 1
-            outcome = self._attempt(where, method, url, params, form)
+            outcome = self._attempt(where, question)
             if isinstance(outcome, Reply):
                 return outcome
-            if isinstance(outcome, CredentialsRefused) and form is None and not renewed and self._credentials.renew():
+            refused = isinstance(outcome, CredentialsRefused) and not question.for_token
+            if refused and not renewed and self._credentials.renew():
                 renewed = True
                 continue
             if not isinstance(outcome, TransientFailure):
@@ -144,11 +174,11 @@ class ServiceSession:
                 raise outcome
             self._sleep(wait if wait is not None else _backoff(attempt))
 
-    def _attempt(
-        self, where: str, method: str, url: str, params: Params | None, form: Params | None
-    ) -> Reply | Failure:
+    def _attempt(self, where: str, question: _Question) -> Reply | Failure:
         """One exchange. Failures are returned, so that no exception that knows the address is ever their context."""
-        sign = self._credentials.signer() if form is not None else self._signer()
+        sign = self._credentials.signer() if question.for_token else self._signer()
+        url, params = question.url, question.params
+        headers = {} if question.content_type is None else {"Content-Type": question.content_type}
         for _ in range(_REDIRECTS + 1):
             path = urlsplit(url).path
             self._rate.wait()
@@ -156,12 +186,14 @@ class ServiceSession:
             started = time.monotonic()
             try:
                 response = self._session.request(
-                    method, url, params=params, data=form, auth=sign, timeout=self._client.timeout_seconds,
-                    stream=True, allow_redirects=False,
+                    question.method, url, params=params, data=question.body, headers=headers, auth=sign,
+                    timeout=self._client.timeout_seconds, stream=True, allow_redirects=False,
                 )  # fmt: skip
                 with response:
                     if not response.is_redirect:
-                        return self._read(where, path, response, started, form is not None)
+                        return self._read(where, path, response, started, question.for_token)
+                    if question.method == "POST" and response.status_code not in _KEEP_THE_METHOD:
+                        return PermanentFailure(f"{where}: {path} redirects a POST: correct the path")
                     target = response.headers["Location"]
             except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
                 return _transport_failure(where, path, error, self._client.timeout_seconds)
@@ -185,9 +217,7 @@ class ServiceSession:
                 f"{where}: {path} answered 200 with {kind} ({len(body)} bytes) where JSON is declared; "
                 "check client.base_url, the path and whether the service shows a login or maintenance page"
             )
-        links = parse_header_links(response.headers.get("Link", ""))
-        following = next((link["url"] for link in links if "next" in link.get("rel", "").lower().split()), None)
-        return Reply(parsed[0], response.url, following, parsed[1])
+        return Reply(parsed[0], response.url, response.headers, parsed[1])
 
     def _body(self, where: str, path: str, response: requests.Response, started: float) -> bytes | Failure:
         encoding = response.headers.get("Content-Encoding", "identity").lower()
@@ -234,7 +264,9 @@ class ServiceSession:
         return self._credentials.signer()
 
     def _post_form(self, path: str, form: Mapping[str, str]) -> Any:
-        return self._ask(self.service, "POST", self.address(path), None, form).body
+        content = urlencode(form).encode()
+        kind = "application/x-www-form-urlencoded"
+        return self._ask(self.service, _Question("POST", self.address(path), None, content, kind, for_token=True)).body
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None] | None:

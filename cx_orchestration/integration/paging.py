@@ -45,7 +45,7 @@ class Listing:
     paginator: Paginator
 
     def pages(self) -> Iterator[Page]:
-        """The pages in the service's order. Raises as ``ServiceSession.get`` does, and ``PermanentFailure``."""
+        """The pages in the service's order. Raises as ``ServiceSession.ask`` does, and ``PermanentFailure``."""
         match self.paginator:
             case SinglePage():
                 yield self._page(self._get({}), last=True)
@@ -164,11 +164,11 @@ class Listing:
             reply = self._follow(reply.next_link, reply, seen, "Link header")
 
     def _get(self, paging: Mapping[str, str | int]) -> Reply:
-        return self.session.get(self.path, {**self.params, **paging}, stream=self.stream)
+        return self.session.ask(self.path, {**self.params, **paging}, stream=self.stream)
 
     def _follow(self, address: str, reply: Reply, seen: set[str | int], where: str) -> Reply:
         url = self.session.address(str(self._new(address, seen, where)), against=reply.url)
-        return self.session.get(url, stream=self.stream)
+        return self.session.ask(url, stream=self.stream)
 
     def _page(self, reply: Reply, *, last: bool = False) -> Page:
         records = parse_path(self.data_selector).of(reply.body)

@@ -38,7 +38,7 @@ def basic(text: str) -> str:
 )  # fmt: skip
 def test_credentials_go_into_headers(httpserver: HTTPServer, auth: dict[str, Any], headers: dict[str, str]) -> None:
     httpserver.expect_request("/x", headers=headers, query_string="").respond_with_json({})
-    session_for(httpserver.url_for(""), auth=auth).get("/x")
+    session_for(httpserver.url_for(""), auth=auth).ask("/x")
     httpserver.check_assertions()
 
 
@@ -48,7 +48,7 @@ def test_without_auth_nothing_is_sent(httpserver: HTTPServer) -> None:
         return json_response({})
 
     httpserver.expect_request("/x").respond_with_handler(handle)
-    session_for(httpserver.url_for(""), auth={"type": "none"}).get("/x")
+    session_for(httpserver.url_for(""), auth={"type": "none"}).ask("/x")
     httpserver.check_assertions()
 
 
@@ -97,7 +97,7 @@ class TokenServer:
 def test_a_token_is_asked_for_once(httpserver: HTTPServer) -> None:
     server = TokenServer(httpserver)
     session = session_for(httpserver.url_for(""), auth=OAUTH)
-    assert [session.get("/x").body for _ in range(3)] == [{"ok": True}] * 3
+    assert [session.ask("/x").body for _ in range(3)] == [{"ok": True}] * 3
     assert server.given == 1
     assert server.forms == [{"grant_type": "client_credentials", "scope": "read"}]
 
@@ -105,9 +105,9 @@ def test_a_token_is_asked_for_once(httpserver: HTTPServer) -> None:
 def test_a_refused_token_is_renewed_once(httpserver: HTTPServer) -> None:
     server = TokenServer(httpserver)
     session = session_for(httpserver.url_for(""), auth=OAUTH)
-    session.get("/x")
+    session.ask("/x")
     server.given += 1  # the service has forgotten t1
-    assert session.get("/x").body == {"ok": True}
+    assert session.ask("/x").body == {"ok": True}
     assert server.given == 3
 
 
@@ -115,7 +115,7 @@ def test_a_new_token_that_is_refused_as_well_ends_it(httpserver: HTTPServer) -> 
     server = TokenServer(httpserver)
     httpserver.expect_request("/never").respond_with_json({}, status=401)
     with pytest.raises(CredentialsRefused, match="USER and PASSWORD"):
-        session_for(httpserver.url_for(""), auth=OAUTH).get("/never")
+        session_for(httpserver.url_for(""), auth=OAUTH).ask("/never")
     assert server.given == 2
 
 
@@ -124,7 +124,7 @@ def test_a_refused_client_is_a_matter_of_credentials(httpserver: HTTPServer, sta
     httpserver.expect_request("/oauth/token").respond_with_json({"error": "invalid_client"}, status=status)
     session = session_for(httpserver.url_for(""), auth=OAUTH)
     with pytest.raises(CredentialsRefused, match=r"/oauth/token refused the credentials .*USER and PASSWORD"):
-        session.get("/x")
+        session.ask("/x")
     assert session.requests == 1
 
 
@@ -132,7 +132,7 @@ def test_a_refused_client_is_a_matter_of_credentials(httpserver: HTTPServer, sta
 def test_an_answer_without_a_token_is_refused(httpserver: HTTPServer, body: Any) -> None:
     httpserver.expect_request("/oauth/token").respond_with_handler(answers(json_response(body)))
     with pytest.raises(PermanentFailure, match="without a usable 'access_token'"):
-        session_for(httpserver.url_for(""), auth=OAUTH).get("/x")
+        session_for(httpserver.url_for(""), auth=OAUTH).ask("/x")
 
 
 def test_a_token_is_renewed_half_a_minute_before_it_expires() -> None:

@@ -26,14 +26,14 @@ def serve(httpserver: HTTPServer, *replies: Response) -> str:
 def test_a_body_is_parsed_and_constant_headers_are_sent(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/v1/charges", headers={"X-Version": "7"}, query_string="limit=5").respond_with_json(OK)
     session = session_for(httpserver.url_for("/v1"), headers={"X-Version": "7"})
-    assert session.get("/charges", {"limit": 5}).body == OK
+    assert session.ask("/charges", {"limit": 5}).body == OK
     assert session.requests == 1
 
 
 def test_a_name_in_the_base_url_is_taken_from_the_environment(httpserver: HTTPServer) -> None:
     url = serve(httpserver, json_response(OK))
     session = session_for("${BILLING_URL}/v1", environ={**ENVIRON, "BILLING_URL": url.removesuffix("/v1")})
-    assert session.get("charges").body == OK
+    assert session.ask("charges").body == OK
 
 
 def test_a_missing_variable_is_named() -> None:
@@ -64,7 +64,7 @@ def test_a_transient_answer_is_asked_again(httpserver: HTTPServer, status: int) 
     sleeps: list[float] = []
     url = serve(httpserver, json_response({}, status), json_response({}, status), json_response(OK))
     session = session_for(url, sleeps=sleeps)
-    assert session.get("/charges").body == OK
+    assert session.ask("/charges").body == OK
     assert session.requests == 3
     assert len(sleeps) == 2 and all(0 < wait <= 1 for wait in sleeps)
 
@@ -72,7 +72,7 @@ def test_a_transient_answer_is_asked_again(httpserver: HTTPServer, status: int) 
 def test_retry_after_in_seconds_is_waited(httpserver: HTTPServer) -> None:
     sleeps: list[float] = []
     url = serve(httpserver, json_response({}, 429, {"Retry-After": "7"}), json_response(OK))
-    session_for(url, sleeps=sleeps).get("/charges")
+    session_for(url, sleeps=sleeps).ask("/charges")
     assert sleeps == [7.0]
 
 
@@ -88,7 +88,7 @@ def test_retry_after_as_a_date_is_read_against_the_servers_clock() -> None:
     with raw_server(
         lambda connection: connection.sendall(refusal.encode()), lambda connection: connection.sendall(whole.encode())
     ) as url:
-        session_for(url, sleeps=sleeps).get("/charges")
+        session_for(url, sleeps=sleeps).ask("/charges")
     assert sleeps == [9.0]
 
 
@@ -96,7 +96,7 @@ def test_retry_after_as_a_date_is_read_against_the_servers_clock() -> None:
 def test_a_retry_after_that_says_nothing_is_as_good_as_none(httpserver: HTTPServer, text: str) -> None:
     sleeps: list[float] = []
     url = serve(httpserver, json_response({}, 429, {"Retry-After": text}), json_response(OK))
-    session_for(url, sleeps=sleeps).get("/charges")
+    session_for(url, sleeps=sleeps).ask("/charges")
     assert 0 < sleeps[0] <= 1
 
 
@@ -104,7 +104,7 @@ def test_a_wait_of_an_hour_is_reported_instead_of_slept(httpserver: HTTPServer) 
     sleeps: list[float] = []
     session = session_for(serve(httpserver, json_response({}, 429, {"Retry-After": "3600"})), sleeps=sleeps)
     with pytest.raises(TransientFailure, match="HTTP 429 and asks to wait 3600 s") as caught:
-        session.get("/charges")
+        session.ask("/charges")
     assert caught.value.retry_after == 3600
     assert sleeps == [] and session.requests == 1
 
@@ -112,7 +112,7 @@ def test_a_wait_of_an_hour_is_reported_instead_of_slept(httpserver: HTTPServer) 
 def test_attempts_are_used_up_and_then_it_is_a_transient_failure(httpserver: HTTPServer) -> None:
     session = session_for(serve(httpserver, json_response({}, 503)), max_attempts=3)
     with pytest.raises(TransientFailure, match=r"billing/charges: /v1/charges answers HTTP 503"):
-        session.get("/charges", stream="charges")
+        session.ask("/charges", stream="charges")
     assert session.requests == 3
 
 
@@ -128,7 +128,7 @@ def test_a_truncated_body_is_asked_again() -> None:
 
     with raw_server(cut, cut_chunked, whole) as url:
         session = session_for(url)
-        assert session.get("/charges").body == {"data": []}
+        assert session.ask("/charges").body == {"data": []}
         assert session.requests == 3
 
 
@@ -137,7 +137,7 @@ def test_a_refused_connection_is_transient() -> None:
         port = taken.getsockname()[1]
     session = session_for(f"http://127.0.0.1:{port}", max_attempts=2)
     with pytest.raises(TransientFailure, match="is the service up"):
-        session.get("/charges", {"email": PERSON})
+        session.ask("/charges", {"email": PERSON})
     assert session.requests == 2
 
 
@@ -158,14 +158,14 @@ def test_a_slow_drip_ends_at_the_deadline(part: str) -> None:
     with raw_server(drip) as url:
         session = session_for(url, timeout_seconds=0.4, max_attempts=1)
         with pytest.raises(TransientFailure, match=r"took longer than client.timeout_seconds \(0.4 s\) in all"):
-            session.get("/charges")
+            session.ask("/charges")
         stop.set()
 
 
 def test_a_body_beyond_the_limit_is_refused(httpserver: HTTPServer) -> None:
     url = serve(httpserver, json_response({"data": "x" * 5000}))
     with pytest.raises(PermanentFailure, match="more than 1000 bytes"):
-        session_for(url, limits=Limits(body_bytes=1000)).get("/charges")
+        session_for(url, limits=Limits(body_bytes=1000)).ask("/charges")
 
 
 def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(httpserver: HTTPServer) -> None:
@@ -173,13 +173,13 @@ def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(httpserver: HTTPServe
     assert len(bomb) < 60_000
     url = serve(httpserver, Response(bomb, headers={"Content-Encoding": "gzip"}))
     with pytest.raises(PermanentFailure, match="more than 1000000 bytes"):
-        session_for(url, limits=Limits(decoded_bytes=1_000_000)).get("/charges")
+        session_for(url, limits=Limits(decoded_bytes=1_000_000)).ask("/charges")
 
 
 def test_gzip_in_several_members_is_read(httpserver: HTTPServer) -> None:
     body = gzip.compress(b'{"data":') + gzip.compress(b" [1]}")
     url = serve(httpserver, Response(body, headers={"Content-Encoding": "gzip"}))
-    assert session_for(url).get("/charges").body == {"data": [1]}
+    assert session_for(url).ask("/charges").body == {"data": [1]}
 
 
 @pytest.mark.parametrize("damage", ["cut", "scrambled"])
@@ -187,13 +187,13 @@ def test_damaged_gzip_is_asked_again(httpserver: HTTPServer, damage: str) -> Non
     whole = gzip.compress(b'{"data": [1, 2, 3]}')
     bad = whole[:-9] if damage == "cut" else whole[:12] + b"\xff\xff\xff" + whole[15:]
     replies = [Response(body, headers={"Content-Encoding": "gzip"}) for body in (bad, whole)]
-    assert session_for(serve(httpserver, *replies)).get("/charges").body == {"data": [1, 2, 3]}
+    assert session_for(serve(httpserver, *replies)).ask("/charges").body == {"data": [1, 2, 3]}
 
 
 def test_an_encoding_nobody_asked_for_is_refused(httpserver: HTTPServer) -> None:
     url = serve(httpserver, Response(b"x", headers={"Content-Encoding": "br"}))
     with pytest.raises(PermanentFailure, match="Content-Encoding br"):
-        session_for(url).get("/charges")
+        session_for(url).ask("/charges")
 
 
 @pytest.mark.parametrize(
@@ -210,12 +210,12 @@ def test_what_is_not_json_with_200_is_permanent_and_says_what_came(
 ) -> None:
     url = serve(httpserver, Response(body, mimetype="text/html"))
     with pytest.raises(PermanentFailure, match=rf"billing/charges: /v1/charges answered 200 with .*{what}"):
-        session_for(url).get("/charges", stream="charges")
+        session_for(url).ask("/charges", stream="charges")
 
 
 def test_nan_and_lone_surrogates_do_not_take_their_page_along(httpserver: HTTPServer) -> None:
     url = serve(httpserver, Response(b'{"data": [{"a": NaN}, {"b": "\\ud800"}]}'))
-    reply = session_for(url).get("/charges")
+    reply = session_for(url).ask("/charges")
     assert len(reply.body["data"]) == 2 and not reply.exact
 
 
@@ -223,7 +223,7 @@ def test_nan_and_lone_surrogates_do_not_take_their_page_along(httpserver: HTTPSe
 def test_refused_credentials_are_permanent_and_name_the_variable(httpserver: HTTPServer, status: int) -> None:
     session = session_for(serve(httpserver, json_response({"error": SECRET}, status)))
     with pytest.raises(CredentialsRefused, match=rf"HTTP {status}\): check the environment variable TOKEN"):
-        session.get("/charges")
+        session.ask("/charges")
     assert session.requests == 1
 
 
@@ -231,7 +231,7 @@ def test_refused_credentials_are_permanent_and_name_the_variable(httpserver: HTT
 def test_another_status_is_permanent(httpserver: HTTPServer, status: int) -> None:
     session = session_for(serve(httpserver, Response(b"", status=status)))
     with pytest.raises(PermanentFailure, match=f"HTTP {status}"):
-        session.get("/charges")
+        session.ask("/charges")
     assert session.requests == 1
 
 
@@ -239,7 +239,41 @@ def test_a_redirect_on_the_same_host_is_followed(httpserver: HTTPServer) -> None
     moved = Response(status=302, headers={"Location": httpserver.url_for("/v2/charges?page=2")})
     url = serve(httpserver, moved)
     httpserver.expect_request("/v2/charges", query_string="page=2").respond_with_json(OK)
-    assert session_for(url).get("/charges").body == OK
+    assert session_for(url).ask("/charges").body == OK
+
+
+def test_a_body_makes_it_a_post_of_json_that_is_asked_again_as_a_get_is(httpserver: HTTPServer) -> None:
+    asked: list[tuple[str, str, object]] = []
+
+    def handle(request: Request) -> Response:
+        asked.append((request.method, request.headers["Content-Type"], request.json))
+        return json_response({}, 503) if len(asked) == 1 else json_response(OK)
+
+    httpserver.expect_request("/v1/search", query_string="deep=1").respond_with_handler(handle)
+    question = {"query": "{ orders }", "after": None}
+    assert session_for(httpserver.url_for("/v1")).ask("/search", {"deep": 1}, body=question).body == OK
+    assert asked == [("POST", "application/json", question)] * 2
+
+
+def test_headers_of_the_answer_are_found_whatever_their_case(httpserver: HTTPServer) -> None:
+    url = serve(httpserver, json_response(OK, headers={"X-Next-Cursor": "c7"}))
+    headers = session_for(url).ask("/charges").headers
+    assert headers["x-next-cursor"] == headers["X-NEXT-CURSOR"] == "c7" and "X-Absent" not in headers
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_a_redirect_that_would_lose_the_question_is_not_followed(httpserver: HTTPServer, status: int) -> None:
+    url = serve(httpserver, Response(status=status, headers={"Location": httpserver.url_for("/v2/charges")}))
+    session = session_for(url)
+    with pytest.raises(PermanentFailure, match="redirects a POST"):
+        session.ask("/charges", body={})
+    assert session.requests == 1
+
+
+def test_a_redirect_that_keeps_the_question_is_followed(httpserver: HTTPServer) -> None:
+    url = serve(httpserver, Response(status=307, headers={"Location": httpserver.url_for("/v2/charges")}))
+    httpserver.expect_request("/v2/charges", method="POST", json={"a": 1}).respond_with_json(OK)
+    assert session_for(url).ask("/charges", body={"a": 1}).body == OK
 
 
 def test_a_redirect_to_another_host_is_not_followed(httpserver: HTTPServer) -> None:
@@ -248,14 +282,14 @@ def test_a_redirect_to_another_host_is_not_followed(httpserver: HTTPServer) -> N
         stranger.expect_request("/").respond_with_handler(lambda request: stolen.append(request) or json_response(OK))
         moved = Response(status=307, headers={"Location": stranger.url_for("/")})
         with pytest.raises(PermanentFailure, match="redirects to another host"):
-            session_for(serve(httpserver, moved)).get("/charges")
+            session_for(serve(httpserver, moved)).ask("/charges")
     assert stolen == []
 
 
 def test_redirects_in_circles_end(httpserver: HTTPServer) -> None:
     url = serve(httpserver, Response(status=302, headers={"Location": httpserver.url_for("/v1/charges")}))
     with pytest.raises(PermanentFailure, match="in circles"):
-        session_for(url).get("/charges")
+        session_for(url).ask("/charges")
 
 
 @pytest.mark.parametrize(
@@ -282,10 +316,10 @@ def test_no_failure_shows_a_secret_or_a_person(httpserver: HTTPServer) -> None:
         httpserver.clear()
         session = session_for(serve(httpserver, reply), max_attempts=1, timeout_seconds=2)
         with pytest.raises(Failure) as caught:
-            session.get("/charges", {"email": PERSON, "key": SECRET}, stream="charges")
+            session.ask("/charges", {"email": PERSON, "key": SECRET}, stream="charges")
         seen += [caught.value]
     with pytest.raises(TransientFailure) as refused:
-        session_for("http://127.0.0.1:1", max_attempts=1).get("/charges", {"email": PERSON, "key": SECRET})
+        session_for("http://127.0.0.1:1", max_attempts=1).ask("/charges", {"email": PERSON, "key": SECRET})
     for failure in [*seen, refused.value]:
         chain: BaseException | None = failure
         while chain is not None:
