@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 EXAMPLE_LOGS := $(VENV)/example-logs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test dev bench check format examples clean
+.PHONY: help demo test test-crash dev bench check format examples clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -16,6 +16,9 @@ demo: $(INSTALLED)  ## Run the main job on the demo company, from inventory to f
 
 test: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the tests
 	@$(BIN)/pytest -n 2 --dist worksteal
+
+test-crash: $(INSTALLED)  ## Run the tests that kill processes at many points, for some minutes
+	@$(BIN)/pytest -m crash -n 2 --dist worksteal
 
 dev: $(INSTALLED)  ## Open the Dagster UI on the demo company, with its services running; Ctrl-C stops all
 	@$(BIN)/cx dev

@@ -40,7 +40,7 @@ COMMANDS = {
     "probe": _Command("probe", "probe", "Ask each stream of a service for a page: is it there and as declared?"),
     "demo": _Command("demo", "demo", "Run the main job on a demo company and compare the result with the truth."),
     "dev": _Command("dev", "dev", "Open the Dagster UI on the demo company, with its services running."),
-    "prune": _Command("prune", "prune", "Delete old runs of the Dagster instance that nothing rests on."),
+    "prune": _Command("prune", "prune", "Delete old runs that nothing rests on, and files that killed writes left."),
     "schema": _Command("project_folder", "schema", "Write the JSON Schemas of the YAML files, or check them."),
 }
 

@@ -1,7 +1,9 @@
-"""``cx prune``: deletes old runs, with their events and printed text, that nothing rests on any more.
+"""``cx prune``: deletes what nothing rests on any more: old runs, with their events and printed text, and files that a
+killed write left in the lake.
 
-Belongs here: which runs may go, and their deletion through Dagster's public API. Does not belong here: the lake's own
-history, and ticks, which Dagster purges by ``retention`` in dagster.yaml.
+Belongs here: which runs may go, and their deletion through Dagster's public API. Does not belong here: which files may
+go (``storage/orphans.py``), the lake's history, which stays, and ticks, which Dagster purges by ``retention`` in
+dagster.yaml.
 """
 
 import datetime as dt
@@ -17,6 +19,7 @@ import typer
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
+from cx_orchestration.storage.orphans import SAFE_AGE, find_orphans, remove_orphans
 from cx_orchestration.storage.registry import Registry
 
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -37,10 +40,12 @@ def prune(
     keep_days: Annotated[int, typer.Option(min=0, help="Runs that changed within so many days are not touched")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing")] = False,
 ) -> None:
-    """Delete finished runs that are older than --keep-days, with their events and printed text.
+    """Delete finished runs that are older than --keep-days, with their events and printed text, and files of the lake
+    that no version of a table names.
 
     A run is kept, however old, while it holds the newest materialization of an asset or partition, which Dagster would
-    otherwise show as missing, or while a partition that it failed has not been attempted since.
+    otherwise show as missing, or while a partition that it failed has not been attempted since. Files are left by
+    writes that were killed or failed; those of the last day are not touched, as they may belong to a run under way.
     """
     if not os.environ.get("DAGSTER_HOME"):
         raise PermanentFailure("DAGSTER_HOME is not set: it names the instance whose runs are to be pruned")
@@ -48,16 +53,28 @@ def prune(
     registry = Registry(loaded.registry_url())
     failed_in = {attempt.run_id for attempt in registry.failed()}
     registry.close()
-    before = dt.datetime.now(dt.UTC) - dt.timedelta(days=keep_days)
+    now = dt.datetime.now(dt.UTC)
+    before = now - dt.timedelta(days=keep_days)
     with dg.DagsterInstance.get() as instance:
         old = find_old_runs(instance, before=before, failed_in=failed_in)
         if not dry_run:
             delete_runs(instance, old.superseded)
-    terminal().print(
+    orphans = find_orphans(loaded.lake_root, before=now - SAFE_AGE)
+    if not dry_run:
+        remove_orphans(orphans)
+    done = "to delete" if dry_run else "deleted"
+    console = terminal()
+    console.print(
         f"Finished runs not changed since {before:%Y-%m-%d %H:%M} UTC: "
-        f"{len(old.superseded):,} {'to delete' if dry_run else 'deleted'}; "
+        f"{len(old.superseded):,} {done}; "
         f"kept {len(old.standing):,} with the newest materialization of a partition, "
         f"{len(old.unresolved):,} with a failure that stands.",
+        highlight=False,
+        soft_wrap=True,
+    )
+    size = sum(orphan.size for orphan in orphans)
+    console.print(
+        f"Files that killed writes left in the lake: {len(orphans):,} {done} ({size / 1e6:,.1f} MB).",
         highlight=False,
         soft_wrap=True,
     )

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import orjson
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cx_orchestration.demo.company import SEED, Company, generate
 from cx_orchestration.demo.project_folder import write_project
@@ -107,14 +108,16 @@ def running_company(
     faults: Mapping[str, Fault] | None = None,
     limits: Mapping[str, Limit] | None = None,
     page_size: int | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> Iterator[Environment]:
     """Serve a company from a thread on a free port, and give the environment that reaches it.
 
-    The port listens before this returns, so the first request waits rather than fails.
+    The port listens before this returns, so the first request waits rather than fails. ``watch`` is called, in that
+    thread, before a request is answered.
     """
     servers = DemoServers(company, faults=faults, limits=limits, page_size=page_size)
     listening = _listen(0)
-    server = uvicorn.Server(_config(servers))
+    server = uvicorn.Server(_config(servers.app if watch is None else _watched(servers.app, watch)))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:
@@ -133,9 +136,17 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
-def _config(servers: DemoServers) -> uvicorn.Config:
+def _watched(app: ASGIApp, watch: Callable[[], None]) -> ASGIApp:
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        watch()
+        await app(scope, receive, send)
+
+    return watched
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
     return uvicorn.Config(
-        servers.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2, server_header=False
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2, server_header=False
     )
 
 
@@ -155,7 +166,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.flush()
     else:
         _write_secret(options.ready, text + "\n")
-    uvicorn.Server(_config(servers)).run(sockets=[listening])
+    uvicorn.Server(_config(servers.app)).run(sockets=[listening])
 
 
 def _options() -> argparse.ArgumentParser:

@@ -106,7 +106,7 @@ def test_the_command_deletes_what_its_dry_run_announced(tmp_path: Path, monkeypa
     def said(*options: str) -> str:
         result = CliRunner().invoke(app, ["prune", "--project", str(folder), *options])
         assert result.exit_code == 0, result.output
-        return result.output.partition(" UTC: ")[2]
+        return result.output.partition(" UTC: ")[2].splitlines(keepends=True)[0]
 
     kept = "kept 1 with the newest materialization of a partition, 1 with a failure that stands.\n"
     assert said("--keep-days", "0", "--dry-run") == f"1 to delete; {kept}"
