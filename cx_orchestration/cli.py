@@ -35,6 +35,7 @@ class _Command(NamedTuple):
 COMMANDS = {
     "init": _Command("project_folder", "init", "Write a small commented project to start from."),
     "check": _Command("project_folder", "check", "Check a project folder: every error by file and line, or a summary."),
+    "services": _Command("services", "services", "List the ready-made services that a project's file can extend."),
     "run": _Command("run", "run", "Materialize a project in this process, failed partitions reported at the end."),
     "failed": _Command("failed", "failed", "List failed partitions, why they failed, and how to rerun them."),
     "probe": _Command("probe", "probe", "Ask each stream of a service for a page: is it there and as declared?"),

@@ -109,6 +109,7 @@ class Stream(Declared):
 
 class ServiceDeclaration(Declared):
     service: Slug = Field(description="The slug of the System/Service Name in the inventory")
+    extends: str | None = Field(default=None, description="A ready-made declaration that this one changes")
     kind: Literal["rest", "files"]
     description: str = ""
     owner: Owner = Field(default="", description="Shown in the UI: an e-mail address or team:name")

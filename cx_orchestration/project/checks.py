@@ -159,15 +159,16 @@ def _namespaces(file: str, path: str, stream: Stream, parts: Parts) -> Iterator[
     known = parts.namespaces
     if known is None:
         return
-    mappings: list[tuple[str, EventMapping | ProfileMapping]] = [
-        (f"{path}.events[{n}]", event) for n, event in enumerate(stream.events)
-    ]
-    if stream.profile is not None:
-        mappings.append((f"{path}.profile", stream.profile))
-    for where, mapping in mappings:
+    for where, mapping in _mappings(path, stream):
         for namespace in mapping.keys:
             if namespace not in known:
                 yield _unknown(file, f"{where}.keys.{namespace}", namespace, "a namespace of identity.yaml", known)
+
+
+def _mappings(path: str, stream: Stream) -> Iterator[tuple[str, EventMapping | ProfileMapping]]:
+    yield from ((f"{path}.events[{n}]", event) for n, event in enumerate(stream.events))
+    if stream.profile is not None:
+        yield f"{path}.profile", stream.profile
 
 
 # --- journeys -------------------------------------------------------------------------------------------------------
@@ -206,6 +207,16 @@ def event_types(service: ServiceDeclaration) -> set[str]:
             else:
                 types.add(event.type)
     return types
+
+
+def namespaces(service: ServiceDeclaration) -> set[str]:
+    """The namespaces of the keys that a service's mapping can give."""
+    return {
+        namespace
+        for stream in service.streams.values()
+        for _, mapping in _mappings("", stream)
+        for namespace in mapping.keys
+    }
 
 
 def _attributes(services: Iterable[ServiceDeclaration]) -> set[str]:

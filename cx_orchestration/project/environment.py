@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from cx_orchestration.model.failures import PermanentFailure
 
@@ -16,6 +17,25 @@ def with_environment(text: str, environ: Mapping[str, str], *, where: str) -> st
     if absent := [name for name in dict.fromkeys(_PLACEHOLDER.findall(text)) if name not in environ]:
         raise PermanentFailure(f"{where} needs the environment variable {', '.join(absent)}; set it and try again")
     return _PLACEHOLDER.sub(lambda match: environ[match.group(1)], text)
+
+
+def variables_named(declared: Any) -> list[str]:
+    """The variables that a declaration needs, in its order: those in ``${NAME}`` and those under keys ``..._env``."""
+    found: dict[str, None] = {}
+
+    def look(value: Any, *, names_one: bool) -> None:
+        match value:
+            case dict():
+                for key, inner in value.items():
+                    look(inner, names_one=names_one or key.endswith("_env"))
+            case list():
+                for inner in value:
+                    look(inner, names_one=names_one)
+            case str():
+                found.update(dict.fromkeys([value] if names_one else _PLACEHOLDER.findall(value)))
+
+    look(declared, names_one=False)
+    return list(found)
 
 
 def malformed_placeholder(text: str) -> bool:

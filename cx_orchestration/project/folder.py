@@ -23,6 +23,7 @@ from cx_orchestration.model.settings import InventoryFile, Settings
 from cx_orchestration.model.words import closest
 from cx_orchestration.project.declared import read_declared
 from cx_orchestration.project.partial import listed, named, names, without_wrong_keys
+from cx_orchestration.project.ready_made import ExtendedFile, extended, extends_something, without_a_base
 from cx_orchestration.project.wording import shown_text
 from cx_orchestration.project.yaml_files import YamlFile, YamlProblem, read_yaml
 
@@ -104,7 +105,8 @@ class Parts:
             return error
         path = re.sub(r"\.(\d+)(?=\.|$)", r"[\1]", error.path)
         line = error.line or (content.line_of(path) if path else None)
-        return replace(error, path=path, line=line, value=shown_text(path, error.value))
+        expected = error.expected + (content.origin(path) if isinstance(content, ExtendedFile) else "")
+        return replace(error, path=path, line=line, value=shown_text(path, error.value), expected=expected)
 
 
 def declared_files(folder: Path) -> list[Path]:
@@ -160,8 +162,14 @@ def _read(folder: Path, file: str, model: type[T], parts: Parts) -> tuple[T | No
         parts.broken.add(file)
         column = f"column {problem.column}" if problem.column else ""
         return None, [ProjectError(file, column, "", problem.expected, problem.line)]
+    wrong: list[ProjectError] = []
+    if model is ServiceDeclaration:
+        content, wrong = extended(file, content)
     parts.contents[file] = content
     read, errors = read_declared(model, file, content)
+    if extends_something(content) and not isinstance(content, ExtendedFile):
+        errors = without_a_base(errors, content)
+    errors = [*wrong, *errors]
     if errors:
         parts.broken.add(file)
     return read, errors

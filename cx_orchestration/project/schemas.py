@@ -20,6 +20,8 @@ from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.scoring import Decisions, ScoringConfig
 from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.model.settings import Settings
+from cx_orchestration.project.partial_schemas import either_whole_or_extending
+from cx_orchestration.project.ready_made import ready_made_names
 
 #: The schemas as they ship with the package.
 SHIPPED = Path(__file__).parent.parent / "schemas"
@@ -89,9 +91,12 @@ def stale_schemas(folder: Path) -> list[str]:
 
 
 def _text(kind: FileKind) -> str:
+    schema = schema_of(kind.model)
+    if kind is SERVICE:
+        schema = either_whole_or_extending(schema, ready_made_names())
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema_of(kind.model),
+        **schema,
         "title": f"{kind.files} of a cx_orchestration project",
     }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -86,8 +86,8 @@ def test_check_lists_errors_by_file_and_exits_1(company):
         "  line 16: curency: unknown key; did you mean 'currency'?\n"
         "services/help_desk.yaml\n"
         "  line 7: kind: expected 'rest' or 'files' (found 'soap')\n"
-        "  line 27: streams.tickets.endpoint.paginator.type: expected one of cursor, last_id, link_header, next_url, "
-        "offset, page_number, single_page; did you mean 'cursor'? (found 'cursors')\n"
+        "  line 27: streams.tickets.endpoint.paginator.type: expected one of cursor, header_cursor, last_id, "
+        "link_header, next_url, offset, page_number, single_page; did you mean 'cursor'? (found 'cursors')\n"
     )
 
 

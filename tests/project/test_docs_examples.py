@@ -28,6 +28,7 @@ from cx_orchestration.model.endpoint import Paginator
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.model.service import EventMapping, ServiceDeclaration
 from cx_orchestration.model.values import Condition, TimeOrPath, ValueOrPath
+from cx_orchestration.project.ready_made import extended
 from cx_orchestration.project.yaml_files import parse_yaml
 from cx_orchestration.storage.lake import Lake
 
@@ -72,7 +73,9 @@ def declarations():
     """Every declaration of services.md; a block marked 'added to ...' stands for the one above with its keys added."""
     found = []
     for text in blocks(SERVICES, "yaml"):
-        values = parse_yaml(text).values
+        content, errors = extended("services.md", parse_yaml(text))
+        assert errors == []
+        values = content.values
         if "service" not in values:
             place = re.match(r"# added to (\S+)\n", text)
             assert place, "a block is a whole declaration or begins with '# added to <path>'"
@@ -92,10 +95,10 @@ def test_every_service_in_the_document_is_valid(number):
 
 
 def test_the_four_steps_lead_to_a_service_with_events_and_a_profile():
-    assert len(DECLARATIONS) == 5
-    tickets = DECLARATIONS[3].streams["tickets"]
+    assert len(DECLARATIONS) == 6
+    tickets = DECLARATIONS[4].streams["tickets"]
     assert [mapping.type for mapping in tickets.events] == ["support.requested", "support.resolved", "support.rated"]
-    assert DECLARATIONS[3].streams["users"].profile is not None
+    assert DECLARATIONS[4].streams["users"].profile is not None
 
 
 @pytest.mark.parametrize(
@@ -156,7 +159,7 @@ def test_a_bad_page_fails_with_the_message_in_the_document(httpserver: HTTPServe
     assert len(rows) == len(BAD_ANSWERS)
     _, family, message = rows[number]
     httpserver.expect_request("/api/tickets").respond_with_response(BAD_ANSWERS[number])
-    declared = DECLARATIONS[1]
+    declared = DECLARATIONS[2]
     client = declared.client.model_copy(update={"max_attempts": 1})
     source = ServiceSource(
         declared.model_copy(update={"client": client}),
