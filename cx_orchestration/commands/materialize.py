@@ -20,8 +20,8 @@ from cx_orchestration.project import CXProject
 from cx_orchestration.sensors.jobs import (
     CUSTOMERS,
     PLANNING,
-    Work,
     customers_job,
+    events_key,
     integration_job,
     planning_job,
     service_asset_keys,
@@ -83,13 +83,13 @@ def _integrate(
     runner: "_Runner", registry: Registry, project: CXProject, service: str, days: DayRange
 ) -> list[AssetFailure]:
     """Land and map one service's days; where some did not land, the others are mapped all the same."""
-    failures = list(runner.run(integration_job.name, service_asset_keys(project, service), range_tags(days)))
+    keys = service_asset_keys(service, project.services[service].streams)
+    failures = list(runner.run(integration_job.name, keys, range_tags(days)))
     if any(failure.asset.startswith("landing/") for failure in failures):
         states = registry.days(service, project.services[service].streams)
         unmapped = (day for day, state in states.items() if day in days and state.landed and not state.mapped)
         for landed in DayRange.contiguous(unmapped):
-            keys = service_asset_keys(project, service, Work.MAP)
-            failures += runner.run(integration_job.name, keys, range_tags(landed))
+            failures += runner.run(integration_job.name, [events_key(service)], range_tags(landed))
     return failures
 
 

@@ -52,3 +52,8 @@ class DayRange:
         start = dt.datetime.combine(self.first, dt.time(), zone)
         end = dt.datetime.combine(self.last + dt.timedelta(days=1), dt.time(), zone)
         return start.astimezone(dt.UTC), end.astimezone(dt.UTC)
+
+
+def settles_at(day: dt.date, settle_hours: int, zone: ZoneInfo) -> dt.datetime:
+    """When a day cannot gain records any more, in UTC: so many hours after its end. Read before that, it stays open."""
+    return DayRange(day, day).bounds(zone)[1] + dt.timedelta(hours=settle_hours)

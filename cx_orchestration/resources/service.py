@@ -5,7 +5,7 @@ Belongs here: what Dagster configures, opens and closes. Does not belong here: h
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Self
 
 import dagster as dg
@@ -64,6 +64,20 @@ class FederatedService(dg.ConfigurableResource[None]):
     def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
         """Land a range of days of one stream, as ``integration.landing.land`` does."""
         return land(lake, self.source, stream, days, run_id=run_id, now=now)
+
+    @contextmanager
+    def apart(self, project: CXProject) -> Iterator[ServiceSource]:
+        """The service on a connection of its own, one attempt a request: what asks it may outlive this resource."""
+        declaration = project.services[self.service]
+        client = declaration.client and declaration.client.model_copy(update={"max_attempts": 1})
+        apart = ServiceSource(
+            declaration.model_copy(update={"client": client}),
+            zone=project.zone,
+            folder=project.folder,
+            environ=project.environ,
+        )
+        with closing(apart):
+            yield apart
 
     def has_new(self, stream: str, start: dt.datetime, end: dt.datetime) -> bool:
         """Whether there may be records of ``[start, end)``, at the cost of one page."""

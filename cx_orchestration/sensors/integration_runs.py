@@ -1,22 +1,25 @@
 """The integration sensor: asks the services in plan order what is new and requests runs, best rank first (I3, I5).
 
-Belongs here: which days of a service need which work. Does not belong here: what a request looks like (``jobs.py``).
+Belongs here: one tick. Does not belong here: what a service's days need (``needs.py``), how services are asked at once
+(``asking.py``), what a request looks like (``jobs.py``).
 """
 
 import datetime as dt
 import time
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 
 import dagster as dg
+import orjson
 
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.failures import Failure
+from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.resources.service import FederatedService, resource_key
+from cx_orchestration.sensors.asking import Asking
 from cx_orchestration.sensors.jobs import (
     MAX_ATTEMPTS,
     SERVICE_TAG,
-    Work,
     has_failed_too_often,
     integration_job,
     integration_request,
@@ -24,113 +27,173 @@ from cx_orchestration.sensors.jobs import (
     request_name,
     runs_of,
 )
+from cx_orchestration.sensors.needs import Need, ServiceDays
 from cx_orchestration.storage.registry import Registry
 
-#: Dagster gives a tick 60 seconds; services that were not asked by then are asked first at the next tick.
-TIME_BUDGET_SECONDS = 40
+#: By stream, the days whose file was dropped or changed after they landed.
+_Changed = dict[str, set[dt.date]]
+
+
+@dataclass(frozen=True)
+class _Cursor:
+    """What one tick leaves to the next: the service to begin with, and those whose end has been told."""
+
+    first: str = ""
+    closed: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, text: str | None) -> "_Cursor":
+        """Any text; what is no cursor of ours is a fresh start."""
+        try:
+            found = orjson.loads(text or "")
+        except orjson.JSONDecodeError:
+            return cls()
+        if not isinstance(found, dict) or not isinstance(found.get("closed"), list):
+            return cls()
+        return cls(str(found.get("first", "")), tuple(str(service) for service in found["closed"]))
+
+    def __str__(self) -> str:
+        return orjson.dumps({"first": self.first, "closed": self.closed}).decode()
 
 
 @dataclass
 class _Tick:
-    """What a tick finds out: requests, services that did not answer, and why others need nothing now."""
+    """What a tick finds out: what each service needs, who could not be asked, and why others need nothing now."""
 
-    requests: list[dg.RunRequest] = field(default_factory=list)
-    silent: dict[str, str] = field(default_factory=dict)
+    project: CXProject
+    registry: Registry
+    now: dt.datetime
+    needs: dict[str, Need] = field(default_factory=dict)
+    troubles: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    asked: int = 0
 
 
-def integration_sensor(definition: CXProject) -> dg.SensorDefinition:
-    """A sensor that requests the days each approved service owes, and those that changed after they landed."""
+def integration_sensor(
+    definition: CXProject, *, patient: Callable[[Set[str], float], bool] | None = None
+) -> dg.SensorDefinition:
+    """A sensor that requests the days each approved service owes, and those to be read again.
+
+    ``patient`` says, given the services that have not answered and the seconds spent, whether a tick waits on.
+    """
+    asking = Asking[_Changed](time.monotonic, patient)
 
     @dg.sensor(
         name="integration_runs",
         target=integration_job,
         minimum_interval_seconds=300,
         required_resource_keys={"project", "registry", *(resource_key(name) for name in definition.services)},
-        description="Asks the approved services in plan order what is new; the highest rank runs first.",
+        description="Asks the approved services at once what is new, and requests runs, the highest rank first.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        project: CXProject = context.resources.project
-        deadline = time.monotonic() + TIME_BUDGET_SECONDS
+        project, registry = context.resources.project, context.resources.registry
+        tick = _Tick(project, registry, dt.datetime.now(dt.UTC))
+        cursor = _Cursor.read(context.cursor)
         approved = project.plan.approved()
         known = [service for service in approved if service in definition.services]
-        tick = _Tick()
         if not approved:
             tick.notes.append("No service is approved for integration; decisions.yaml says who decided what.")
         if fresh := [service for service in approved if service not in known]:
             tick.notes.append(f"Reload the code location: it does not know {', '.join(fresh)} yet.")
-        for service in _in_turn(known, context.cursor):
-            if time.monotonic() > deadline:
-                return dg.SensorResult(run_requests=tick.requests, cursor=service)
-            _ask(context, tick, service)
-        if tick.asked and len(tick.silent) == tick.asked:
-            context.update_cursor("")
-            raise dg.Failure("No service could be asked:\n" + "\n".join(tick.silent.values()))
-        if tick.requests:
-            return dg.SensorResult(run_requests=tick.requests, cursor="")
-        silent = [f"{service} did not answer: {why}" for service, why in tick.silent.items()]
-        reason = " ".join([*silent, *tick.notes]) or "Every approved service has landed and mapped all its days."
-        return dg.SensorResult(skip_reason=reason, cursor="")
+        closed = _tell_closed(tick, cursor)
+        first = _look(context, tick, asking, _in_turn(known, cursor.first))
+        requests = [_request(context, tick, service) for service in approved if service in tick.needs]
+        return _result(context, tick, [each for each in requests if each], _Cursor(first, closed))
 
     return sensor
 
 
-def _in_turn(services: list[str], cursor: str | None) -> list[str]:
-    """Plan order; after a tick that ran out of time, from the service that was not asked. Any other cursor is void."""
-    start = services.index(cursor) if cursor in services else 0
+def _in_turn(services: list[str], first: str) -> list[str]:
+    """Plan order; after a tick that did not come to all, from the service that was not asked."""
+    start = services.index(first) if first in services else 0
     return services[start:] + services[:start]
 
 
-def _ask(context: dg.SensorEvaluationContext, tick: _Tick, service: str) -> None:
-    """Add what a service needs to the tick: a request, a failure to answer, or the reason why it needs nothing now."""
-    project: CXProject = context.resources.project
-    if is_under_way(context.instance, job=integration_job.name, tags={SERVICE_TAG: service}):
-        tick.notes.append(f"{service} is being integrated.")
-        return
+def _tell_closed(tick: _Tick, cursor: _Cursor) -> tuple[str, ...]:
+    """Say once of each service that was integrated and may not be any more that it is closed; gives all of them."""
+    refusals = {service: tick.project.plan.refusal(service) for service in tick.registry.services()}
+    closed = {service: why for service, why in refusals.items() if why is not None}
+    for service, why in closed.items():
+        if service not in cursor.closed:
+            tick.notes.append(f"{service} is closed: nothing is requested of it any more, what landed stays. {why}")
+    return tuple(closed)
+
+
+def _look(context: dg.SensorEvaluationContext, tick: _Tick, asking: Asking[_Changed], services: list[str]) -> str:
+    """Find out what each service needs; gives the first one that there was no time to ask, if any."""
+    left_alone = tick.registry.waits.in_force(tick.now)
+    states: dict[str, ServiceDays] = {}
+    for service in services:
+        if is_under_way(context.instance, job=integration_job.name, tags={SERVICE_TAG: service}):
+            tick.notes.append(f"{service} is being integrated.")
+            continue
+        state = ServiceDays(tick.project, tick.registry, service, tick.now)
+        if hopeless := state.hopeless():
+            tick.notes.append(f"{service} {', '.join(map(str, hopeless))} waits for a person: see 'cx failed'.")
+        if to_map := state.to_map():
+            tick.needs[service] = to_map[0]
+        elif service in left_alone:
+            tick.notes.append(f"{left_alone[service]}.")
+        else:
+            states[service] = state
+    answers = asking.ask({service: _question(context, tick, service, state) for service, state in states.items()})
+    for service, changed in answers.given.items():
+        if needs := states[service].to_read or states[service].to_read_again or states[service].changed(changed):
+            tick.needs[service] = needs[0]
+    for service, failure in answers.failed.items():
+        later = ""
+        if isinstance(failure, TransientFailure):
+            wait = tick.registry.waits.postpone(service, failure, now=tick.now)
+            later = f" It is asked again after {wait.until:%Y-%m-%d %H:%M} UTC."
+        tick.troubles.append(f"{service} did not answer: {failure}.{later}")
+    for service in answers.silent:
+        tick.troubles.append(f"{service} has not answered yet; the next tick looks at what it answers.")
+    for trouble in tick.troubles:
+        context.log.warning(trouble)
+    if states and len(tick.troubles) == len(states):
+        raise dg.Failure("No service could be asked:\n" + "\n".join(tick.troubles))
+    return next(iter(answers.unasked), "")
+
+
+def _question(
+    context: dg.SensorEvaluationContext, tick: _Tick, service: str, state: ServiceDays
+) -> Callable[[], _Changed]:
+    """Ask for a page of the newest day to be read, so that a service that is down costs no run; then look for files.
+
+    What the question needs is read from the registry here: it may outlive the tick.
+    """
     source: FederatedService = getattr(context.resources, resource_key(service))
-    tick.asked += 1
-    try:
-        due = _due(context, tick, source, service)
-    except Failure as failure:
-        tick.silent[service] = str(failure)
-        context.log.warning(f"{service} could not be asked: {failure}")
-        return
-    if due is None:
-        return
-    work, days = due
-    request = request_name(service, days, work)
-    if has_failed_too_often(context.instance, request):
-        tick.notes.append(f"{service} {days} failed {MAX_ATTEMPTS} times and waits for a person.")
-        return
-    attempt = str(runs_of(context.instance, request))
-    tick.requests.append(integration_request(project, service, days, work=work, attempt=attempt))
+    project, landed = tick.project, state.landed
+    newest = state.to_read[-1:] or state.to_read_again[-1:]
+
+    def ask() -> _Changed:
+        with source.apart(project) as asked:
+            for need in newest:
+                start, end = DayRange(need.days.last, need.days.last).bounds(project.zone)
+                for stream in need.streams:
+                    asked.has_new(stream, start, end)
+            return {stream: set(asked.dropped_since(stream, at)) for stream, at in landed.items()}
+
+    return ask
 
 
-def _due(
-    context: dg.SensorEvaluationContext, tick: _Tick, source: FederatedService, service: str
-) -> tuple[Work, DayRange] | None:
-    """The oldest contiguous days that need work: first days to map, then days to read, then files that came later."""
-    project: CXProject = context.resources.project
-    registry: Registry = context.resources.registry
-    streams = project.services[service].streams
-    states = registry.days(service, streams)
-    days = list(project.days(dt.datetime.now(dt.UTC)) or ())
-    hopeless = {day for day, state in states.items() if state.failures >= MAX_ATTEMPTS}
-    if given_up := DayRange.contiguous(hopeless.intersection(days)):
-        tick.notes.append(f"{service} {', '.join(map(str, given_up))} waits for a person: see 'cx failed'.")
-    if unmapped := [day for day in days if day in states and states[day].landed and not states[day].mapped]:
-        return _oldest(Work.MAP, set(unmapped) - hopeless)
-    if owed := {day for day in days if day not in states or not states[day].landed} - hopeless:
-        newest = max(owed)
-        start, end = DayRange(newest, newest).bounds(project.zone)
-        for stream in streams:
-            source.has_new(stream, start, end)  # raises where the service does not answer, before a run is made
-        return _oldest(Work.INTEGRATE, owed)
-    changed = {day for stream in streams for day in source.dropped_since(stream, registry.landed_at(service, stream))}
-    return _oldest(Work.INTEGRATE, changed.intersection(days) - hopeless)
+def _request(context: dg.SensorEvaluationContext, tick: _Tick, service: str) -> dg.RunRequest | None:
+    need = tick.needs[service]
+    name = request_name(tick.project, service, need.days, need.streams, need.occasion)
+    if has_failed_too_often(context.instance, name, tick.registry):
+        tick.notes.append(f"{service} {need.days} failed {MAX_ATTEMPTS} times and waits for a person.")
+        return None
+    attempt = str(runs_of(context.instance, name))
+    return integration_request(
+        tick.project, service, need.days, streams=need.streams, occasion=need.occasion, attempt=attempt
+    )
 
 
-def _oldest(work: Work, days: set[dt.date]) -> tuple[Work, DayRange] | None:
-    ranges = DayRange.contiguous(days)
-    return (work, ranges[0]) if ranges else None
+def _result(
+    context: dg.SensorEvaluationContext, tick: _Tick, requests: list[dg.RunRequest], cursor: _Cursor
+) -> dg.SensorResult:
+    if requests:
+        for note in tick.notes:
+            context.log.info(note)
+        return dg.SensorResult(run_requests=requests, cursor=str(cursor))
+    reason = " ".join([*tick.troubles, *tick.notes]) or "Every approved service has landed and mapped all its days."
+    return dg.SensorResult(skip_reason=reason, cursor=str(cursor))

@@ -3,14 +3,14 @@
 Belongs here: which assets a job has, and what a run request carries. Does not belong here: when one is made.
 """
 
-from collections.abc import Sequence
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.partitions import range_tags
 from cx_orchestration.project import CXProject
+from cx_orchestration.storage.registry import Registry
 
 PLANNING = dg.AssetSelection.assets(["catalog", "inventory"], ["catalog", "overlap"]) | dg.AssetSelection.groups(
     "scoring"
@@ -38,6 +38,8 @@ REQUEST_TAG, SERVICE_TAG = "cx/request", "cx/service"
 #: After so many failures of the same request a person has to look.
 MAX_ATTEMPTS = 3
 
+_FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+_LOOK_BACK = 50
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -47,34 +49,31 @@ _UNFINISHED = [
 ]
 
 
-class Work(StrEnum):
-    """What a run does with a service's days: read and map them, or map again what has landed."""
-
-    INTEGRATE = "integrate"
-    MAP = "map"
+def service_asset_keys(service: str, streams: Iterable[str]) -> list[dg.AssetKey]:
+    """The partitioned assets that read these streams of a service, and the one that maps all of its streams."""
+    return [*(dg.AssetKey(["landing", service, stream]) for stream in streams), events_key(service)]
 
 
-def service_asset_keys(project: CXProject, service: str, work: Work = Work.INTEGRATE) -> list[dg.AssetKey]:
-    """The partitioned assets of one service that a kind of work is done by."""
-    events = dg.AssetKey(["integration", service, "events"])
-    if work == Work.MAP:
-        return [events]
-    return [*(dg.AssetKey(["landing", service, stream]) for stream in project.services[service].streams), events]
+def events_key(service: str) -> dg.AssetKey:
+    """The asset that maps a service's landed days to customer events."""
+    return dg.AssetKey(["integration", service, "events"])
 
 
 def integration_request(
-    project: CXProject, service: str, days: DayRange, *, work: Work = Work.INTEGRATE, attempt: str
+    project: CXProject, service: str, days: DayRange, *, streams: Sequence[str], attempt: str, occasion: str = ""
 ) -> dg.RunRequest:
     """Ask for a service's days in one run; the better its rank in the plan, the sooner it leaves the queue.
 
-    ``attempt`` tells this request from earlier ones for the same days: Dagster never runs a run key twice.
+    ``streams`` are read before the service is mapped; with none of them, what has landed is mapped again. ``occasion``
+    says why days are read again that have landed, ``attempt`` tells this request from earlier ones of the same name:
+    Dagster never runs a run key twice.
     """
     approved = project.plan.approved()
     rank = approved.index(service) + 1
-    request = request_name(service, days, work)
+    request = request_name(project, service, days, streams, occasion)
     return dg.RunRequest(
         run_key=f"{request}:{attempt}",
-        asset_selection=service_asset_keys(project, service, work),
+        asset_selection=service_asset_keys(service, streams),
         tags={
             **range_tags(days),
             "dagster/priority": str(len(approved) - rank),
@@ -85,9 +84,12 @@ def integration_request(
     )
 
 
-def request_name(service: str, days: DayRange, work: Work) -> str:
+def request_name(project: CXProject, service: str, days: DayRange, streams: Sequence[str], occasion: str = "") -> str:
     """What runs for the same work on the same days have in common."""
-    return f"{work}:{service}:{days}"
+    if not streams:
+        return f"map:{service}:{days}"
+    some = "" if tuple(streams) == tuple(project.services[service].streams) else f"/{'+'.join(streams)}"
+    return f"integrate:{service}{some}:{days}" + (f":{occasion}" if occasion else "")
 
 
 def is_under_way(instance: dg.DagsterInstance, *, job: str, tags: dict[str, str] | None = None) -> bool:
@@ -100,6 +102,12 @@ def runs_of(instance: dg.DagsterInstance, request: str, statuses: Sequence[dg.Da
     return instance.get_runs_count(dg.RunsFilter(tags={REQUEST_TAG: request}, statuses=list(statuses)))
 
 
-def has_failed_too_often(instance: dg.DagsterInstance, request: str) -> bool:
-    """Whether a request has failed so often that only a person can help."""
-    return runs_of(instance, request, [dg.DagsterRunStatus.FAILURE]) >= MAX_ATTEMPTS
+def has_failed_too_often(instance: dg.DagsterInstance, request: str, registry: Registry | None = None) -> bool:
+    """Whether the newest runs of a request all failed, so often that only a person can help.
+
+    With a ``registry``, runs that met nothing but transient failures do not count: those are waited for.
+    """
+    runs = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: request}, statuses=_FINISHED), limit=_LOOK_BACK)
+    transient = registry.transient_runs([run.run_id for run in runs]) if registry else set()
+    counted = [run.status for run in runs if run.run_id not in transient][:MAX_ATTEMPTS]
+    return counted == [dg.DagsterRunStatus.FAILURE] * MAX_ATTEMPTS

@@ -1,13 +1,18 @@
-"""The nightly sync: every approved service, best rank first, yesterday and the lookback days before it."""
+"""The nightly sync: every approved service, best rank first, the days that may have gained records since.
+
+Belongs here: what is requested at the hour of the night. Does not belong here: which days those are (``needs.py``).
+"""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from cx_orchestration.model.days import DayRange
 from cx_orchestration.project import CXProject
 from cx_orchestration.sensors.jobs import integration_job, integration_request
+from cx_orchestration.sensors.needs import Need, ServiceDays, as_needs, last_night, lookback, occasion_of
+from cx_orchestration.storage.registry import Registry
+from cx_orchestration.storage.waits import Wait
 
 
 def nightly_sync(definition: CXProject) -> dg.ScheduleDefinition:
@@ -22,24 +27,53 @@ def nightly_sync(definition: CXProject) -> dg.ScheduleDefinition:
         description="Reads yesterday and the lookback days of every approved service again, highest rank first.",
     )
     def schedule(
-        context: dg.ScheduleEvaluationContext, project: dg.ResourceParam[CXProject]
+        context: dg.ScheduleEvaluationContext,
+        project: dg.ResourceParam[CXProject],
+        registry: dg.ResourceParam[Registry],
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        days = nightly_days(project, context.scheduled_execution_time)
-        approved = [service for service in project.plan.approved() if service in definition.services]
-        if days is None:
-            yield dg.SkipReason(f"The project's days ended on {project.settings.end_date}.")
-        elif not approved:
-            yield dg.SkipReason("No service is approved for integration; decisions.yaml says who decided what.")
-        else:
-            for service in approved:
-                yield integration_request(project, service, days, attempt="nightly")
+        now = context.scheduled_execution_time.astimezone(dt.UTC)
+        left_alone = registry.waits.in_force(now)
+        nothing = True
+        for service in project.plan.approved():
+            if service in left_alone:
+                context.log.info(f"{left_alone[service]}. The sensor reads its days when that is over.")
+            elif service in definition.services:
+                for need in nightly_needs(project, service, registry, now):
+                    nothing = False
+                    yield integration_request(
+                        project,
+                        service,
+                        need.days,
+                        streams=need.streams,
+                        occasion=need.occasion,
+                        attempt=f"nightly-{now:%Y-%m-%d}",
+                    )
+        if nothing:
+            yield dg.SkipReason(_why_nothing(project, now, left_alone))
 
     return schedule
 
 
-def nightly_days(project: CXProject, now: dt.datetime) -> DayRange | None:
-    """Yesterday in the company's zone with the lookback before it, inside the project's days; else ``None``."""
-    yesterday = now.astimezone(project.zone).date() - dt.timedelta(days=1)
-    first = max(project.settings.start_date, yesterday - dt.timedelta(days=project.settings.lookback_days))
-    last = min(yesterday, project.settings.end_date or yesterday)
-    return DayRange(first, last) if first <= last else None
+def nightly_needs(project: CXProject, service: str, registry: Registry, now: dt.datetime) -> list[Need]:
+    """What a service's night is about: yesterday and the lookback days of each stream, whether or not they have landed,
+    and open days that have settled by now."""
+    days = project.days(now)
+    if days is None:
+        return []
+    night = last_night(project.settings, project.zone, now)
+    streams = project.services[service].streams.items()
+    ranges = {name: lookback(stream, project.settings, project.zone, night) for name, stream in streams}
+    nightly = {name: {day for day in wanted if day in days} for name, wanted in ranges.items()}
+    settled = ServiceDays(project, registry, service, now).settled
+    return [
+        *as_needs(nightly, occasion_of(night, project.zone)),
+        *as_needs({name: found - nightly[name] for name, found in settled.items()}, "settled"),
+    ]
+
+
+def _why_nothing(project: CXProject, now: dt.datetime, left_alone: Mapping[str, Wait]) -> str:
+    if not project.plan.approved():
+        return "No service is approved for integration; decisions.yaml says who decided what."
+    if left_alone:
+        return " ".join(f"{wait}." for wait in left_alone.values())
+    return f"No day of the project is to be read again: its days are {project.days(now) or 'not over yet'}."

@@ -16,11 +16,12 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Date, DateTime, Index, Integer, String, Text, and_, case, create_engine, func, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-
-class Base(DeclarativeBase):
-    pass
+from cx_orchestration.model.failures import TransientFailure
+from cx_orchestration.storage.alerts import Troubles
+from cx_orchestration.storage.rows import Base, in_utc
+from cx_orchestration.storage.waits import Waits
 
 
 class AttemptRow(Base):
@@ -65,6 +66,19 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class LeftFailed:
+    """A partition whose newest attempt failed: ``times`` since it last succeeded, for the first time at ``since``.
+
+    ``lasting`` of these failures were not transient: trying again by itself is of no use.
+    """
+
+    attempt: Attempt
+    since: dt.datetime
+    times: int
+    lasting: int
+
+
+@dataclass(frozen=True)
 class DayState:
     """What is known of one day of one service.
 
@@ -90,6 +104,8 @@ class Registry:
         if self._engine.url.drivername.startswith("sqlite") and self._engine.url.database:
             Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
         self.upgrade()
+        self.waits = Waits(self._session)
+        self.troubles = Troubles(self._session)
 
     def upgrade(self, revision: str = "head") -> None:
         """Bring the tables up to date; several processes may do so at once, and all but one find it done."""
@@ -124,9 +140,58 @@ class Registry:
             rows = session.scalars(query.order_by(AttemptRow.service, AttemptRow.stream, AttemptRow.day))
             return [_attempt(row) for row in rows]
 
+    def services(self) -> list[str]:
+        """The services of which a partition was ever attempted, by name."""
+        with self._session() as session:
+            return list(session.scalars(select(AttemptRow.service).distinct().order_by(AttemptRow.service)))
+
     def failed(self) -> list[Attempt]:
         """The partitions whose newest attempt failed."""
-        return [attempt for attempt in self.latest() if attempt.outcome == "failed"]
+        return [left.attempt for left in self.left_failed()]
+
+    def left_failed(self, service: str | None = None) -> list[LeftFailed]:
+        """The partitions whose newest attempt failed, with what failed since they last succeeded."""
+        partition = (AttemptRow.service, AttemptRow.stream, AttemptRow.day)
+        success = func.max(case((AttemptRow.outcome == "landed", AttemptRow.id), else_=0)).label("success")
+        known = select(*partition, success).group_by(*partition)
+        if service is not None:
+            known = known.where(AttemptRow.service == service)
+        last = known.subquery()
+        lasting = case((AttemptRow.failure == TransientFailure.__name__, 0), else_=1)
+        same = and_(*(column == last.c[column.key] for column in partition))
+        since = (
+            select(
+                func.max(AttemptRow.id).label("newest"),
+                func.min(AttemptRow.attempted_at).label("since"),
+                func.count().label("times"),
+                func.sum(lasting).label("lasting"),
+            )
+            .join(last, and_(same, AttemptRow.id > last.c.success))
+            .where(AttemptRow.outcome == "failed")
+            .group_by(*partition)
+            .subquery()
+        )
+        query = (
+            select(AttemptRow, since.c.since, since.c.times, since.c.lasting)
+            .join(since, AttemptRow.id == since.c.newest)
+            .order_by(*partition)
+        )
+        with self._session() as session:
+            return [
+                LeftFailed(_attempt(row), in_utc(first), times, lasting)
+                for row, first, times, lasting in session.execute(query)
+            ]
+
+    def transient_runs(self, run_ids: Collection[str]) -> set[str]:
+        """Those of these runs in which some partition failed with a transient failure and none with another."""
+        query = select(AttemptRow.run_id, AttemptRow.failure).where(
+            AttemptRow.run_id.in_(run_ids), AttemptRow.outcome == "failed"
+        )
+        families: dict[str, set[str]] = {}
+        with self._session() as session:
+            for run_id, family in session.execute(query.distinct()):
+                families.setdefault(run_id, set()).add(family)
+        return {run_id for run_id, found in families.items() if found == {TransientFailure.__name__}}
 
     def days(self, service: str, streams: Collection[str]) -> dict[dt.date, DayState]:
         """What is known of every day of a service that was ever attempted, in order."""
@@ -162,7 +227,7 @@ class Registry:
             .group_by(AttemptRow.day)
         )
         with self._session() as session:
-            return {day: _in_utc(at) for day, at in session.execute(query)}
+            return {day: in_utc(at) for day, at in session.execute(query)}
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -184,10 +249,6 @@ def _state(attempts: Mapping[str, tuple[int, int]], streams: Collection[str]) ->
     return DayState(landed, mapped, max(failures, default=0))
 
 
-def _in_utc(when: dt.datetime) -> dt.datetime:
-    return when if when.tzinfo else when.replace(tzinfo=dt.UTC)
-
-
 def _attempt(row: AttemptRow) -> Attempt:
     outcome: Outcome = "failed" if row.outcome == "failed" else "landed"
     return Attempt(
@@ -195,7 +256,7 @@ def _attempt(row: AttemptRow) -> Attempt:
         stream=row.stream,
         day=row.day,
         run_id=row.run_id,
-        attempted_at=_in_utc(row.attempted_at),
+        attempted_at=in_utc(row.attempted_at),
         outcome=outcome,
         records=row.records,
         failure=row.failure,

@@ -11,7 +11,7 @@ from demo_site import Site
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model import tables
 from cx_orchestration.sensors.jobs import MAX_ATTEMPTS
-from cx_orchestration.sensors.nightly import nightly_days
+from cx_orchestration.sensors.nightly import nightly_needs
 from cx_orchestration.storage.registry import MAPPING, Attempt
 
 NOW = dt.datetime(2026, 6, 20, 8, tzinfo=dt.UTC)
@@ -104,8 +104,15 @@ def test_when_no_service_answers_the_tick_fails_and_says_why(
 
 
 def test_a_cursor_of_another_time_starts_from_the_top_of_the_plan(site: Site, instance: dg.DagsterInstance) -> None:
-    requests = tick(site, "integration_runs", instance, cursor='{"garbage": [').run_requests or []
-    assert requests[0].tags["cx/service"] == site.project.plan.approved()[0]
+    for garbage in (
+        '{"garbage": [',
+        "[]",
+        '{"first": 3, "closed": "all"}',
+        '{"first": "nobody", "closed": [7]}',
+        "survey",
+    ):
+        requests = tick(site, "integration_runs", instance, cursor=garbage).run_requests or []
+        assert [request.tags["cx/service"] for request in requests] == site.project.plan.approved()
 
 
 def test_without_decisions_nothing_is_requested(site: Site, instance: dg.DagsterInstance) -> None:
@@ -115,16 +122,26 @@ def test_without_decisions_nothing_is_requested(site: Site, instance: dg.Dagster
     assert "decisions.yaml" in (evaluated.skip_message or "")
 
 
+def nightly(site: Site, service: str, now: dt.datetime) -> list[tuple[str, tuple[str, ...]]]:
+    return [(str(need.days), need.streams) for need in nightly_needs(site.project, service, site.registry, now)]
+
+
 def test_the_nightly_sync_reads_yesterday_and_the_lookback_in_the_companys_time_zone(site: Site) -> None:
-    project = site.project
-    just_after_midnight_in_chicago = dt.datetime(2026, 6, 10, 5, 30, tzinfo=dt.UTC)
-    days = nightly_days(project, just_after_midnight_in_chicago)
-    assert days is not None
-    assert (days.first, days.last) == (dt.date(2026, 6, 6), dt.date(2026, 6, 9))
-    still_yesterday_in_chicago = dt.datetime(2026, 6, 10, 4, 30, tzinfo=dt.UTC)
-    earlier = nightly_days(project, still_yesterday_in_chicago)
-    assert earlier is not None
-    assert earlier.last == dt.date(2026, 6, 8)
+    after_the_hour_in_chicago = dt.datetime(2026, 6, 10, 7, 30, tzinfo=dt.UTC)
+    assert nightly(site, "survey", after_the_hour_in_chicago) == [("2026-06-06..2026-06-09", ("responses",))]
+    before_it = after_the_hour_in_chicago - dt.timedelta(minutes=1)
+    assert nightly(site, "survey", before_it) == [("2026-06-05..2026-06-08", ("responses",))]
+
+
+def test_streams_with_a_lookback_of_their_own_are_read_so_far_back_and_the_others_are_not(site: Site) -> None:
+    file = site.folder / "services" / "zendesk.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert text.count("\n  tickets:\n") == 1
+    file.write_text(text.replace("\n  tickets:\n", "\n  tickets:\n    lookback_days: 5\n"), encoding="utf-8")
+    assert nightly(site, "zendesk", dt.datetime(2026, 6, 10, 7, 30, tzinfo=dt.UTC)) == [
+        ("2026-06-04..2026-06-05", ("tickets",)),
+        ("2026-06-06..2026-06-09", ("users", "tickets")),
+    ]
 
 
 def test_the_nightly_sync_requests_one_run_a_service_best_rank_first(site: Site, instance: dg.DagsterInstance) -> None:
@@ -132,13 +149,13 @@ def test_the_nightly_sync_requests_one_run_a_service_best_rank_first(site: Site,
     at = dt.datetime(2026, 6, 10, 7, 30, tzinfo=dt.UTC)
     with dg.build_schedule_context(instance=instance, scheduled_execution_time=at, resources=None) as context:
         schedule = defs.get_schedule_def("nightly_sync")
-        requests = list(schedule(context, project=site.project))  # type: ignore[arg-type]
+        requests = list(schedule(context, project=site.project, registry=site.registry))  # type: ignore[arg-type]
     assert [request.tags["cx/service"] for request in requests] == site.project.plan.approved()
     assert {request.tags["dagster/asset_partition_range_end"] for request in requests} == {"2026-06-09"}
 
 
 def test_the_nightly_sync_ends_with_the_project(site: Site) -> None:
-    assert nightly_days(site.project, dt.datetime(2026, 9, 1, tzinfo=dt.UTC)) is None
+    assert nightly(site, "survey", dt.datetime(2026, 9, 1, tzinfo=dt.UTC)) == []
 
 
 def test_a_changed_project_is_planned_again_once_and_an_invalid_one_is_not(
@@ -170,14 +187,6 @@ def test_a_service_that_the_code_location_does_not_know_yet_stops_no_other(
         evaluated = defs.get_sensor_def("integration_runs").evaluate_tick(context)
     requested = [request.tags["cx/service"] for request in evaluated.run_requests or []]
     assert requested == [service for service in site.project.plan.approved() if service != "survey"]
-
-
-def test_after_a_tick_that_ran_out_of_time_the_next_begins_where_it_stopped(
-    site: Site, instance: dg.DagsterInstance
-) -> None:
-    approved = site.project.plan.approved()
-    requests = tick(site, "integration_runs", instance, cursor=approved[3]).run_requests or []
-    assert [request.tags["cx/service"] for request in requests] == approved[3:] + approved[:3]
 
 
 def test_customers_follow_once_events_have_changed(finished: Site, site: Site, instance: dg.DagsterInstance) -> None:

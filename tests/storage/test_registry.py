@@ -3,11 +3,12 @@
 import datetime as dt
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from cx_orchestration.storage.registry import MAPPING, Attempt, DayState, Registry
+from cx_orchestration.storage.registry import MAPPING, Attempt, DayState, LeftFailed, Registry
 
 NOW = dt.datetime(2026, 7, 1, 3, tzinfo=dt.UTC)
 DAY = dt.date(2026, 6, 30)
@@ -95,3 +96,28 @@ def test_migrations_go_down_and_up_again(registry: Registry) -> None:
     registry.downgrade()
     registry.upgrade()
     assert registry.latest() == []
+
+
+def test_what_is_left_failed_says_since_when_and_how_often(registry: Registry) -> None:
+    later = NOW + dt.timedelta(hours=1)
+    registry.record([attempt("charges", "failed", failure="PermanentFailure"), attempt("charges", "landed")])
+    registry.record([attempt("charges", "failed", failure="TransientFailure")])
+    newest = replace(attempt("charges", "failed", failure="PermanentFailure", message="why"), attempted_at=later)
+    registry.record([newest])
+    registry.record([attempt("refunds", "failed"), attempt("refunds", "landed")])
+    assert registry.left_failed() == registry.left_failed("stripe") == [LeftFailed(newest, NOW, times=2, lasting=1)]
+    assert registry.left_failed("zendesk") == []
+
+
+def test_runs_that_met_only_transient_failures_are_known(registry: Registry) -> None:
+    transient, permanent = {"failure": "TransientFailure"}, {"failure": "PermanentFailure"}
+    registry.record([attempt("charges", "failed", "a", **transient), attempt("refunds", "failed", "a", **transient)])
+    registry.record([attempt("charges", "failed", "b", **transient), attempt("refunds", "failed", "b", **permanent)])
+    registry.record([attempt("charges", "landed", "c")])
+    assert registry.transient_runs(["a", "b", "c", "d"]) == {"a"}
+
+
+def test_the_services_that_were_ever_attempted_are_known(registry: Registry) -> None:
+    assert registry.services() == []
+    registry.record([attempt("charges", "landed"), replace(attempt("users", "failed"), service="zendesk")])
+    assert registry.services() == ["stripe", "zendesk"]

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from cx_orchestration.storage.registry import Base
+from cx_orchestration.storage.rows import Base
 
 with context.config.attributes["engine"].connect() as connection:
     context.configure(
