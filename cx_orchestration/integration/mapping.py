@@ -221,7 +221,7 @@ FROM {self._expressions.steps.over(records)}"""
                 (self._amount.unreadable, AMOUNT_UNREADABLE),
                 (f"{self._amount.value} IS NOT NULL AND {self._currency} IS NULL", AMOUNT_WITHOUT_CURRENCY),
                 (
-                    f"{self._amount.value} IS NOT NULL AND NOT REGEXP_FULL_MATCH({self._currency}, '[A-Z]{{3}}')",
+                    f"{self._amount.value} IS NOT NULL AND NOT ({self._currency} GLOB '[A-Z][A-Z][A-Z]')",
                     CURRENCY_UNREADABLE,
                 ),
             ]
