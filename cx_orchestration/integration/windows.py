@@ -11,6 +11,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from cx_orchestration.integration.http import Params
+from cx_orchestration.integration.wall_clock import earliest_written_as, never_after, never_before
 from cx_orchestration.model.endpoint import Endpoint, Window
 
 #: Anything that looks like a placeholder; only the two below are known.
@@ -26,6 +27,7 @@ _UNITS: dict[str, dt.timedelta] = {
     "date": dt.timedelta(days=1),
 }
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_LOCAL_EPOCH = _EPOCH.replace(tzinfo=None)
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,14 @@ def query(endpoint: Endpoint, start: dt.datetime, end: dt.datetime, zone: ZoneIn
     """The endpoint's query for the instants in ``[start, end)``.
 
     ``zone`` is the one in which the service reads dates and times that carry none. Where the format is coarser than
-    the window, the query covers the whole window and somewhat more: records are filtered again on our side.
+    the window, or a clock change makes a bound mean two instants, the query covers the whole window and somewhat more:
+    records are filtered again on our side.
     """
     params = {name: _plain(value) for name, value in endpoint.params.items()}
     if endpoint.window is None:
         return Query(endpoint.path, params)
     names = {
-        "window.start": written(floor(start, endpoint.window, zone), endpoint.window, zone),
+        "window.start": written(_lower(start, endpoint.window, zone), endpoint.window, zone),
         "window.end": written(_upper(end, endpoint.window, zone), endpoint.window, zone),
     }
     filled = {name: _fill(value, names) if isinstance(value, str) else value for name, value in params.items()}
@@ -83,25 +86,37 @@ def unit(window: Window) -> dt.timedelta:
 
 
 def floor(moment: dt.datetime, window: Window, zone: ZoneInfo) -> dt.datetime:
-    """The last instant the format can write that is not after ``moment``."""
+    """The last time the format can write that is not after ``moment``; in ``zone`` where it writes local times."""
     step = unit(window)
-    if step >= dt.timedelta(hours=1):
-        local = moment.astimezone(zone)
-        hour = local.hour if step < dt.timedelta(days=1) else 0
-        fold = local.fold if step < dt.timedelta(days=1) else 0
-        return dt.datetime.combine(local.date(), dt.time(hour, fold=fold), zone)
-    return moment - (moment - _EPOCH) % step
+    if not _writes_local_times(window):
+        return moment - (moment - _EPOCH) % step
+    local = moment.astimezone(zone)
+    return local - (local.replace(tzinfo=None) - _LOCAL_EPOCH) % step
+
+
+def _lower(start: dt.datetime, window: Window, zone: ZoneInfo) -> dt.datetime:
+    start = earliest_written_as(start, zone)
+    lowest = floor(start, window, zone)
+    return never_after(start, lowest) if _can_mean_two_instants(window) else lowest
 
 
 def _upper(end: dt.datetime, window: Window, zone: ZoneInfo) -> dt.datetime:
-    if window.end == "inclusive":
-        return floor(end - _MICROSECOND, window, zone)
-    lower = floor(end, window, zone)
-    if lower.astimezone(dt.UTC) == end:
-        return lower
-    if unit(window) >= dt.timedelta(days=1):
-        return dt.datetime.combine(lower.date() + dt.timedelta(days=1), dt.time(), zone)
-    return lower.astimezone(dt.UTC) + unit(window)
+    step = unit(window)
+    highest = floor(end - _MICROSECOND, window, zone)
+    if window.end == "exclusive":
+        highest += step
+    else:
+        end -= step
+    return never_before(end, highest) if _can_mean_two_instants(window) else highest
+
+
+def _writes_local_times(window: Window) -> bool:
+    return (window.format not in _UNITS or window.format == "date") and "%z" not in window.format
+
+
+def _can_mean_two_instants(window: Window) -> bool:
+    """Dates cannot: who compares dates takes the local date of each record."""
+    return _writes_local_times(window) and unit(window) < dt.timedelta(days=1)
 
 
 def _fill(text: str, names: dict[str, str]) -> str:
