@@ -16,8 +16,8 @@ class Table:
 
     ``path`` is the folder under the lake's root, ``partition_by`` the columns whose values a partition replace names.
     ``volatile`` columns record when or by which run something was written: they do not count when two contents are
-    compared. ``meanings`` says in words what each column holds; it stands beside the schema and not in it, because
-    Delta would keep a change of wording as a change of the table.
+    compared. Values of ``distinct`` columns hardly ever repeat. ``meanings`` says in words what each column holds; it
+    stands beside the schema and not in it, because Delta would keep a change of wording as a change of the table.
     """
 
     path: str
@@ -25,6 +25,7 @@ class Table:
     schema: pa.Schema
     partition_by: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
+    distinct: tuple[str, ...] = ()
     meanings: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def empty(self) -> pa.Table:
@@ -36,10 +37,15 @@ Column = tuple[str, pa.DataType, str]
 
 
 def _table(
-    path: str, grain: str, *columns: Column, partition_by: tuple[str, ...] = (), volatile: tuple[str, ...] = ()
+    path: str,
+    grain: str,
+    *columns: Column,
+    partition_by: tuple[str, ...] = (),
+    volatile: tuple[str, ...] = (),
+    distinct: tuple[str, ...] = (),
 ) -> Table:
     schema = pa.schema([pa.field(name, kind) for name, kind, _ in columns])
-    return Table(path, grain, schema, partition_by, volatile, {name: meaning for name, _, meaning in columns})
+    return Table(path, grain, schema, partition_by, volatile, distinct, {name: told for name, _, told in columns})
 
 
 text, real, whole, flag, time, date = pa.string(), pa.float64(), pa.int64(), pa.bool_(), UTC_MICROSECONDS, pa.date32()
@@ -166,6 +172,7 @@ def landed(service: str, stream: str) -> Table:
         *_LANDED,
         partition_by=("day",),
         volatile=("extracted_at",),
+        distinct=("record_id", "payload"),
     )
 
 
@@ -188,6 +195,7 @@ EVENTS = _table(
     ("attributes", text, "JSON object of texts"),
     ("day", date, "the landed day that reports it"),
     partition_by=("service", "day"),
+    distinct=("event_id", "record_id"),
 )
 
 REJECTED_RECORDS = _table(
@@ -201,6 +209,7 @@ REJECTED_RECORDS = _table(
     ("payload", text, "the record as received"),
     ("day", date, "the landed day that holds the record"),
     partition_by=("service", "day"),
+    distinct=("record_id", "payload"),
 )
 
 COVERAGE = _table(
@@ -303,6 +312,7 @@ SEQUENCES = _table(
     ("attributes", text, "JSON object of texts"),
     ("bucket", pa.int32(), "follows from `customer_id`"),
     partition_by=("bucket",),
+    distinct=("event_id",),
 )
 
 STEPS = _table(

@@ -46,15 +46,25 @@ class Engine:
         with duckdb.connect(config=self._config) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             for name, source in (inputs or {}).items():
-                if isinstance(source, Scan) and source.files:
-                    connection.execute(f'CREATE VIEW "{name}" AS SELECT * FROM {_read_parquet(source)}')
+                if isinstance(source, Scan):
+                    _make_view(connection, name, source)
                 else:
-                    connection.register(name, source.table.empty() if isinstance(source, Scan) else source)
+                    connection.register(name, source)
             scanned = [file for source in (inputs or {}).values() if isinstance(source, Scan) for file in source.files]
             connection.execute("SET allowed_paths = $paths", {"paths": scanned})
             connection.execute("SET enable_external_access = false")
             used = {name: value for name, value in (params or {}).items() if re.search(rf"\${name}\b", sql)}
             return connection.execute(sql, used).to_arrow_table()
+
+
+def _make_view(connection: duckdb.DuckDBPyConnection, name: str, scan: Scan) -> None:
+    # The table without rows brings the columns, in their order, that came after a file was written. DuckDB's own, as
+    # filters are pushed into scans that Arrow does not know.
+    connection.register("declared", scan.schema.empty_table())
+    connection.execute(f'CREATE TABLE "{name} without rows" AS SELECT * FROM declared')
+    connection.unregister("declared")
+    rows = f" UNION ALL BY NAME SELECT * FROM {_read_parquet(scan)}" if scan.files else ""
+    connection.execute(f'CREATE VIEW "{name}" AS SELECT * FROM "{name} without rows"{rows}')
 
 
 def _read_parquet(scan: Scan) -> str:

@@ -8,25 +8,28 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable
+from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
 
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.model.tables import Table
+from cx_orchestration.storage.data_files import DataFile, DataFileWriter
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.scan import Scan
 
 #: What a slice of a partitioned table may name: one value, or an inclusive range of days or numbers.
 Bound = str | int | dt.date | tuple[dt.date, dt.date] | tuple[int, int]
 
-_COMMIT_ATTEMPTS = 8
+_COMMIT_ATTEMPTS = 20
 
 # Delta forgets versions after 30 days unless it is told to keep them; here they are the history.
 _KEEP_VERSIONS = "interval 36500 days"
@@ -77,24 +80,40 @@ class Lake:
             raise PermanentFailure(f"{table.path} is not partitioned by {', '.join(sorted(unknown))}")
         rows = conform(table, rows)
         _refuse_rows_outside(table, rows, where or {})
-        return self._commit(table, rows, {"mode": "overwrite", "predicate": _predicate(where or {})}, run_id)
+        return self._write(table, rows, where, run_id)
 
     def append(self, table: Table, rows: pa.Table, *, run_id: str) -> int:
         """Add rows to a table that only ever grows; without rows nothing is committed. Returns the table's version."""
         rows = conform(table, rows)
         if rows.num_rows == 0:
             return self._open(table).version()
-        return self._commit(table, rows, {"mode": "append"}, run_id)
+        return self._write(table, rows, None, run_id, mode="append")
+
+    def writer(self, table: Table) -> DataFileWriter:
+        """Writes files ahead of the commit that ``replace_by_files`` makes of them: for more rows than memory holds."""
+        self._open(table)
+        return DataFileWriter(table, self._path(table))
+
+    def replace_by_files(
+        self, table: Table, files: Sequence[DataFile], *, where: Mapping[str, Bound], run_id: str
+    ) -> int:
+        """As ``replace``, with rows that a ``writer`` of the table has written. Returns the new version."""
+        for column, bound in where.items():
+            at = table.partition_by.index(column)
+            if outside := [file.path for file in files if not _within(file.partition[at], bound)]:
+                raise PermanentFailure(f"{table.path}: {outside[0]} lies outside the slice {column} = {bound}")
+        return self._commit(table, files, None, where, run_id, mode="overwrite")
 
     def scan(self, table: Table, where: Mapping[str, Bound] | None = None, *, version: int | None = None) -> Scan:
         """The files that hold the table, or the slice of it, now or at an earlier version."""
         if not self.exists(table):
-            return Scan(table, ())
+            return Scan(table, (), table.schema)
         delta = DeltaTable(str(self._path(table)), version=version)
         if bad := _UNREADABLE_FEATURES & set(delta.protocol().reader_features or ()):
             raise PermanentFailure(f"{table.path} uses {', '.join(sorted(bad))}, which a file list cannot show")
         uris = delta.file_uris(file_pruning_predicate=_predicate(where or {}))
-        return Scan(table, tuple(sorted(unquote(uri.removeprefix("file://")) for uri in uris)))
+        files = tuple(sorted(unquote(uri.removeprefix("file://")) for uri in uris))
+        return Scan(table, files, _with_all_columns(table.schema, pa.schema(delta.schema().to_arrow())))
 
     def read(
         self,
@@ -164,25 +183,63 @@ class Lake:
                 mode="ignore",
             )
 
-    def _commit(self, table: Table, rows: pa.Table, how: dict[str, Any], run_id: str) -> int:
+    def _write(
+        self, table: Table, rows: pa.Table, where: Mapping[str, Bound] | None, run_id: str, mode: str = "overwrite"
+    ) -> int:
+        self._open(table)
+        with DataFileWriter(table, self._path(table)) as writer:
+            if rows.num_rows:
+                writer.write(rows)
+            files = writer.finish()
+        return self._commit(table, files, rows.schema, where or {}, run_id, mode=mode)
+
+    def _commit(
+        self,
+        table: Table,
+        files: Sequence[DataFile],
+        schema: pa.Schema | None,
+        where: Mapping[str, Bound],
+        run_id: str,
+        *,
+        mode: str,
+    ) -> int:
+        """Make files part of the table, in place of the slice's; strictly one commit after the other.
+
+        Delta itself would let two writers fill the same empty slice at once, and both would count.
+        """
+        actions: list[AddAction | RemoveAction] = [file.action(table) for file in files]
+        about = {"run_id": run_id} | {f"slice_{name}": str(bound) for name, bound in where.items()}
+        once = CommitProperties(custom_metadata=about, max_commit_retries=0)
         for attempt in range(_COMMIT_ATTEMPTS):
             delta = self._open(table)
-            known = {field.name for field in delta.schema().fields}
             try:
-                write_deltalake(
-                    delta,
-                    rows,
-                    schema_mode="merge" if set(rows.column_names) - known else None,
-                    commit_properties=CommitProperties(custom_metadata={"run_id": run_id}),
-                    **how,
+                _add_columns(delta, schema)
+                delta.create_write_transaction(
+                    actions,
+                    mode,
+                    delta.schema(),
+                    partition_by=list(table.partition_by) or None,
+                    partition_filters=_partition_filters(where) or None,
+                    commit_properties=once,
                 )
             except CommitFailedError:
-                time.sleep(random.uniform(0, 0.05 * 2**attempt))  # noqa: S311
+                time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 6)))  # noqa: S311
                 continue
-            return DeltaTable(str(self._path(table))).version()
+            return delta.version() + 1  # where the one attempt went: the object stays at what it read
         raise TransientFailure(
-            f"{table.path}: {_COMMIT_ATTEMPTS} commits in a row met another writer of the same partition; rerun it"
+            f"{table.path}: {_COMMIT_ATTEMPTS} commits in a row met another writer of the table; rerun it"
         )
+
+
+def _with_all_columns(declared: pa.Schema, stored: pa.Schema) -> pa.Schema:
+    return pa.schema([*declared, *[field for field in stored if field.name not in declared.names]])
+
+
+def _add_columns(delta: DeltaTable, schema: pa.Schema | None) -> None:
+    known = {field.name for field in delta.schema().fields}
+    missing = [field for field in schema or () if field.name not in known]
+    if missing:
+        delta.alter.add_columns(DeltaSchema.from_arrow(pa.schema(missing)).fields)
 
 
 def conform(table: Table, rows: pa.Table) -> pa.Table:
@@ -206,6 +263,21 @@ def _refuse_rows_outside(table: Table, rows: pa.Table, where: Mapping[str, Bound
             raise PermanentFailure(
                 f"{table.path}: {outside} of {rows.num_rows} rows lie outside the slice {column} = {bound}"
             )
+
+
+def _within(value: Any, bound: Bound) -> bool:
+    low, high = bound if isinstance(bound, tuple) else (bound, bound)
+    return bool(low <= value <= high)
+
+
+def _partition_filters(where: Mapping[str, Bound]) -> list[tuple[str, str, str]]:
+    filters = []
+    for column, bound in where.items():
+        if isinstance(bound, tuple):
+            filters += [(column, ">=", str(bound[0])), (column, "<=", str(bound[1]))]
+        else:
+            filters.append((column, "=", str(bound)))
+    return filters
 
 
 def _predicate(where: Mapping[str, Bound]) -> str | None:

@@ -1,0 +1,177 @@
+"""Data files of a table, written ahead of the commit that makes them count.
+
+Belongs here: rows to Parquet files, one a partition, in bounded memory. Does not belong here: the commit (``lake.py``).
+A file that no commit names is never read; ``cx prune`` removes it.
+"""
+
+import errno
+import json
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake.transaction import AddAction
+
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.tables import Table
+from cx_orchestration.model.words import quoted
+
+#: What is the same in a path, in a URL and in a Delta log.
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
+
+_DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A finished file: its path under the table's folder, its partition's values, its rows and bytes."""
+
+    path: str
+    partition: tuple[Any, ...]
+    rows: int
+    size: int
+    modified_ms: int
+
+    def action(self, table: Table) -> AddAction:
+        """What a commit says to make the file part of the table."""
+        values = {name: str(value) for name, value in zip(table.partition_by, self.partition, strict=True)}
+        stats = json.dumps({"numRecords": self.rows})
+        return AddAction(self.path, self.size, values, self.modified_ms, data_change=True, stats=stats)
+
+
+class DataFileWriter:
+    """Writes rows of one table to one new file a partition; leaving the block without ``finish`` removes them.
+
+    Raises ``PermanentFailure`` when the disk is full.
+    """
+
+    def __init__(self, table: Table, folder: Path) -> None:
+        self._table = table
+        self._folder = folder
+        self._open: dict[tuple[Any, ...], _OpenFile] = {}
+        self._finished = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._finished:
+            self.discard()
+
+    def write(self, rows: pa.Table) -> None:
+        """Add rows, whatever partitions they belong to; each call makes a row group in every partition's file."""
+        if not self._table.partition_by:
+            self.write_partition((), rows)
+            return
+        columns = [rows[name] for name in self._table.partition_by]
+        kinds = rows.select(list(self._table.partition_by)).group_by(list(self._table.partition_by)).aggregate([])
+        for row in kinds.to_pylist():
+            partition = tuple(row[name] for name in self._table.partition_by)
+            if kinds.num_rows == 1:
+                self.write_partition(partition, rows)
+                return
+            inside = pc.equal(columns[0], pa.scalar(partition[0], columns[0].type))
+            for column, value in zip(columns[1:], partition[1:], strict=True):
+                inside = pc.and_(inside, pc.equal(column, pa.scalar(value, column.type)))
+            self.write_partition(partition, rows.filter(inside))
+
+    def write_partition(self, partition: tuple[Any, ...], rows: pa.Table) -> None:
+        """Add rows that all belong to one partition."""
+        content = rows.drop_columns(list(self._table.partition_by))
+        try:
+            if partition not in self._open:
+                self._open[partition] = _OpenFile.create(self._table, self._folder, partition, content.schema)
+            self._open[partition].write(content)
+        except OSError as error:
+            raise self._failure(error) from error
+
+    def finish(self) -> list[DataFile]:
+        """Close the files; from now on they stay."""
+        try:
+            files = [file.close() for file in self._open.values()]
+        except OSError as error:
+            raise self._failure(error) from error
+        self._finished = True
+        return files
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        for file in self._open.values():
+            file.remove()
+        self._open.clear()
+
+    def _failure(self, error: OSError) -> PermanentFailure:
+        if error.errno in _DISK_IS_FULL:
+            free = shutil.disk_usage(self._existing_folder()).free
+            return PermanentFailure(
+                f"{self._table.path}: the disk of the lake is full ({free / 2**20:.0f} MiB free); nothing was "
+                "replaced. Make room, then rerun"
+            )
+        reason = error.strerror or type(error).__name__
+        return PermanentFailure(f"{self._table.path}: a file of the lake cannot be written: {reason}")
+
+    def _existing_folder(self) -> Path:
+        return next(folder for folder in (self._folder, *self._folder.parents) if folder.exists())
+
+
+def _plain(table: Table, value: Any) -> str:
+    if not _PLAIN.fullmatch(text := str(value)):
+        raise PermanentFailure(f"{table.path}: {quoted(text)} cannot name a partition: only letters, digits, _ . - can")
+    return text
+
+
+def _leaves(field: pa.Field, prefix: str = "") -> Iterator[str]:
+    """The columns that Parquet makes of a field, as it names them."""
+    path = prefix + field.name
+    if pa.types.is_list(field.type):
+        yield from _leaves(field.type.value_field.with_name("element"), f"{path}.list.")
+    elif pa.types.is_struct(field.type):
+        for inner in field.type:
+            yield from _leaves(inner, f"{path}.")
+    else:
+        yield path
+
+
+class _OpenFile:
+    def __init__(self, path: str, place: Path, partition: tuple[Any, ...], writer: pq.ParquetWriter) -> None:
+        self._path = path
+        self._place = place
+        self._partition = partition
+        self._writer = writer
+        self._rows = 0
+
+    @classmethod
+    def create(cls, table: Table, folder: Path, partition: tuple[Any, ...], schema: pa.Schema) -> Self:
+        parts = [f"{name}={_plain(table, value)}" for name, value in zip(table.partition_by, partition, strict=True)]
+        path = "/".join([*parts, f"part-{uuid.uuid4()}.parquet"])
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # A dictionary of values that do not repeat costs a third of the writing and saves nothing.
+        repeated = [leaf for field in schema if field.name not in table.distinct for leaf in _leaves(field)]
+        writer = pq.ParquetWriter(place, schema, use_dictionary=repeated, write_statistics=repeated)
+        return cls(path, place, partition, writer)
+
+    def write(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows)
+        self._rows += rows.num_rows
+
+    def close(self) -> DataFile:
+        self._writer.close()
+        status = self._place.stat()
+        return DataFile(self._path, self._partition, self._rows, status.st_size, status.st_mtime_ns // 1_000_000)
+
+    def remove(self) -> None:
+        try:
+            self._writer.close()
+        except OSError:
+            # The disk that could not take the rows cannot take the end of the file either.
+            pass
+        finally:
+            self._place.unlink(missing_ok=True)
