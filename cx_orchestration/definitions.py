@@ -34,7 +34,10 @@ def build_defs(
         "lake": LakeResource(root=root),
         "engine": EngineResource(),
         "registry": RegistryResource(folder=folder, lake_root=root),
-        **{resource_key(name): FederatedService(project=folder, service=name) for name in project.services},
+        **{
+            resource_key(name): FederatedService(project=folder, service=name, lake_root=root)
+            for name in project.services
+        },
     }
     assets = [
         *catalog.ASSETS,

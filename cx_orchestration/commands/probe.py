@@ -9,9 +9,9 @@ from rich.markup import escape
 
 from cx_orchestration.commands.options import ProjectFolder
 from cx_orchestration.commands.terminal import terminal
-from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
+from cx_orchestration.resources.service import FederatedService
 
 
 def probe(
@@ -24,9 +24,8 @@ def probe(
         raise PermanentFailure(f"{project} declares no service '{service}'; it has {', '.join(loaded.services)}")
     days = loaded.days(now := dt.datetime.now(dt.UTC))
     end = days.bounds(loaded.zone)[1] if days else now
-    source = ServiceSource(loaded.services[service], zone=loaded.zone, folder=loaded.folder, environ=loaded.environ)
-    looks = source.probe(end)
-    source.close()
+    with FederatedService(project=str(loaded.folder), service=service).opened() as source:
+        looks = source.probe(end)
     console = terminal()
     for look in looks:
         if look.failure is not None:

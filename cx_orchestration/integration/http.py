@@ -1,72 +1,42 @@
 """One HTTP session with one declared service: credentials, rate, deadline, size limits, retries.
 
-Belongs here: getting one JSON body, or a failure that says what to do. Does not belong here: pages, streams, records.
-Messages name service, stream, status and path; never parameters, bodies or credentials.
+Belongs here: getting one JSON body, or a failure that says what to do. Does not belong here: what an answer means
+(``answers.py``), pages, streams, records. Messages name service, stream, status and path; never parameters, bodies or
+credentials.
 """
 
-import datetime as dt
-import random
+import http.client
 import re
+import ssl
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 import orjson
-import requests
 import urllib3
-from requests.utils import parse_header_links
 
-from cx_orchestration.integration.auth import ClientCredentials, Sign, credentials_of, environment_value
-from cx_orchestration.integration.deadline import DeadlineAdapter
-from cx_orchestration.integration.inflate import Inflate
-from cx_orchestration.integration.rate import RateLimiter
-from cx_orchestration.integration.records import parse_json
-from cx_orchestration.model.connection import Client
+from cx_orchestration.integration.answers import CredentialsRefused, Judge, Reply, growing_pause
+from cx_orchestration.integration.auth import credentials_of
+from cx_orchestration.integration.credentials import environment_value
+from cx_orchestration.integration.deadline import Connections
+from cx_orchestration.integration.inflate import Limits
+from cx_orchestration.integration.oauth import TokenStore
+from cx_orchestration.integration.rate import Limiter, OwnUsage, UsageStore
+from cx_orchestration.model.connection import Client, OAuth2RefreshToken, Rate
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
 
-_TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_WAIT = 60.0
 _REDIRECTS = 3
+_REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 _KEEP_THE_METHOD = frozenset({307, 308})
-_READ = 1 << 16
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADERS = {"User-Agent": "cx-orchestration", "Accept": "application/json", "Accept-Encoding": "gzip"}
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 Params = Mapping[str, str | int]
-Headers = Mapping[str, str]
-
-
-class CredentialsRefused(PermanentFailure):
-    """The service does not accept the credentials: every further request would be refused as well."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one answer may take: bytes on the wire, and bytes after decompression."""
-
-    body_bytes: int = 64 * 2**20
-    decoded_bytes: int = 128 * 2**20
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A parsed body, and what paging needs to know besides. ``headers`` are found whatever their case. ``exact`` is
-    false when the body held values that are not proper JSON (NaN, lone surrogates): its records are then looked at
-    one by one."""
-
-    body: Any
-    url: str
-    headers: Headers
-    exact: bool = True
-
-    @property
-    def next_link(self) -> str | None:
-        """The address in ``Link: <...>; rel="next"`` (RFC 8288), if there is one."""
-        links = parse_header_links(self.headers.get("Link", ""))
-        return next((link["url"] for link in links if "next" in link.get("rel", "").lower().split()), None)
 
 
 @dataclass(frozen=True)
@@ -77,12 +47,35 @@ class _Question:
     url: str
     params: Params | None = None
     body: bytes | None = None
-    content_type: str | None = None
+    headers: Mapping[str, str] | None = None
     for_token: bool = False
 
 
+@dataclass(frozen=True)
+class _Redirect:
+    status: int
+    location: str
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all processes that ask the same service have in common; ``None`` is what this process keeps by itself."""
+
+    usage: UsageStore | None = None
+    tokens: TokenStore | None = None
+
+
+def shares(client: Client) -> bool:
+    """Whether anything of this connection must be known to other processes.
+
+    The default rate is a courtesy; a rate that was declared is the service's own, and is kept to by all together.
+    """
+    return client.rate != Rate() or isinstance(client.auth, OAuth2RefreshToken)
+
+
 class ServiceSession:
-    """Asks one service for JSON. Threads may share it; its rate limit then holds for all of them together.
+    """Asks one service for JSON. Threads may share it; its rate limit then holds for all of them together, and with
+    ``shared`` for all processes.
 
     ``environ`` is where credentials and ``${NAME}`` in the base URL come from. Raises ``PermanentFailure`` at once
     when a variable is missing, naming it.
@@ -94,21 +87,28 @@ class ServiceSession:
         client: Client,
         environ: Mapping[str, str],
         *,
+        shared: Shared | None = None,
         limits: Limits | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.service = service
         self.requests = 0
         self._client = client
-        self._limits = limits or Limits()
         self._sleep = sleep
-        self._rate = RateLimiter(client.rate.per_second, sleep=sleep)
+        shared = shared or Shared()
+        seconds = client.timeout_seconds
+        usage = shared.usage or OwnUsage()
+        self._limiter = Limiter(service, client.rate, usage, request_seconds=seconds, sleep=sleep)
         self.base_url = self._resolve_base_url(environ)
-        self._credentials = credentials_of(service, client.auth, environ)
-        self._session = requests.Session()
-        self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "gzip", **client.headers})
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, DeadlineAdapter())
+        self._origin = _origin(self.base_url)
+        patience = client.max_attempts * (seconds + _LONGEST_WAIT)
+        self._credentials = credentials_of(service, client.auth, environ, tokens=shared.tokens, patience=patience)
+        self._judge = Judge(client.retry_on, limits or Limits(), self._credentials.named)
+        self._headers = {**_HEADERS, **self._declared_headers()}
+        try:
+            self._connections = Connections(self.base_url)
+        except urllib3.exceptions.LocationValueError:
+            raise PermanentFailure(f"{service}: client.base_url has a host or proxy that is no address") from None
 
     def ask(
         self, path: str, params: Params | None = None, *, body: Mapping[str, Any] | None = None, stream: str = ""
@@ -125,22 +125,33 @@ class ServiceSession:
         where = f"{self.service}/{stream}" if stream else self.service
         if body is None:
             return self._ask(where, _Question("GET", url, params))
-        return self._ask(where, _Question("POST", url, params, orjson.dumps(body), "application/json"))
+        headers = {"Content-Type": "application/json"}
+        return self._ask(where, _Question("POST", url, params, orjson.dumps(body), headers))
 
     def address(self, path: str, *, against: str | None = None) -> str:
         """An absolute address on the service's host; ``against`` is the page that a relative one was found on.
 
         Raises ``PermanentFailure`` for an address elsewhere: credentials would go to a stranger.
         """
-        url = _joined(against, path) if against else path if "://" in path else self.base_url + "/" + path.lstrip("/")
-        if _origin(url) != _origin(self.base_url):
+        if against:
+            url = _joined(against, path)
+        else:
+            url = path if _ABSOLUTE.match(path) else self.base_url + "/" + path.lstrip("/")
+        if _origin(url) != self._origin:
             raise PermanentFailure(
                 f"{self.service}: an address leads to another host than base_url; credentials are not sent there"
             )
         return url
 
     def close(self) -> None:
-        self._session.close()
+        self._limiter.close()
+        self._connections.close()
+
+    def _declared_headers(self) -> Mapping[str, str]:
+        for name, value in self._client.headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not (value.isascii() and value.isprintable()):
+                raise PermanentFailure(f"{self.service}: client.headers has a name or value that HTTP cannot carry")
+        return self._client.headers
 
     def _resolve_base_url(self, environ: Mapping[str, str]) -> str:
         def value(match: re.Match[str]) -> str:
@@ -160,11 +171,12 @@ class ServiceSession:
         attempt = 0
         while True:
             attempt += 1
-            outcome = self._attempt(where, question)
+            signed = {} if question.for_token else self._credentials.headers(self._post_form)
+            outcome = self._attempt(where, question, signed)
             if isinstance(outcome, Reply):
                 return outcome
             refused = isinstance(outcome, CredentialsRefused) and not question.for_token
-            if refused and not renewed and self._credentials.renew():
+            if refused and not renewed and self._credentials.renew(signed):
                 renewed = True
                 continue
             if not isinstance(outcome, TransientFailure):
@@ -172,101 +184,57 @@ class ServiceSession:
             wait = outcome.retry_after
             if attempt >= self._client.max_attempts or (wait is not None and wait > _LONGEST_WAIT):
                 raise outcome
-            self._sleep(wait if wait is not None else _backoff(attempt))
+            self._sleep(wait if wait is not None else growing_pause(attempt))
 
-    def _attempt(self, where: str, question: _Question) -> Reply | Failure:
+    def _attempt(self, where: str, question: _Question, signed: Mapping[str, str]) -> Reply | Failure:
         """One exchange. Failures are returned, so that no exception that knows the address is ever their context."""
-        sign = self._credentials.signer() if question.for_token else self._signer()
+        headers = {**self._headers, **(question.headers or {}), **signed}
         url, params = question.url, question.params
-        headers = {} if question.content_type is None else {"Content-Type": question.content_type}
         for _ in range(_REDIRECTS + 1):
-            path = urlsplit(url).path
-            self._rate.wait()
-            self.requests += 1
-            started = time.monotonic()
-            try:
-                response = self._session.request(
-                    question.method, url, params=params, data=question.body, headers=headers, auth=sign,
-                    timeout=self._client.timeout_seconds, stream=True, allow_redirects=False,
-                )  # fmt: skip
-                with response:
-                    if not response.is_redirect:
-                        return self._read(where, path, response, started, question.for_token)
-                    if question.method == "POST" and response.status_code not in _KEEP_THE_METHOD:
-                        return PermanentFailure(f"{where}: {path} redirects a POST: correct the path")
-                    target = response.headers["Location"]
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-                return _transport_failure(where, path, error, self._client.timeout_seconds)
-            url, params = _joined(url, target), None
-            if _origin(url) != _origin(self.base_url):
+            parts = urlsplit(url)
+            here = f"{where}: {parts.path}"
+            with self._limiter.request():
+                self.requests += 1
+                outcome = self._exchange(here, url, question, _target(parts, params), headers)
+            if not isinstance(outcome, _Redirect):
+                return outcome
+            if question.method == "POST" and outcome.status not in _KEEP_THE_METHOD:
+                return PermanentFailure(f"{here} redirects a POST: correct the path")
+            url, params = _joined(url, outcome.location), None
+            if _origin(url) != self._origin:
                 return PermanentFailure(
-                    f"{where}: {path} redirects to another host, which is not followed: correct client.base_url"
+                    f"{here} redirects to another host, which is not followed: correct client.base_url"
                 )
-        return PermanentFailure(f"{where}: {path} redirects in circles: correct the path")
+        return PermanentFailure(f"{here} redirects in circles: correct the path")
 
-    def _read(self, where: str, path: str, response: requests.Response, started: float, token: bool) -> Reply | Failure:
-        if response.status_code != 200:
-            return self._status_failure(where, path, response, token)
-        body = self._body(where, path, response, started)
-        if isinstance(body, Failure):
-            return body
-        parsed = parse_json(body)
-        if parsed is None:
-            kind = "an HTML page" if body.lstrip()[:1] == b"<" else "a body that is not JSON"
-            return PermanentFailure(
-                f"{where}: {path} answered 200 with {kind} ({len(body)} bytes) where JSON is declared; "
-                "check client.base_url, the path and whether the service shows a login or maintenance page"
-            )
-        return Reply(parsed[0], response.url, response.headers, parsed[1])
-
-    def _body(self, where: str, path: str, response: requests.Response, started: float) -> bytes | Failure:
-        encoding = response.headers.get("Content-Encoding", "identity").lower()
-        if encoding not in ("identity", "gzip", ""):
-            return PermanentFailure(f"{where}: {path} has Content-Encoding {encoding[:20]}; only gzip is accepted")
-        inflate = Inflate(self._limits.decoded_bytes) if encoding == "gzip" else None
-        parts: list[bytes] = []
-        received = 0
-        for chunk in response.raw.stream(_READ, decode_content=False):
-            received += len(chunk)
-            if received > self._limits.body_bytes:
-                return _too_big(where, path, self._limits.body_bytes)
-            if time.monotonic() - started > self._client.timeout_seconds:
-                return _too_slow(where, path, self._client.timeout_seconds)
-            if inflate is None:
-                parts.append(chunk)
-                continue
+    def _exchange(
+        self, here: str, url: str, question: _Question, target: str, headers: Mapping[str, str]
+    ) -> Reply | Failure | _Redirect:
+        seconds = self._client.timeout_seconds
+        try:
+            response = self._connections.send(question.method, target, question.body, headers, seconds)
             try:
-                parts.extend(inflate(chunk))
-            except zlib.error:
-                return TransientFailure(f"{where}: {path} sent a body whose gzip is damaged")
-            if inflate.overflow:
-                return _too_big(where, path, self._limits.decoded_bytes)
-        if inflate is not None and not inflate.complete:
-            return TransientFailure(f"{where}: {path} sent a body whose gzip ends too early")
-        return b"".join(parts)
+                location = response.headers.get("Location")
+                if location is not None and response.status in _REDIRECT_STATUS:
+                    return _Redirect(response.status, location)
+                return self._judge.reply(response, url, here, for_token=question.for_token)
+            finally:
+                # What is left unread would be taken for the next answer.
+                response.close()
+        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+            return _transport_failure(here, error, seconds)
 
-    def _status_failure(self, where: str, path: str, response: requests.Response, token: bool) -> Failure:
-        status = response.status_code
-        if status in (401, 403) or (token and status == 400):
-            return CredentialsRefused(
-                f"{where}: {path} refused the credentials (HTTP {status}): check {self._credentials.named}"
-            )
-        if status in _TRANSIENT_STATUS:
-            wait = _retry_after(response.headers)
-            asked = "" if wait is None else f" and asks to wait {wait:.0f} s"
-            return TransientFailure(f"{where}: {path} answers HTTP {status}{asked}", retry_after=wait)
-        hint = "check client.base_url and the endpoint's path" if status == 404 else "check the endpoint's parameters"
-        return PermanentFailure(f"{where}: {path} answers HTTP {status}: {hint}")
-
-    def _signer(self) -> Sign:
-        if isinstance(self._credentials, ClientCredentials):
-            return self._credentials.token_signer(self._post_form)
-        return self._credentials.signer()
-
-    def _post_form(self, path: str, form: Mapping[str, str]) -> Any:
+    def _post_form(self, path: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
+        """The answer to a form that gets a token."""
         content = urlencode(form).encode()
-        kind = "application/x-www-form-urlencoded"
+        kind = {"Content-Type": "application/x-www-form-urlencoded", **headers}
         return self._ask(self.service, _Question("POST", self.address(path), None, content, kind, for_token=True)).body
+
+
+def _target(parts: SplitResult, params: Params | None) -> str:
+    """Path and query as a request line has them."""
+    query = "&".join(part for part in (parts.query, urlencode(params) if params else "") if part)
+    return (parts.path or "/") + (f"?{query}" if query else "")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None] | None:
@@ -285,40 +253,22 @@ def _joined(base: str, address: str) -> str:
         return address
 
 
-def _transport_failure(where: str, path: str, error: Exception, seconds: float) -> Failure:
-    if isinstance(error, requests.exceptions.SSLError):
-        return PermanentFailure(f"{where}: {path}: the TLS certificate is not accepted; check client.base_url")
-    if isinstance(error, requests.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
-        return _too_slow(where, path, seconds)
-    if isinstance(error, requests.exceptions.InvalidHeader | requests.exceptions.InvalidURL):
-        return PermanentFailure(f"{where}: {path}: the address or a header is malformed; check 'client'")
-    return TransientFailure(f"{where}: {path}: no complete answer ({type(error).__name__}); is the service up?")
+def _transport_failure(where: str, error: Exception, seconds: float) -> Failure:
+    reasons = [error, *(reason for reason in error.args if isinstance(reason, Exception))]
+    if any(isinstance(reason, ssl.SSLCertVerificationError) for reason in reasons):
+        return PermanentFailure(f"{where}: the TLS certificate is not accepted; check client.base_url")
+    if isinstance(error, http.client.InvalidURL | urllib3.exceptions.LocationValueError):
+        return PermanentFailure(f"{where}: the address is malformed; check the endpoint's path")
+    if any(isinstance(reason, http.client.LineTooLong) or _too_many_headers(reason) for reason in reasons):
+        return PermanentFailure(f"{where} sent more headers than any service needs; check client.base_url")
+    if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError) and not _is_refused(error):
+        return TransientFailure(f"{where} took longer than client.timeout_seconds ({seconds:g} s) in all")
+    return TransientFailure(f"{where}: no complete answer ({type(error).__name__}); is the service up?")
 
 
-def _too_slow(where: str, path: str, seconds: float) -> TransientFailure:
-    return TransientFailure(f"{where}: {path} took longer than client.timeout_seconds ({seconds:g} s) in all")
+def _too_many_headers(reason: Exception) -> bool:
+    return type(reason) is http.client.HTTPException and "headers" in str(reason)
 
 
-def _too_big(where: str, path: str, limit: int) -> PermanentFailure:
-    return PermanentFailure(f"{where}: {path} sent more than {limit} bytes in one answer: ask for smaller pages")
-
-
-def _backoff(attempt: int) -> float:
-    return min(0.5 * 2.0 ** (attempt - 1), 30.0) * random.uniform(0.5, 1)  # noqa: S311
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, by RFC 9110 10.2.3; a date is read against the server's own clock if it says what that is."""
-    text = headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return float(text)
-    until, now = _http_date(text), _http_date(headers.get("Date", "")) or dt.datetime.now(dt.UTC)
-    return None if until is None else max(0.0, (until - now).total_seconds())
-
-
-def _http_date(text: str) -> dt.datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+def _is_refused(error: Exception) -> bool:
+    return isinstance(error, urllib3.exceptions.NewConnectionError)

@@ -1,6 +1,58 @@
-"""Gzip, member by member, up to a number of bytes: a few kilobytes can stand for gigabytes."""
+"""The body of an answer in bounded memory: bytes on the wire and bytes unzipped are counted while they come.
+
+Gzip is undone member by member: a few kilobytes can stand for gigabytes. Belongs here: bytes. Does not belong here:
+what they say.
+"""
 
 import zlib
+from dataclasses import dataclass
+
+from urllib3 import BaseHTTPResponse
+
+from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
+
+_READ = 1 << 18
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one answer may take: bytes on the wire, and bytes after decompression."""
+
+    body_bytes: int = 64 * 2**20
+    decoded_bytes: int = 128 * 2**20
+
+
+def read_body(response: BaseHTTPResponse, limits: Limits, where: str) -> bytes | Failure:
+    """The whole body, unzipped. ``where`` begins the message of a failure.
+
+    Failures of the connection are raised, as ``urllib3`` does.
+    """
+    encoding = response.headers.get("Content-Encoding", "identity").lower()
+    if encoding not in ("identity", "gzip", ""):
+        return PermanentFailure(f"{where} has Content-Encoding {encoding[:20]}; only gzip is accepted")
+    inflate = Inflate(limits.decoded_bytes) if encoding == "gzip" else None
+    parts: list[bytes] = []
+    received = 0
+    for chunk in response.stream(_READ, decode_content=False):
+        received += len(chunk)
+        if received > limits.body_bytes:
+            return _too_big(where, limits.body_bytes)
+        if inflate is None:
+            parts.append(chunk)
+            continue
+        try:
+            parts += inflate(chunk)
+        except zlib.error:
+            return TransientFailure(f"{where} sent a body whose gzip is damaged")
+        if inflate.overflow:
+            return _too_big(where, limits.decoded_bytes)
+    if inflate is not None and not inflate.complete:
+        return TransientFailure(f"{where} sent a body whose gzip ends too early")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_big(where: str, limit: int) -> PermanentFailure:
+    return PermanentFailure(f"{where} sent more than {limit} bytes in one answer: ask for smaller pages")
 
 
 class Inflate:

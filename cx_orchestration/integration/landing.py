@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from cx_orchestration.integration.answers import CredentialsRefused
 from cx_orchestration.integration.extraction import Extracted
-from cx_orchestration.integration.http import CredentialsRefused
 from cx_orchestration.integration.records import Record
 from cx_orchestration.integration.source import RecordSource
 from cx_orchestration.model.days import DayRange

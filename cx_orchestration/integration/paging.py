@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cx_orchestration.integration.http import Params, Reply, ServiceSession
+from cx_orchestration.integration.answers import Reply
+from cx_orchestration.integration.http import Params, ServiceSession
 from cx_orchestration.integration.paths import MISSING, parse_path
 from cx_orchestration.model.endpoint import (
     CursorPaginator,

@@ -5,7 +5,7 @@ Belongs here: the declaration, the session and the project folder put together. 
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from cx_orchestration.integration.extraction import (
     sort_into_days,
 )
 from cx_orchestration.integration.files import drop_files, file_records, names_a_day
-from cx_orchestration.integration.http import ServiceSession
+from cx_orchestration.integration.http import ServiceSession, Shared, shares
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import Failure, PermanentFailure
 from cx_orchestration.model.service import FileDrop, ServiceDeclaration, Stream
@@ -57,15 +57,23 @@ class StreamProbe:
 
 class ServiceSource:
     """A declared service. ``zone`` says when the company's days begin, ``folder`` is where file drops lie, and
-    ``environ`` holds the variables that the declaration names."""
+    ``environ`` holds the variables that the declaration names. ``shared`` opens what all processes have in common; it
+    is called for a service that needs it."""
 
     def __init__(
-        self, declaration: ServiceDeclaration, *, zone: ZoneInfo, folder: Path, environ: Mapping[str, str]
+        self,
+        declaration: ServiceDeclaration,
+        *,
+        zone: ZoneInfo,
+        folder: Path,
+        environ: Mapping[str, str],
+        shared: Callable[[], Shared] = Shared,
     ) -> None:
         self.declaration = declaration
         self.zone = zone
         self.folder = folder
         self._environ = dict(environ)
+        self._shared = shared
 
     @property
     def service(self) -> str:
@@ -78,9 +86,11 @@ class ServiceSource:
     @cached_property
     def session(self) -> ServiceSession:
         """The connection, made when it is first needed: a missing variable fails what needs it, nothing else."""
-        if self.declaration.client is None:
+        client = self.declaration.client
+        if client is None:
             raise PermanentFailure(f"{self.service} is read from files and has no connection")
-        return ServiceSession(self.service, self.declaration.client, self._environ)
+        shared = self._shared() if shares(client) else Shared()
+        return ServiceSession(self.service, client, self._environ, shared=shared)
 
     def chunks(self, stream: str, days: DayRange) -> list[DayRange]:
         declared = self._stream(stream)

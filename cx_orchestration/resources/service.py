@@ -11,12 +11,16 @@ from typing import Self
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from cx_orchestration.integration.http import Shared
 from cx_orchestration.integration.landing import Landing, land
 from cx_orchestration.integration.source import ServiceSource, StreamProbe
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.registry import Registry
+from cx_orchestration.storage.tokens import RegistryTokens
+from cx_orchestration.storage.usage import RegistryUsage
 
 
 class FederatedService(dg.ConfigurableResource[None]):
@@ -24,7 +28,11 @@ class FederatedService(dg.ConfigurableResource[None]):
 
     project: str = Field(description="The project folder")
     service: str = Field(description="The service: the name of its file in services/")
+    lake_root: str | None = Field(
+        default=None, description="Where the registry lies when the settings name none; the project's lake by default"
+    )
 
+    _registry: Registry | None = PrivateAttr(default=None)
     _source: ServiceSource | None = PrivateAttr(default=None)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
@@ -44,6 +52,9 @@ class FederatedService(dg.ConfigurableResource[None]):
         if self._source is not None:
             self._source.close()
             self._source = None
+        if self._registry is not None:
+            self._registry.close()
+            self._registry = None
 
     @property
     def source(self) -> ServiceSource:
@@ -57,9 +68,17 @@ class FederatedService(dg.ConfigurableResource[None]):
                 known = ", ".join(project.services) or "none"
                 raise PermanentFailure(f"{self.project} declares no service '{self.service}'; it has {known}")
             self._source = ServiceSource(
-                project.services[self.service], zone=project.zone, folder=project.folder, environ=project.environ
+                project.services[self.service],
+                zone=project.zone,
+                folder=project.folder,
+                environ=project.environ,
+                shared=lambda: self._in_registry(project),
             )
         return self._source
+
+    def _in_registry(self, project: CXProject) -> Shared:
+        self._registry = Registry(project.registry_url(self.lake_root))
+        return Shared(RegistryUsage(self._registry.engine), RegistryTokens(self._registry.engine, project.environ))
 
     def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
         """Land a range of days of one stream, as ``integration.landing.land`` does."""

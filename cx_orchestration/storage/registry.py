@@ -14,7 +14,7 @@ from typing import Literal
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Date, DateTime, Index, Integer, String, Text, and_, case, create_engine, func, select
+from sqlalchemy import Date, DateTime, Engine, Index, Integer, String, Text, and_, case, create_engine, func, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -106,6 +106,11 @@ class Registry:
         self.upgrade()
         self.waits = Waits(self._session)
         self.troubles = Troubles(self._session)
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for the tables that other modules of this package keep in it."""
+        return self._engine
 
     def upgrade(self, revision: str = "head") -> None:
         """Bring the tables up to date; several processes may do so at once, and all but one find it done."""

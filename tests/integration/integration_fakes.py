@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 from werkzeug import Request, Response
 
-from cx_orchestration.integration.http import Limits, ServiceSession
+from cx_orchestration.integration.http import ServiceSession, Shared
+from cx_orchestration.integration.inflate import Limits
 from cx_orchestration.model.connection import Client
 from cx_orchestration.model.service import ServiceDeclaration, Stream
 
@@ -28,12 +29,13 @@ def session_for(
     sleeps: list[float] | None = None,
     limits: Limits | None = None,
     environ: dict[str, str] | None = None,
+    shared: Shared | None = None,
     **client: Any,
 ) -> ServiceSession:
     declared = Client.model_validate({"base_url": url, "auth": {"type": "bearer", "token_env": "TOKEN"}, **client})
     slept = [] if sleeps is None else sleeps
     return ServiceSession(
-        "billing", declared, ENVIRON if environ is None else environ, limits=limits, sleep=slept.append
+        "billing", declared, ENVIRON if environ is None else environ, shared=shared, limits=limits, sleep=slept.append
     )
 
 

@@ -8,8 +8,8 @@ from integration_fakes import SECRET, answers, json_response, session_for
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from cx_orchestration.integration.auth import ClientCredentials
-from cx_orchestration.integration.http import CredentialsRefused
+from cx_orchestration.integration.answers import CredentialsRefused
+from cx_orchestration.integration.oauth import ClientCredentials
 from cx_orchestration.model.connection import OAuth2ClientCredentials
 from cx_orchestration.model.failures import PermanentFailure
 
@@ -138,7 +138,7 @@ def test_an_answer_without_a_token_is_refused(httpserver: HTTPServer, body: Any)
 def test_a_token_is_renewed_half_a_minute_before_it_expires() -> None:
     now, asked = [0.0], list[str]()
 
-    def post(path: str, form: Any) -> Any:
+    def post(path: str, form: Any, headers: Any) -> Any:
         asked.append(path)
         return {"access_token": f"t{len(asked)}", "expires_in": 100}
 
@@ -146,5 +146,5 @@ def test_a_token_is_renewed_half_a_minute_before_it_expires() -> None:
     credentials = ClientCredentials("crm", declared, {"USER": "u", "PASSWORD": "p"}, clock=lambda: now[0])
     for moment, expected in ((0, 1), (69, 1), (71, 2), (100, 2)):
         now[0] = moment
-        credentials.token_signer(post)
+        credentials.headers(post)
         assert len(asked) == expected

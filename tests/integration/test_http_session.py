@@ -11,8 +11,8 @@ from integration_fakes import ENVIRON, PERSON, SECRET, answers, json_response, r
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from cx_orchestration.integration.http import CredentialsRefused, Limits
-from cx_orchestration.integration.rate import RateLimiter
+from cx_orchestration.integration.answers import CredentialsRefused
+from cx_orchestration.integration.inflate import Limits
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
 
 OK = {"data": [{"id": 1}]}
@@ -326,32 +326,3 @@ def test_no_failure_shows_a_secret_or_a_person(httpserver: HTTPServer) -> None:
             for canary in (SECRET, PERSON, "canary"):
                 assert canary not in str(chain) and canary not in repr(chain)
             chain = chain.__cause__ or chain.__context__
-
-
-def test_the_rate_limit_spaces_requests_out() -> None:
-    now, sleeps = [0.0], list[float]()
-
-    def sleep(seconds: float) -> None:
-        sleeps.append(seconds)
-        now[0] += seconds
-
-    limiter = RateLimiter(2, clock=lambda: now[0], sleep=sleep)
-    for _ in range(6):
-        limiter.wait()
-    assert sum(sleeps) == pytest.approx(2.0)  # two at once, then four at two a second
-    now[0] += 100
-    sleeps.clear()
-    limiter.wait()
-    limiter.wait()
-    assert sleeps == []
-
-
-def test_threads_share_the_rate_limit() -> None:
-    sleeps: list[float] = []
-    limiter = RateLimiter(1, clock=lambda: 0.0, sleep=sleeps.append)
-    threads = [threading.Thread(target=limiter.wait) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(sleeps) == [1.0, 2.0, 3.0, 4.0]

@@ -13,8 +13,8 @@ from integration_fakes import ENVIRON, PERSON, SECRET, json_response, service_fo
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from cx_orchestration.integration.answers import CredentialsRefused
 from cx_orchestration.integration.extraction import Extracted, sort_into_days
-from cx_orchestration.integration.http import CredentialsRefused
 from cx_orchestration.integration.landing import land
 from cx_orchestration.integration.records import Record, record_reader
 from cx_orchestration.integration.source import ServiceSource
