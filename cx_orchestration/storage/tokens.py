@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.storage.registry import Base
+from cx_orchestration.storage.rows import Base
 
 KEY_VARIABLE = "CX_REGISTRY_KEY"
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Float, Integer, String, delete, inser
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cx_orchestration.storage.registry import Base
+from cx_orchestration.storage.rows import Base
 
 T = TypeVar("T")
 
