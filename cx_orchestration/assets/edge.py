@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from inspect import isgeneratorfunction
 from typing import Any, TypeVar
 
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
+from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import Failure, TransientFailure
 from cx_orchestration.model.tables import Table
 
@@ -66,8 +68,25 @@ def table_asset(table: Table, **more: Any) -> Callable[[Callable[..., object]], 
     return define
 
 
+def report_skip(context: dg.AssetExecutionContext, why: str, days: DayRange) -> None:
+    """Say in the log and at the asset why these days were left alone; what depends on them is skipped with them."""
+    context.log.info(f"Skipped: {why}")
+    facts = {"skipped": why, "days": str(days)}
+    context.log_event(dg.AssetObservation(context.asset_key, description=f"Skipped: {why}", metadata=facts))
+
+
 def told_plainly(compute: Callable[..., R]) -> Callable[..., R]:
     """Turn a failure of ours into a step failure with its text alone: no trace, and retried only when it may pass."""
+    if isgeneratorfunction(compute):
+
+        @wraps(compute)
+        def steps(*args: Any, **kwargs: Any) -> Any:
+            try:
+                yield from compute(*args, **kwargs)
+            except Failure as failure:
+                raise as_dagster_failure(failure) from None
+
+        return steps
 
     @wraps(compute)
     def asset(*args: Any, **kwargs: Any) -> R:

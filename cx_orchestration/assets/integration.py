@@ -22,6 +22,7 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
     """The asset that maps one service's landed days to customer events, and quarantines what cannot be mapped."""
     service = declaration.service
     key = dg.AssetKey(["integration", service, "events"])
+    fresh = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=declaration.freshness_hours))
 
     @dg.asset(
         key=key,
@@ -32,7 +33,7 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
         deps=[["landing", service, stream] for stream in declaration.streams],
         partitions_def=daily_partitions(project.settings),
         backfill_policy=ONE_RUN_PER_RANGE,
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=declaration.freshness_hours)),
+        freshness_policy=fresh if project.due(service).streams else None,
         owners=[declaration.owner] if declaration.owner else None,
         pool=service,
         check_specs=[
@@ -95,9 +96,9 @@ def customer_events_asset(project: CXProject) -> dg.AssetsDefinition:
         rows = coverage(
             lake,
             engine,
-            days=project.days(),
+            days=project.days_due(),
             landed={
-                service: {day for day, state in registry.days(service, declared.streams).items() if state.integrated}
+                service: registry.integrated_days(service, project.due(service).streams or declared.streams)
                 for service, declared in project.services.items()
             },
             refused=project.refusals(),

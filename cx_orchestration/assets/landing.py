@@ -1,10 +1,11 @@
 """Phase 4, landing: one asset a service stream, in daily partitions, each day as the service reported it (I5)."""
 
 import datetime as dt
+from collections.abc import Iterator
 
 import dagster as dg
 
-from cx_orchestration.assets.edge import as_dagster_failure, row_count, table_asset
+from cx_orchestration.assets.edge import as_dagster_failure, report_skip, row_count, table_asset
 from cx_orchestration.integration.landing import Landing
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
@@ -16,13 +17,14 @@ from cx_orchestration.storage.registry import Attempt, Registry
 
 
 def landing_assets(project: CXProject, declaration: ServiceDeclaration) -> list[dg.AssetsDefinition]:
-    """The landing assets of one service, one a stream."""
+    """The landing assets of one service, one a stream; those outside of the rollout too, which skip and say so."""
     return [_landing_asset(project, declaration, stream) for stream in declaration.streams]
 
 
 def _landing_asset(project: CXProject, declaration: ServiceDeclaration, stream: str) -> dg.AssetsDefinition:
     service = declaration.service
     table = tables.landed(service, stream)
+    fresh = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=declaration.freshness_hours))
 
     @table_asset(
         table,
@@ -31,21 +33,32 @@ def _landing_asset(project: CXProject, declaration: ServiceDeclaration, stream: 
         deps=[["scoring", "integration_plan"]],
         partitions_def=daily_partitions(project.settings),
         backfill_policy=ONE_RUN_PER_RANGE,
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=declaration.freshness_hours)),
+        freshness_policy=fresh if stream in project.due(service).streams else None,
         owners=[declaration.owner] if declaration.owner else None,
         pool=service,
         required_resource_keys={"project", "lake", "registry", resource_key(service)},
+        output_required=False,
     )
-    def landing(context: dg.AssetExecutionContext) -> None:
-        source: FederatedService = getattr(context.resources, resource_key(service))
-        registry: Registry = context.resources.registry
-        now = dt.datetime.now(dt.UTC)
-        context.resources.project.require_approval(service)
-        result = source.land(context.resources.lake, stream, days_of(context), run_id=context.run.run_id, now=now)
-        registry.record(_attempts(result, service, stream, context.run.run_id, now))
-        _report(context, table, result, days_of(context))
+    def landing(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        loaded: CXProject = context.resources.project
+        loaded.require_approval(service)
+        days = days_of(context)
+        if (why_not := loaded.due(service).why_not(stream, days)) is None:
+            yield _land(context, service, stream, days)
+        else:
+            report_skip(context, why_not, days)
 
     return landing
+
+
+def _land(context: dg.AssetExecutionContext, service: str, stream: str, days: DayRange) -> dg.MaterializeResult:
+    source: FederatedService = getattr(context.resources, resource_key(service))
+    registry: Registry = context.resources.registry
+    now = dt.datetime.now(dt.UTC)
+    result = source.land(context.resources.lake, stream, days, run_id=context.run.run_id, now=now)
+    registry.record(_attempts(result, service, stream, context.run.run_id, now))
+    _report(context, tables.landed(service, stream), result, days)
+    return dg.MaterializeResult()
 
 
 def _attempts(result: Landing, service: str, stream: str, run_id: str, now: dt.datetime) -> list[Attempt]:

@@ -43,11 +43,15 @@ class AssetFailure:
 
 @dataclass(frozen=True)
 class Materialized:
-    """What one call did: the days it covered, the services it left out and why, and every failure."""
+    """What one call did: the days it covered, the services it left out and why, and every failure.
+
+    ``outside`` says for services that were integrated in part why some of their streams were left alone.
+    """
 
     days: DayRange
     services: list[str]
     refused: dict[str, str]
+    outside: dict[str, str] = field(default_factory=dict)
     failures: list[AssetFailure] = field(default_factory=list)
 
 
@@ -70,23 +74,25 @@ def materialize_project(
     defs = build_defs(project, lake=lake, resources=resources)
     graph = defs.resolve_asset_graph()
     runner = _Runner(defs, instance, _selected_keys(defs, select))
-    approved = project.plan.approved()
+    services = project.services_due()
     failures = list(runner.run(planning_job.name, PLANNING.resolve(graph)))
     with closing(Registry(project.registry_url(root))) as registry:
-        for service in approved:
+        for service in services:
             failures += _integrate(runner, registry, project, service, days)
     failures += runner.run(customers_job.name, CUSTOMERS.resolve(graph))
-    return Materialized(days, approved, project.refusals(), failures)
+    outside = {service: " ".join(project.due(service).outside.values()) for service in services}
+    return Materialized(days, services, project.refusals(), outside, failures)
 
 
 def _integrate(
     runner: "_Runner", registry: Registry, project: CXProject, service: str, days: DayRange
 ) -> list[AssetFailure]:
     """Land and map one service's days; where some did not land, the others are mapped all the same."""
-    keys = service_asset_keys(service, project.services[service].streams)
+    streams = project.due(service).streams
+    keys = service_asset_keys(service, streams)
     failures = list(runner.run(integration_job.name, keys, range_tags(days)))
     if any(failure.asset.startswith("landing/") for failure in failures):
-        states = registry.days(service, project.services[service].streams)
+        states = registry.days(service, streams)
         unmapped = (day for day, state in states.items() if day in days and state.landed and not state.mapped)
         for landed in DayRange.contiguous(unmapped):
             failures += runner.run(integration_job.name, [events_key(service)], range_tags(landed))

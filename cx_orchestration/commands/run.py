@@ -85,11 +85,10 @@ def report_traces(materialized: Materialized) -> None:
 
 
 def _days(project: CXProject, since: dt.datetime | None, until: dt.datetime | None) -> DayRange:
-    everything = project.days(dt.datetime.now(dt.UTC))
+    everything = project.days_due(dt.datetime.now(dt.UTC))
     if everything is None:
-        raise PermanentFailure(
-            f"The project starts on {project.settings.start_date}: no day of it is over yet in {project.zone}."
-        )
+        start = project.settings.rollout.since or project.settings.start_date
+        raise PermanentFailure(f"The project starts on {start}: no day of it is over yet in {project.zone}.")
     first = since.date() if since else everything.first
     last = until.date() if until else everything.last
     if last < first:

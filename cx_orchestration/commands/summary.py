@@ -38,7 +38,7 @@ class Summary:
     """The result of a run in numbers.
 
     ``services`` is about the asked ``days`` alone: records landed, distinct events, reasons for rejection, days that
-    are left failed. ``customers``, ``events`` (distinct), ``journeys`` and ``findings``, the rows that count as
+    are left failed, and in ``refused`` why the service, or a part of it, is not integrated. ``customers``, ``events`` (distinct), ``journeys`` and ``findings``, the rows that count as
     findings by analysis, are about the whole lake, because customers and journeys do not end with the asked days.
     """
 
@@ -69,7 +69,7 @@ def summarise(materialized: Materialized, lake: Lake, engine: Engine, registry: 
             "events": events.get(service, 0),
             "rejected": rejected.get(service, 0),
             "failed_days": len({a.day for a in attempts if a.service == service and a.outcome == "failed"}),
-            "refused": materialized.refused.get(service, ""),
+            "refused": materialized.refused.get(service) or materialized.outside.get(service, ""),
         }
         for service in [*materialized.services, *materialized.refused]
     ]

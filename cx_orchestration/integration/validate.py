@@ -59,7 +59,7 @@ def _check_stream(at: str, stream: Stream) -> Iterator[_Found]:
     for number, mapping in enumerate(stream.events):
         yield from _check_event(f"{at}.events[{number}]", mapping)
     for (first, one), (second, other) in combinations(enumerate(stream.events), 2):
-        for event_type in sorted(_types(one) & _types(other)):
+        for event_type in sorted(one.types & other.types):
             if not _exclude_each_other(one.when, other.when):
                 yield _Found(
                     f"{at}.events[{second}].type",
@@ -116,7 +116,7 @@ def _check_event(at: str, mapping: EventMapping) -> Iterator[_Found]:
         elif isinstance(value, dict):
             for key, part in value.items():
                 yield from _check_value(f"{at}.{name}.{key}", part)
-    for event_type in sorted(_types(mapping)):
+    for event_type in sorted(mapping.types):
         if not _EVENT_TYPE.fullmatch(event_type):
             yield _Found(f"{at}.type.map", event_type, "expected an event type such as order.completed")
     for name, number in (("amount", mapping.amount), ("score", mapping.score)):
@@ -168,12 +168,6 @@ def _check_path(at: str, path: str) -> Iterator[_Found]:
         parse_path(path)
     except ValueError as error:
         yield _Found(at, path, str(error))
-
-
-def _types(mapping: EventMapping) -> set[str]:
-    if isinstance(mapping.type, str):
-        return {mapping.type}
-    return set((mapping.type.map or {}).values()) | ({mapping.type.default} if mapping.type.default else set())
 
 
 def _exclude_each_other(one: list[Condition], other: list[Condition]) -> bool:

@@ -4,6 +4,7 @@ Belongs here: the declaration, and what its words mean. Does not belong here: wh
 (``journeys.maps``) or what a customer's events make of it (``journeys.fold``).
 """
 
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import Field
@@ -80,3 +81,9 @@ class JourneyMap(Declared):
         description="Attributes that clusters of customers are made of. One that events carry is read from events; "
         "otherwise it comes from profiles and must be what a customer is, not what became of them",
     )
+
+    def event_types_at(self, stages: Collection[str]) -> set[str]:
+        """The event types that lead to, or move a customer on from, a step of one of these stages."""
+        here = {name for name, step in self.steps.items() if step.stage in stages}
+        moves = {move.on for move in self.transitions if move.target in here or not here.isdisjoint(move.source)}
+        return moves | {event_type for event_type, step in self.begins_with.items() if step in here}

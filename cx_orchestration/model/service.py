@@ -53,6 +53,13 @@ class EventMapping(Declared):
             raise ValueError("a 'type' taken from the record needs a 'map' to event types")
         return self
 
+    @property
+    def types(self) -> set[str]:
+        """The event types that it can give."""
+        if isinstance(self.type, str):
+            return {self.type}
+        return set((self.type.map or {}).values()) | ({self.type.default} if self.type.default else set())
+
 
 class ProfileMapping(Declared):
     """What a record says about the customer it describes; the latest record of an entity counts."""

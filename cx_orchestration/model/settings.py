@@ -1,11 +1,11 @@
 """``project.yaml``: the company's name, time and stores, its strategy, and what exploration may call a finding."""
 
 import datetime as dt
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cx_orchestration.model.base import Declared, Owner, TimeZone
+from cx_orchestration.model.base import Declared, Owner, Slug, TimeZone
 from cx_orchestration.model.scoring import Strategy
 
 
@@ -47,6 +47,29 @@ class Exploration(Declared):
     support_contact_cost: float = Field(default=0, ge=0, description="Cost of one contact in the project's currency")
 
 
+class Rollout(Declared):
+    """The part of the approved services that is integrated for now (I4); without it, all of them from the first day.
+
+    A service that ``streams`` names is integrated with these streams. Of the others, with ``stages``, the streams are
+    integrated that give an event of a transition to or from a step of these stages, or of a beginning that leads to
+    one; a stream that only describes customers comes along with another one of its service. With ``streams`` alone the
+    others are left out.
+    """
+
+    since: dt.date | None = Field(default=None, description="The first day that is integrated; absent: start_date")
+    streams: dict[Slug, Literal["all"] | Annotated[list[Slug], Field(min_length=1)]] = Field(
+        default_factory=dict, description="By service: 'all', or the names of some of its streams"
+    )
+    stages: dict[Slug, Annotated[list[Slug], Field(min_length=1)]] = Field(
+        default_factory=dict, description="By journey: some of the stages of its map"
+    )
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it leaves any stream out."""
+        return bool(self.streams or self.stages)
+
+
 class Settings(Declared):
     name: str = Field(min_length=1)
     owner: Owner = Field(
@@ -65,6 +88,7 @@ class Settings(Declared):
     catalog: Catalog = Catalog()
     stores: Stores = Stores()
     exploration: Exploration = Exploration()
+    rollout: Rollout = Rollout()
 
     @model_validator(mode="after")
     def _ends_after_start(self) -> Self:

@@ -16,8 +16,7 @@ from cx_orchestration.model.failures import ProjectError
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.scoring import Decisions, ScoringConfig
 from cx_orchestration.model.service import EventMapping, ProfileMapping, ServiceDeclaration, Stream
-from cx_orchestration.model.settings import Settings
-from cx_orchestration.model.values import Value
+from cx_orchestration.model.settings import Rollout, Settings
 from cx_orchestration.model.words import suggestion
 from cx_orchestration.project.environment import malformed_placeholder
 from cx_orchestration.project.folder import Parts
@@ -41,6 +40,7 @@ def check_project(parts: Parts, now: dt.datetime) -> list[ProjectError]:
     """
     return [
         *(_settings(parts.readable_settings) if parts.readable_settings else ()),
+        *(_rollout(parts.readable_settings.rollout, parts) if parts.readable_settings else ()),
         *_scoring(parts),
         *_decisions(parts, now),
         *_identity(parts),
@@ -57,6 +57,10 @@ def _settings(settings: Settings) -> Iterator[ProjectError]:
     for key, day in (("start_date", settings.start_date), ("end_date", settings.end_date)):
         if day is not None and not _FIRST_DAY <= day <= _LAST_DAY:
             yield ProjectError(file, key, str(day), f"expected a day from {_FIRST_DAY} to {_LAST_DAY}")
+    since = settings.rollout.since
+    if since is not None and not settings.start_date <= since <= (settings.end_date or _LAST_DAY):
+        expected = f"expected a day of the project, {settings.start_date} to {settings.end_date or _LAST_DAY}"
+        yield ProjectError(file, "rollout.since", str(since), expected)
     for key, text in (("stores.lake", settings.stores.lake), ("stores.registry", settings.stores.registry)):
         if malformed_placeholder(text):
             yield ProjectError(file, key, "", _PLACEHOLDER_EXPECTED)
@@ -67,6 +71,29 @@ def _settings(settings: Settings) -> Iterator[ProjectError]:
     if _LITERAL_PASSWORD.search(settings.stores.registry):
         expected = "expected no password here; put it in an environment variable and write ${NAME} in its place"
         yield ProjectError(file, "stores.registry", "", expected)
+
+
+def _rollout(rollout: Rollout, parts: Parts) -> Iterator[ProjectError]:
+    file, services, journeys = "project.yaml", parts.services, parts.journeys
+    for service, streams in rollout.streams.items():
+        path = f"rollout.streams.{service}"
+        if service in services:
+            known = services[service].streams
+            for n, stream in enumerate(() if streams == "all" else streams):
+                if stream not in known:
+                    expected = f"a stream of services/{service}.yaml"
+                    yield _unknown(file, f"{path}[{n}]", stream, expected, known)
+        elif f"services/{service}.yaml" not in parts.broken:
+            yield _unknown(file, path, service, "a service that services/ declares", services)
+    for journey, stages in rollout.stages.items():
+        path = f"rollout.stages.{journey}"
+        if journey in journeys:
+            for n, stage in enumerate(stages):
+                if stage not in journeys[journey].stages:
+                    expected = f"a stage of journeys/{journey}.yaml"
+                    yield _unknown(file, f"{path}[{n}]", stage, expected, journeys[journey].stages)
+        elif f"journeys/{journey}.yaml" not in parts.broken:
+            yield _unknown(file, path, journey, "a journey that journeys/ declares", journeys)
 
 
 # --- catalog and scoring --------------------------------------------------------------------------------------------
@@ -199,14 +226,7 @@ def _types_named(journey: JourneyMap) -> Iterator[tuple[str, str]]:
 
 def event_types(service: ServiceDeclaration) -> set[str]:
     """The event types that a service's mapping can give."""
-    types: set[str] = set()
-    for stream in service.streams.values():
-        for event in stream.events:
-            if isinstance(event.type, Value):
-                types |= {*(event.type.map or {}).values(), *([event.type.default] if event.type.default else [])}
-            else:
-                types.add(event.type)
-    return types
+    return {kind for stream in service.streams.values() for event in stream.events for kind in event.types}
 
 
 def namespaces(service: ServiceDeclaration) -> set[str]:

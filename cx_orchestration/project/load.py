@@ -25,6 +25,7 @@ from cx_orchestration.model.settings import Settings, Stores
 from cx_orchestration.project.checks import check_project
 from cx_orchestration.project.environment import with_environment
 from cx_orchestration.project.folder import declared_files, read_folder
+from cx_orchestration.project.rollout import Due, days_since, what_is_due
 from cx_orchestration.scoring.plan import Plan, build_plan
 
 
@@ -118,9 +119,27 @@ class CXProject:
         if (refusal := self.plan.refusal(service)) is not None:
             raise PermanentFailure(refusal)
 
+    def due(self, service: str, now: dt.datetime | None = None) -> Due:
+        """Which days of which streams a declared service owes: none unless approved, and the rollout's alone."""
+        return what_is_due(
+            self.services[service],
+            self.settings.rollout,
+            self.journeys,
+            days=self.days_due(now),
+            refusal=self.plan.refusal(service),
+        )
+
+    def days_due(self, now: dt.datetime | None = None) -> DayRange | None:
+        """Those of the project's days that the rollout holds."""
+        return days_since(self.settings.rollout, self.days(now))
+
+    def services_due(self) -> list[str]:
+        """The approved services of which the rollout holds a stream, in rank order."""
+        return [service for service in self.plan.approved() if self.due(service).streams]
+
     def refusals(self) -> dict[str, str]:
         """Why a declared service is not integrated, by service; those that are integrated are absent."""
-        return {name: why for name in self.services if (why := self.plan.refusal(name)) is not None}
+        return {name: why for name in self.services if (why := self.due(name).why_nothing) is not None}
 
     def days(self, now: dt.datetime | None = None) -> DayRange | None:
         """The days that can be integrated: from the first day to the last, or to yesterday in the company's zone.

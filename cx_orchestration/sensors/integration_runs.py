@@ -88,10 +88,12 @@ def integration_sensor(
         project, registry = context.resources.project, context.resources.registry
         tick = _Tick(project, registry, dt.datetime.now(dt.UTC))
         cursor = _Cursor.read(context.cursor)
-        approved = project.plan.approved()
+        approved = project.services_due()
         known = [service for service in approved if service in definition.services]
         if not approved:
-            tick.notes.append("No service is approved for integration; decisions.yaml says who decided what.")
+            tick.notes.append(
+                "No service is approved and in the rollout; see decisions.yaml, and rollout in project.yaml."
+            )
         if fresh := [service for service in approved if service not in known]:
             tick.notes.append(f"Reload the code location: it does not know {', '.join(fresh)} yet.")
         closed = _tell_closed(tick, cursor)

@@ -88,7 +88,7 @@ def request_name(project: CXProject, service: str, days: DayRange, streams: Sequ
     """What runs for the same work on the same days have in common."""
     if not streams:
         return f"map:{service}:{days}"
-    some = "" if tuple(streams) == tuple(project.services[service].streams) else f"/{'+'.join(streams)}"
+    some = "" if tuple(streams) == project.due(service).streams else f"/{'+'.join(streams)}"
     return f"integrate:{service}{some}:{days}" + (f":{occasion}" if occasion else "")
 
 

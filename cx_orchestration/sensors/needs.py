@@ -38,8 +38,9 @@ class ServiceDays:
 
     def __init__(self, project: CXProject, registry: Registry, service: str, now: dt.datetime) -> None:
         self._project, self._registry, self._service, self._now = project, registry, service, now
-        self._streams = project.services[service].streams
-        self._days = project.days(now)
+        due = project.due(service, now)
+        self._streams = {name: project.services[service].streams[name] for name in due.streams}
+        self._days = due.days
 
     @cached_property
     def landed(self) -> Landed:

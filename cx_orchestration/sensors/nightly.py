@@ -34,7 +34,7 @@ def nightly_sync(definition: CXProject) -> dg.ScheduleDefinition:
         now = context.scheduled_execution_time.astimezone(dt.UTC)
         left_alone = registry.waits.in_force(now)
         nothing = True
-        for service in project.plan.approved():
+        for service in project.services_due():
             if service in left_alone:
                 context.log.info(f"{left_alone[service]}. The sensor reads its days when that is over.")
             elif service in definition.services:
@@ -57,12 +57,12 @@ def nightly_sync(definition: CXProject) -> dg.ScheduleDefinition:
 def nightly_needs(project: CXProject, service: str, registry: Registry, now: dt.datetime) -> list[Need]:
     """What a service's night is about: yesterday and the lookback days of each stream, whether or not they have landed,
     and open days that have settled by now."""
-    days = project.days(now)
-    if days is None:
+    due = project.due(service, now)
+    if (days := due.days) is None:
         return []
     night = last_night(project.settings, project.zone, now)
-    streams = project.services[service].streams.items()
-    ranges = {name: lookback(stream, project.settings, project.zone, night) for name, stream in streams}
+    streams = project.services[service].streams
+    ranges = {name: lookback(streams[name], project.settings, project.zone, night) for name in due.streams}
     nightly = {name: {day for day in wanted if day in days} for name, wanted in ranges.items()}
     settled = ServiceDays(project, registry, service, now).settled
     return [
@@ -72,8 +72,8 @@ def nightly_needs(project: CXProject, service: str, registry: Registry, now: dt.
 
 
 def _why_nothing(project: CXProject, now: dt.datetime, left_alone: Mapping[str, Wait]) -> str:
-    if not project.plan.approved():
-        return "No service is approved for integration; decisions.yaml says who decided what."
+    if not project.services_due():
+        return "No service is approved and in the rollout; see decisions.yaml, and rollout in project.yaml."
     if left_alone:
         return " ".join(f"{wait}." for wait in left_alone.values())
-    return f"No day of the project is to be read again: its days are {project.days(now) or 'not over yet'}."
+    return f"No day of the project is to be read again: its days are {project.days_due(now) or 'not over yet'}."

@@ -224,6 +224,10 @@ class Registry:
                 by_day.setdefault(day, {})[stream] = (success, failures)
         return {day: _state(attempts, streams) for day, attempts in by_day.items()}
 
+    def integrated_days(self, service: str, streams: Collection[str]) -> set[dt.date]:
+        """The days that these streams have landed and that were mapped to events after that."""
+        return {day for day, state in self.days(service, streams).items() if state.integrated}
+
     def landed_at(self, service: str, stream: str) -> dict[dt.date, dt.datetime]:
         """When each day of a stream was last read successfully."""
         query = (
