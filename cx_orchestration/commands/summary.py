@@ -38,8 +38,9 @@ class Summary:
     """The result of a run in numbers.
 
     ``services`` is about the asked ``days`` alone: records landed, distinct events, reasons for rejection, days that
-    are left failed, and in ``refused`` why the service, or a part of it, is not integrated. ``customers``, ``events`` (distinct), ``journeys`` and ``findings``, the rows that count as
-    findings by analysis, are about the whole lake, because customers and journeys do not end with the asked days.
+    are left failed, and in ``refused`` why the service, or a part of it, is not integrated. ``customers``, ``events``
+    (distinct), ``journeys`` and ``findings``, the rows that count as findings by analysis, are about the whole lake,
+    because customers and journeys do not end with the asked days.
     """
 
     days: str
