@@ -61,8 +61,16 @@ def _streams(declaration: ServiceDeclaration, rollout: Rollout, journeys: Mappin
     if not rollout.is_limited:
         return set(declaration.streams)
     named = rollout.streams.get(declaration.service)
-    if named is not None:
-        return set(declaration.streams if named == "all" else named)
+    if named == "all":
+        return set(declaration.streams)
+    chosen = set(named) if named is not None else _streams_of_stages(declaration, rollout, journeys)
+    parents = {parent.stream for name in chosen if (parent := declaration.streams[name].parent) is not None}
+    return chosen | parents
+
+
+def _streams_of_stages(
+    declaration: ServiceDeclaration, rollout: Rollout, journeys: Mapping[str, JourneyMap]
+) -> set[str]:
     wanted = {kind for name, stages in rollout.stages.items() for kind in journeys[name].event_types_at(stages)}
     streams = declaration.streams.items()
     chosen = {name for name, stream in streams if any(wanted & event.types for event in stream.events)}

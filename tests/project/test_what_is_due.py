@@ -7,8 +7,10 @@ import pytest
 
 from cx_orchestration.demo.company import generate
 from cx_orchestration.demo.project_folder import write_project
+from cx_orchestration.model.endpoint import Parent
 from cx_orchestration.model.failures import InvalidProject
 from cx_orchestration.project import CXProject
+from cx_orchestration.project.rollout import what_is_due
 
 NOW = dt.datetime(2026, 7, 1, tzinfo=dt.UTC)
 
@@ -58,6 +60,15 @@ def test_a_part_of_the_journey_takes_the_streams_whose_events_lead_to_or_from_it
 def test_a_stream_that_only_describes_customers_comes_along_with_its_services_events(company_folder: Path) -> None:
     project = rolled_out(company_folder, "{stages: {customer_lifecycle: [sales]}}")
     assert "customers" in due(project)["stripe"]
+
+
+def test_the_parent_of_a_stream_comes_along_with_it(company_folder: Path) -> None:
+    project = rolled_out(company_folder, "{streams: {zendesk: [tickets]}}")
+    zendesk = project.services["zendesk"]
+    child = zendesk.streams["tickets"].model_copy(update={"parent": Parent(stream="users")})
+    family = zendesk.model_copy(update={"streams": {**zendesk.streams, "tickets": child}})
+    found = what_is_due(family, project.settings.rollout, project.journeys, days=None, refusal=None)
+    assert found.streams == ("users", "tickets")
 
 
 def test_a_service_named_by_stream_is_added_to_a_part_of_the_journey(company_folder: Path) -> None:
