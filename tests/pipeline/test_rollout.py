@@ -10,8 +10,9 @@ from demo_site import Site
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.sensors.nightly import nightly_days
+from cx_orchestration.sensors.nightly import nightly_needs
 
+NIGHT = dt.datetime(2026, 6, 10, 7, 30, tzinfo=dt.UTC)
 CHARGES = tables.landed("stripe", "charges")
 
 
@@ -123,13 +124,9 @@ def test_an_asset_outside_of_the_rollout_skips_and_says_why(
     assert reason in str(seen.asset_observation.metadata["skipped"].value)
 
 
-def test_the_nightly_sync_reads_the_rollouts_days_and_streams(site: Site, instance: dg.DagsterInstance) -> None:
+def test_the_nightly_sync_reads_the_rollouts_days_and_streams(site: Site) -> None:
     roll_out(site, "{since: 2026-06-08, streams: {stripe: [charges]}}")
-    at = dt.datetime(2026, 6, 10, 7, 30, tzinfo=dt.UTC)
-    days = nightly_days(site.project, at)
-    assert days == DayRange(dt.date(2026, 6, 8), dt.date(2026, 6, 9))
-    with dg.build_schedule_context(instance=instance, scheduled_execution_time=at) as context:
-        schedule = build_defs(site.project).get_schedule_def("nightly_sync")
-        (request,) = schedule(context, project=site.project)  # type: ignore[arg-type]
-    assert keys(request) == {"landing/stripe/charges", "integration/stripe/events"}
-    assert nightly_days(site.project, dt.datetime(2026, 6, 8, 7, 30, tzinfo=dt.UTC)) is None
+    assert nightly_needs(site.project, "survey", site.registry, NIGHT) == []
+    (need,) = nightly_needs(site.project, "stripe", site.registry, NIGHT)
+    assert (str(need.days), need.streams) == ("2026-06-08..2026-06-09", ("charges",))
+    assert nightly_needs(site.project, "stripe", site.registry, NIGHT - dt.timedelta(days=2)) == []
