@@ -23,8 +23,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util import make_headers
 from urllib3.util.ssl_ import create_urllib3_context
 
-# Below this level urllib3 writes addresses with all their parameters into its log.
-logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+# Below this level urllib3 writes addresses with all their parameters, and headers, into its log.
+for _name in ("urllib3.connection", "urllib3.connectionpool"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 
 class _DeadlineSocket(socket.socket):
@@ -127,8 +128,8 @@ class Connections:
         ``target`` is a path with its query. Raises ``urllib3.exceptions.HTTPError`` and ``OSError``.
         """
         return self._pool.urlopen(
-            method, self._prefix + target, body, headers, retries=False, redirect=False, timeout=seconds,
-            preload_content=False, decode_content=False,
+            method, self._prefix + target, body, headers, retries=False, redirect=False, assert_same_host=False,
+            timeout=seconds, preload_content=False, decode_content=False,
         )  # fmt: skip
 
     def close(self) -> None:

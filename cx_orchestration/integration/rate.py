@@ -142,7 +142,8 @@ class Limiter:
             now = self._clock()
             if self._per_day is not None:
                 self._count_into_the_day(self._per_day, now)
-            if self._left == 0 or now > self._good_from + _BATCH_SECONDS:
+            # A clock that was set back must not make anybody wait until it has caught up.
+            if self._left == 0 or not now - _BATCH_SECONDS <= self._good_from <= now + _LONGEST_WAIT:
                 self._draw(now)
             self._left -= 1
             wait = self._good_from - now
@@ -184,7 +185,7 @@ def drawn(
 
     Raises ``TransientFailure`` when the wait would be more than a minute.
     """
-    # A clock that was set back must not hold everybody up until it has caught up.
+    # The same for a clock that was set back since somebody drew last.
     elapsed = now - before.filled_at if before.filled_at - now < _LONGEST_WAIT else _DAY
     seconds = max(0.0, elapsed)
     levels = [second.level(before.second, seconds)]

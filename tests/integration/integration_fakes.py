@@ -78,8 +78,11 @@ def answers(*replies: Response | Callable[[Request], Response]) -> Callable[[Req
 
 
 @contextmanager
-def raw_server(*scripts: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server that gives each connection in turn to a script, the last script to all that follow; its base URL."""
+def raw_server(*scripts: Callable[[socket.socket], None], heard: list[bytes] | None = None) -> Iterator[str]:
+    """A server that gives each connection in turn to a script, the last script to all that follow; its base URL.
+
+    What the clients sent is added to ``heard``.
+    """
     stopped = threading.Event()
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -92,7 +95,9 @@ def raw_server(*scripts: Callable[[socket.socket], None]) -> Iterator[str]:
                 return
             script = left.pop(0) if len(left) > 1 else left[0]
             with connection:
-                connection.recv(65536)
+                request = connection.recv(65536)
+                if heard is not None:
+                    heard.append(request)
                 try:
                     script(connection)
                 except OSError:
