@@ -39,6 +39,7 @@ COMMANDS = {
     "run": _Command("run", "run", "Materialize a project in this process, failed partitions reported at the end."),
     "failed": _Command("failed", "failed", "List failed partitions, why they failed, and how to rerun them."),
     "probe": _Command("probe", "probe", "Ask each stream of a service for a page: is it there and as declared?"),
+    "loadtest": _Command("loadtest", "loadtest", "Replay a service's busy season through the pipeline: is it fit?"),
     "demo": _Command("demo", "demo", "Run the main job on a demo company and compare the result with the truth."),
     "dev": _Command("dev", "dev", "Open the Dagster UI on the demo company, with its services running."),
     "prune": _Command("prune", "prune", "Delete old runs that nothing rests on, and files that killed writes left."),

@@ -70,6 +70,19 @@ class Rollout(Declared):
         return bool(self.streams or self.stages)
 
 
+class LoadTest(Declared):
+    """What a load test must show before a service counts as integrated (docs/load-test.md)."""
+
+    required: bool = Field(default=False, description="Refuse to read a service that has no passed load test")
+    seconds: float = Field(default=60, gt=0, description="How long the busy season's rate is replayed at least")
+    max_drain_seconds: float = Field(
+        default=60, gt=0, description="The backlog must be worked off this long after the last arrival"
+    )
+    min_history_days: int = Field(
+        default=28, ge=1, description="A shorter history is not taken for the rate of the busiest hour"
+    )
+
+
 class Settings(Declared):
     name: str = Field(min_length=1)
     owner: Owner = Field(
@@ -81,7 +94,10 @@ class Settings(Declared):
     end_date: dt.date | None = Field(default=None, description="The last day, for a project about a closed period")
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     strategy: Strategy = Strategy.HIGHEST_IMPACT_FIRST
-    busy_season_factor: float = Field(default=1, ge=1)
+    busy_season_factor: float = Field(
+        default=1, ge=1, description="How many times the load of the busiest hour so far the busy season may bring"
+    )
+    load_test: LoadTest = LoadTest()
     lookback_days: int = Field(default=3, ge=0, description="Days before yesterday that the nightly sync reads again")
     nightly_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "02:30"
     inventory: InventoryFile = InventoryFile()

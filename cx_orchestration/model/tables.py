@@ -226,6 +226,36 @@ COVERAGE = _table(
     ("rejected", whole, "rows in quarantine"),
 )
 
+LOAD_TESTS = _table(
+    "integration/load_tests",
+    "one load test of one service, by `cx loadtest`",
+    ("service", text, "the service, as its name stands in keys"),
+    ("tested_at", time, "when the test began"),
+    ("declaration", text, "digest of the service's declaration: a test counts for this one only"),
+    ("peak_per_hour", real, "records of the busiest hour"),
+    ("peak_from", text, "`history`, `given`, or `like` and the service whose history it is"),
+    ("factor", real, "times the busiest hour"),
+    ("seconds", real, "how long records arrived"),
+    ("every_seconds", real, "how often the pipeline asked for what is new"),
+    ("offered", whole, "records that arrived"),
+    ("committed", whole, "records whose batch was committed"),
+    ("offered_per_second", real, "records"),
+    ("achieved_per_second", real, "records, up to the last commit"),
+    ("latency_p50", real, "seconds from arrival to commit, of half of the records at most"),
+    ("latency_p95", real, "likewise, of 95 percent"),
+    ("latency_p99", real, "likewise, of 99 percent"),
+    ("busy", real, "share of the time in which the pipeline worked"),
+    ("max_backlog", whole, "records that had arrived and were not committed"),
+    ("drain_seconds", real, "from the last possible arrival to the last commit"),
+    ("still_waiting", whole, "records that still waited when time was up"),
+    ("lost", whole, "records that went in and did not come out"),
+    ("doubled", whole, "records that came out more than once, or that nobody put in"),
+    ("retried", whole, "attempts that failed and were made again"),
+    ("passed", flag, "nothing lost or doubled, and nothing still waiting"),
+    ("why", text, "what stands against passing; empty when passed"),
+    ("notes", text, "what to know about the figures"),
+)
+
 # --- identity -------------------------------------------------------------------------------------------------------
 
 PROFILES = _table(

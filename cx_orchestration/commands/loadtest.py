@@ -1,0 +1,207 @@
+"""``cx loadtest``: is a service's integration fit for the busy season? Replays its own records at the season's rate."""
+
+import datetime as dt
+import signal
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.commands.terminal import terminal
+from cx_orchestration.integration.loadtest.busy_hour import Peak, history_of, peak_of
+from cx_orchestration.integration.loadtest.gate import declaration_digest
+from cx_orchestration.integration.loadtest.rehearsal import Material, material_of, rehearse, sampled
+from cx_orchestration.integration.loadtest.verdict import Load, Percentiles, Verdict
+from cx_orchestration.integration.source import ServiceSource
+from cx_orchestration.model import tables
+from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.service import ServiceDeclaration
+from cx_orchestration.project import CXProject
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
+
+# Of a service that has landed nothing, the records of so many days are read to be replayed.
+_SAMPLE_DAYS = 7
+_SHOWN_COMMITS = 10
+
+
+def loadtest(
+    service: Annotated[str, typer.Argument(help="The service: the name of its file in services/")],
+    project: ProjectFolder = Path(),
+    lake: LakeFolder = None,
+    factor: Annotated[
+        float | None, typer.Option(min=0.001, help="Times the busiest hour; busy_season_factor by default")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="How long records arrive; load_test.seconds by default")
+    ] = None,
+    every: Annotated[float, typer.Option(min=0.01, help="Seconds between two requests for what is new")] = 1.0,
+    peak_per_hour: Annotated[
+        float | None, typer.Option(min=1, help="Records of the busiest hour, for a service without a history")
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option(help="Take the busiest hour of this service's history", metavar="SERVICE")
+    ] = None,
+    page_size: Annotated[int, typer.Option(min=1, help="Records on a page, where the declaration does not say")] = 100,
+    json: Annotated[Path | None, typer.Option(help="Write the result to this file")] = None,
+) -> None:
+    """Replay a service's busiest hour, times the busy season's factor, through extraction, landing and mapping.
+
+    Everything happens on this machine in a temporary lake: the service itself is asked only if it has landed nothing
+    yet. Prints rates, latencies and backlog, keeps them in the table integration/load_tests, and exits with 1 when a
+    record was lost or doubled, or the backlog was not worked off in time.
+    """
+    if json is not None and not json.absolute().parent.is_dir():
+        raise PermanentFailure(f"--json {json}: there is no folder {json.parent}; make it, or name another")
+    loaded = CXProject.load(project)
+    store, engine, console = Lake(lake or loaded.lake_root), Engine(), terminal()
+    store.require_writable()
+    now = dt.datetime.now(dt.UTC)
+    try:
+        with _ended_like_interrupted():
+            peak, material = _what_to_replay(loaded, store, engine, service, peak_per_hour, like, now)
+            load = Load(
+                service=service,
+                declaration=declaration_digest(loaded.services[service]),
+                peak_per_hour=peak.per_hour,
+                peak_from=peak.source,
+                factor=factor or loaded.settings.busy_season_factor,
+                seconds=seconds or loaded.settings.load_test.seconds,
+                every_seconds=every,
+            )
+            console.print(_announcement(load), highlight=False)
+            verdict = rehearse(
+                loaded.services[service],
+                load,
+                material,
+                engine,
+                max_drain_seconds=loaded.settings.load_test.max_drain_seconds,
+                page_size=page_size,
+                now=now,
+            )
+    except KeyboardInterrupt:
+        typer.echo("interrupted: the temporary lake is removed, and no result is kept", err=True)
+        raise typer.Exit(130) from None
+    store.append(tables.LOAD_TESTS, verdict.row(), run_id=f"loadtest-{uuid.uuid4()}")
+    print_verdict(verdict, console)
+    if json is not None:
+        json.write_bytes(orjson.dumps(verdict.as_json(), option=orjson.OPT_INDENT_2))
+    if not verdict.passed:
+        raise typer.Exit(1)
+
+
+def _what_to_replay(
+    project: CXProject,
+    lake: Lake,
+    engine: Engine,
+    service: str,
+    peak_per_hour: float | None,
+    like: str | None,
+    now: dt.datetime,
+) -> tuple[Peak, Material]:
+    declaration = _declared(project, service)
+    history = history_of(lake, engine, service, declaration.streams)
+    peak = peak_of(
+        service,
+        history,
+        min_days=project.settings.load_test.min_history_days,
+        given=peak_per_hour,
+        like=like,
+        history_of_like=history_of(lake, engine, like, _declared(project, like).streams) if like else None,
+        customers_per_year=max(
+            (row.customers_per_year for row in project.inventory if row.service == service), default=0
+        ),
+    )
+    if history is not None:
+        return peak, material_of(lake, engine, declaration, history).with_note(peak.note)
+    days = project.days(now)
+    if days is None:
+        raise PermanentFailure(
+            f"{service} has landed nothing, and no day of the project is over yet to take records from"
+        )
+    newest = DayRange(max(days.first, days.last - dt.timedelta(days=_SAMPLE_DAYS - 1)), days.last)
+    source = ServiceSource(declaration, zone=project.zone, folder=project.folder, environ=project.environ)
+    try:
+        return peak, sampled(source, engine, newest, now=now).with_note(peak.note)
+    finally:
+        source.close()
+
+
+def _declared(project: CXProject, service: str) -> ServiceDeclaration:
+    if service not in project.services:
+        known = ", ".join(project.services) or "none"
+        raise PermanentFailure(f"{project.folder} declares no service '{service}'; it has {known}")
+    return project.services[service]
+
+
+def _announcement(load: Load) -> str:
+    return (
+        f"Replaying {load.service}: {load.peak_per_hour:,.0f} records in the busiest hour ({load.peak_from}) times "
+        f"{load.factor:g} is {load.per_second:,.2f} a second, for {load.seconds:g} s ..."
+    )
+
+
+def print_verdict(verdict: Verdict, console: Console) -> None:
+    """Show a verdict on a terminal."""
+    figures = Table(box=None, pad_edge=False, show_header=False)
+    for what, value in _figures(verdict):
+        figures.add_row(what, value)
+    console.print(figures)
+    times = Table("seconds", "p50", "p95", "p99", box=None, pad_edge=False)
+    for what, each in (
+        ("record arrived to event committed", verdict.latency),
+        ("a batch: extraction and landing", verdict.landing),
+        ("a batch: mapping", verdict.mapping),
+    ):
+        times.add_row(what, *_percentiles(each))
+    console.print()
+    console.print(times)
+    console.print()
+    waiting = Table("at second", "records waiting before the commit", "after it", box=None, pad_edge=False)
+    for moment in verdict.backlog[:: -(-len(verdict.backlog) // _SHOWN_COMMITS) or 1]:
+        waiting.add_row(f"{moment.second:.1f}", f"{moment.before:,}", f"{moment.after:,}")
+    console.print(waiting)
+    for note in verdict.notes:
+        console.print(f"note: {escape(note)}", highlight=False)
+    if verdict.passed:
+        console.print(f"[green]passed[/green]  {verdict.load.service}")
+    else:
+        console.print(f"[red]failed[/red]  {verdict.load.service}: {escape(verdict.why)}")
+
+
+def _figures(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    yield "records offered", f"{verdict.offered:,} ({verdict.offered_per_second:,.2f} a second)"
+    yield "records committed", f"{verdict.committed:,} ({verdict.achieved_per_second:,.2f} a second)"
+    yield "batches", f"{verdict.batches:,}; the pipeline worked {verdict.busy:.0%} of the time"
+    yield "largest backlog", f"{verdict.max_backlog:,} records"
+    yield "time to drain", f"{verdict.drain_seconds:.2f} s after the last arrival"
+    yield "lost, doubled", f"{verdict.lost:,}, {verdict.doubled:,}"
+    yield "attempts made again", f"{verdict.retried:,}"
+
+
+def _percentiles(each: Percentiles | None) -> list[str]:
+    return ["", "", ""] if each is None else [f"{value:.3f}" for value in (each.p50, each.p95, each.p99)]
+
+
+@contextmanager
+def _ended_like_interrupted() -> Iterator[None]:
+    """SIGTERM, which would end the process where it stands, removes the temporary lake as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

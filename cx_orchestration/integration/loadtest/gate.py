@@ -1,0 +1,70 @@
+"""Which services have a load test that counts: passed, for the declaration and the busy season as they are now (I2).
+
+Belongs here: reading the kept tests. Does not belong here: what a service without one may do; that is decided
+where it would be read.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from cx_orchestration.model import tables
+from cx_orchestration.model.service import ServiceDeclaration
+from cx_orchestration.model.settings import Settings
+from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.lake import Lake
+
+# What a declaration says about itself makes no difference to the load.
+_SAID_ONLY = {"description", "owner", "freshness_hours"}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Whether a service's load test counts, and if not why, with what to do. ``test`` is the newest test that is about
+    the service as it is declared now, a row of ``tables.LOAD_TESTS``."""
+
+    service: str
+    passed: bool
+    why: str
+    test: dict[str, Any] | None = None
+
+
+def declaration_digest(declaration: ServiceDeclaration) -> str:
+    """A digest of what a declaration makes the pipeline do. Defaults that are written out change nothing."""
+    declared = declaration.model_dump(mode="json", exclude_defaults=True, exclude=_SAID_ONLY)
+    for stream in declared["streams"].values():
+        stream.pop("description", None)
+    return hashlib.sha256(orjson.dumps(declared, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def gate(lake: Lake, engine: Engine, declaration: ServiceDeclaration, settings: Settings) -> Gate:
+    """The newest load test of the service that is long and hard enough decides: an earlier one that was passed does not
+    stand against a later one that was not."""
+    service = declaration.service
+    asked = {
+        "service": service,
+        "declaration": declaration_digest(declaration),
+        "factor": settings.busy_season_factor,
+        "seconds": settings.load_test.seconds,
+    }
+    scan = {"load_tests": lake.scan(tables.LOAD_TESTS)}
+    tests = engine.query(sql_text(__package__, "load_tests_that_count.sql"), scan, asked).to_pylist()
+    todo = f"run 'cx loadtest {service}'"
+    if not tests:
+        earlier = lake.read(tables.LOAD_TESTS, columns=["service"]).column("service").to_pylist().count(service)
+        kept = (
+            f"its {earlier} load tests are of another declaration, of a smaller factor than {asked['factor']:g}, "
+            f"or shorter than {asked['seconds']:g} s"
+            if earlier
+            else "it has no load test yet"
+        )
+        return Gate(service, False, f"{service} is not tested for the busy season: {kept}; {todo}.")
+    newest = tests[0]
+    if not newest["passed"]:
+        failed = f"the load test of {newest['tested_at']:%Y-%m-%d %H:%M} UTC was not passed: {newest['why']}"
+        return Gate(
+            service, False, f"{service} is not fit for the busy season: {failed}; mend that and {todo}.", newest
+        )
+    return Gate(service, True, "", newest)

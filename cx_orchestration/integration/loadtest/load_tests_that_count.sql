@@ -1,0 +1,7 @@
+-- Load tests of a service as it is declared now, long and hard enough to count, newest first.
+-- Grain: one load test. Key: service, tested_at. Columns: all of integration/load_tests.
+-- Inputs: load_tests (integration/load_tests). Parameters: service, declaration, factor, seconds.
+SELECT *
+FROM load_tests
+WHERE service = $service AND declaration = $declaration AND factor >= $factor AND seconds >= $seconds
+ORDER BY tested_at DESC

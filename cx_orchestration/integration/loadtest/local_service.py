@@ -1,0 +1,232 @@
+"""The replayed service over HTTP on this machine: each stream in pages, as its paginator is declared.
+
+Belongs here: answers. Does not belong here: which records there are (``shelf.py``). A stream's listing is served under
+its own name, and its window comes in two parameters of ours besides the declared ones, so that no vendor's query
+language needs to be understood; everything else of the endpoint is as declared.
+"""
+
+import socketserver
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import orjson
+
+from cx_orchestration.integration.loadtest.schedule import Stopwatch
+from cx_orchestration.integration.loadtest.shelf import Shelf
+from cx_orchestration.integration.loadtest.templates import number_of, put
+from cx_orchestration.integration.paths import parse_path
+from cx_orchestration.integration.times import time_reader
+from cx_orchestration.integration.windows import PLACEHOLDER
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.service import (
+    CursorPaginator,
+    Endpoint,
+    LastIdPaginator,
+    LinkHeaderPaginator,
+    NextUrlPaginator,
+    NoAuth,
+    OffsetPaginator,
+    PageNumberPaginator,
+    ServiceDeclaration,
+    SinglePage,
+    Stream,
+    Time,
+)
+
+_SINCE, _UNTIL, _FROM = "replay_since", "replay_until", "replay_from"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request: the stream, the rest of the path, the parameters."""
+
+    stream: str
+    path: str
+    params: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One JSON body with its headers."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+#: Answers a request. An ``OSError`` breaks the connection off.
+Answers = Callable[[Asked], Answer]
+
+
+@dataclass(frozen=True)
+class LocalService:
+    """What the service answers by now. ``page_size`` holds for paginators whose declaration does not say theirs."""
+
+    shelves: Mapping[str, Shelf]
+    stopwatch: Stopwatch
+    page_size: int
+
+    def __call__(self, asked: Asked) -> Answer:
+        shelf = self.shelves[asked.stream]
+        endpoint = _endpoint(shelf.stream)
+        since, until = (_bound(shelf.stream, endpoint, asked.params.get(name)) for name in (_SINCE, _UNTIL))
+        listed = shelf.between(since, until, self.stopwatch.at())
+        page = self._page(endpoint, asked, listed)
+        return _answer(endpoint, asked, listed, page, [shelf.record(number) for number in page])
+
+    def _page(self, endpoint: Endpoint, asked: Asked, listed: range) -> range:
+        """The numbers on the page asked for."""
+        size, first = self.page_size, listed.start
+        match endpoint.paginator:
+            case SinglePage():
+                return listed
+            case PageNumberPaginator() as how:
+                first += (int(asked.params[how.page_param]) - how.base_page) * size
+            case OffsetPaginator() as how:
+                first, size = first + int(asked.params[how.offset_param]), how.limit
+            case CursorPaginator() as how:
+                first = int(asked.params.get(how.cursor_param, first))
+            case LastIdPaginator() as how:
+                last = number_of(asked.params.get(how.cursor_param, ""))
+                first = first if last is None else last + 1
+            case NextUrlPaginator() | LinkHeaderPaginator():
+                first = int(asked.params.get(_FROM, first))
+        return range(min(first, listed.stop), min(first + size, listed.stop))
+
+
+def rehearsed(declaration: ServiceDeclaration, base_url: str, *, share: float = 1) -> ServiceDeclaration:
+    """The declaration with its address replaced by the local service's: without credentials, and each endpoint under
+    its stream's name. All else is as declared, the rate times ``share``."""
+    if declaration.client is None:
+        return declaration
+    rate = declaration.client.rate
+    client = declaration.client.model_copy(
+        update={
+            "base_url": base_url,
+            "auth": NoAuth(),
+            "rate": rate.model_copy(update={"per_second": rate.per_second * share}),
+        }
+    )
+    streams = {
+        name: stream.model_copy(update={"endpoint": _rehearsed_endpoint(name, _endpoint(stream))})
+        for name, stream in declaration.streams.items()
+    }
+    return declaration.model_copy(update={"client": client, "streams": streams})
+
+
+@contextmanager
+def serving(answers: Answers) -> Iterator[str]:
+    """Serve from threads on a free port of 127.0.0.1 while the block runs; gives the base URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        # Else the body would wait for the client to acknowledge the head.
+        disable_nagle_algorithm = True
+        wbufsize = -1
+
+        def do_GET(self) -> None:
+            parts = urlsplit(self.path)
+            _, stream, path = parts.path.split("/", 2)
+            answer = answers(Asked(stream, "/" + path, dict(parse_qsl(parts.query, keep_blank_values=True))))
+            self.send_response(200)
+            for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Requests are not logged."""
+
+    with _Server(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # Connections that the client keeps open would be waited for.
+    block_on_close = False
+
+    def server_bind(self) -> None:
+        """Bind without asking the name service who 127.0.0.1 is."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A broken connection is no error of the server's; anything else is, and is shown."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+def _rehearsed_endpoint(stream: str, endpoint: Endpoint) -> Endpoint:
+    texts = [endpoint.path, *(value for value in endpoint.params.values() if isinstance(value, str))]
+    used = {match[1] for text in texts for match in PLACEHOLDER.finditer(text)}
+    bounds = {
+        name: f"{{{placeholder}}}"
+        for name, placeholder in ((_SINCE, "window.start"), (_UNTIL, "window.end"))
+        if placeholder in used
+    }
+    path = f"/{stream}/{endpoint.path.lstrip('/')}"
+    return endpoint.model_copy(update={"path": path, "params": {**endpoint.params, **bounds}})
+
+
+def _endpoint(stream: Stream) -> Endpoint:
+    if stream.endpoint is None:
+        raise ValueError("this stream is read from files")
+    return stream.endpoint
+
+
+def _bound(stream: Stream, endpoint: Endpoint, text: str | None) -> int | None:
+    """A bound of the window, read as it was written; its end may name the last unit within. No record lies near it."""
+    if text is None or endpoint.window is None:
+        return None
+    written = Time(path="bound", format=endpoint.window.format, time_zone=stream.updated_at.time_zone)
+    return time_reader(written)({"bound": text})
+
+
+def _answer(endpoint: Endpoint, asked: Asked, listed: range, page: range, records: list[bytes]) -> Answer:
+    last = page.stop >= listed.stop
+    following = f"/{asked.stream}{asked.path}?{urlencode({**asked.params, _FROM: page.stop})}"
+    marks: dict[str, Any] = {endpoint.data_selector: [orjson.Fragment(record) for record in records]}
+    headers: dict[str, str] = {}
+    match endpoint.paginator:
+        case OffsetPaginator() as how:
+            marks[how.total_path] = len(listed)
+        case CursorPaginator() as how:
+            marks[how.cursor_path] = None if last else str(page.stop)
+            if how.end_path is not None:
+                marks[how.end_path] = how.end_value if last else _not(how.end_value)
+        case LastIdPaginator() as how:
+            marks[how.has_more_path] = not last
+        case NextUrlPaginator() as how:
+            marks[how.next_url_path] = None if last else following
+            if how.done_path is not None:
+                marks[how.done_path] = last
+        case LinkHeaderPaginator() if not last:
+            headers["Link"] = f'<{following}>; rel="next"'
+    return Answer(orjson.dumps(_document(marks)), headers)
+
+
+def _not(end: bool | str) -> bool | str:
+    return not end if isinstance(end, bool) else f"not {end}"
+
+
+def _document(values: Mapping[str, Any]) -> Any:
+    """A body that holds each value at its path."""
+    document: Any = {"body": {}}
+    for path, value in values.items():
+        steps = parse_path(path).steps
+        if (not steps and len(values) > 1) or not put(document, ("body", *steps), value):
+            raise PermanentFailure(f"no body can hold {', '.join(repr(each) for each in values)} at once")
+    return document["body"]
