@@ -7,6 +7,7 @@ import dagster as dg
 
 from cx_orchestration.assets.edge import markdown_table, row_count, table_asset, table_metadata, told_plainly
 from cx_orchestration.integration.coverage import coverage
+from cx_orchestration.integration.loadtest.gate import Gate, gate
 from cx_orchestration.integration.mapping import map_events
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import Failure
@@ -37,7 +38,10 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
         owners=[declaration.owner] if declaration.owner else None,
         pool=service,
         check_specs=[
-            dg.AssetCheckSpec("no_record_rejected", asset=key, description="Warns of records that gave no event.")
+            dg.AssetCheckSpec("no_record_rejected", asset=key, description="Warns of records that gave no event."),
+            dg.AssetCheckSpec(
+                "load_tested", asset=key, description="Is the service tested for the busy season, as declared now (I2)?"
+            ),
         ],
     )
     @told_plainly
@@ -66,11 +70,26 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
                     passed=not mapped.rejected,
                     severity=dg.AssetCheckSeverity.WARN,
                     metadata={"rejected": dict(mapped.rejected), "unmapped": mapped.unmapped},
-                )
+                ),
+                _load_tested(
+                    gate(lake, engine, project.services[service], project.settings),
+                    required=project.settings.load_test.required,
+                ),
             ]
         )
 
     return events
+
+
+def _load_tested(found: Gate, *, required: bool) -> dg.AssetCheckResult:
+    """The state of a service's load test; where one is required, no further day lands without it either."""
+    return dg.AssetCheckResult(
+        check_name="load_tested",
+        passed=found.passed,
+        severity=dg.AssetCheckSeverity.ERROR if required else dg.AssetCheckSeverity.WARN,
+        description=found.why or None,
+        metadata=found.figures,
+    )
 
 
 def customer_events_asset(project: CXProject) -> dg.AssetsDefinition:

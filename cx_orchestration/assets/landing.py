@@ -7,6 +7,7 @@ import dagster as dg
 
 from cx_orchestration.assets.edge import as_dagster_failure, report_skip, row_count, table_asset
 from cx_orchestration.integration.landing import Landing
+from cx_orchestration.integration.loadtest.gate import require_load_test
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.service import ServiceDeclaration
@@ -36,7 +37,7 @@ def _landing_asset(project: CXProject, declaration: ServiceDeclaration, stream: 
         freshness_policy=fresh if stream in project.due(service).streams else None,
         owners=[declaration.owner] if declaration.owner else None,
         pool=service,
-        required_resource_keys={"project", "lake", "registry", resource_key(service)},
+        required_resource_keys={"project", "lake", "engine", "registry", resource_key(service)},
         output_required=False,
     )
     def landing(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
@@ -54,6 +55,8 @@ def _landing_asset(project: CXProject, declaration: ServiceDeclaration, stream: 
 def _land(context: dg.AssetExecutionContext, service: str, stream: str, days: DayRange) -> dg.MaterializeResult:
     source: FederatedService = getattr(context.resources, resource_key(service))
     registry: Registry = context.resources.registry
+    project: CXProject = context.resources.project
+    require_load_test(context.resources.lake, context.resources.engine, project.services[service], project.settings)
     now = dt.datetime.now(dt.UTC)
     result = source.land(context.resources.lake, stream, days, run_id=context.run.run_id, now=now)
     registry.record(_attempts(result, service, stream, context.run.run_id, now))

@@ -23,15 +23,12 @@ from cx_orchestration.integration.loadtest.rehearsal import Material, material_o
 from cx_orchestration.integration.loadtest.verdict import Load, Percentiles, Verdict
 from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.model import tables
-from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
-# Of a service that has landed nothing, the records of so many days are read to be replayed.
-_SAMPLE_DAYS = 7
 _SHOWN_COMMITS = 10
 
 
@@ -129,10 +126,9 @@ def _what_to_replay(
         raise PermanentFailure(
             f"{service} has landed nothing, and no day of the project is over yet to take records from"
         )
-    newest = DayRange(max(days.first, days.last - dt.timedelta(days=_SAMPLE_DAYS - 1)), days.last)
     source = ServiceSource(declaration, zone=project.zone, folder=project.folder, environ=project.environ)
     try:
-        return peak, sampled(source, engine, newest, now=now).with_note(peak.note)
+        return peak, sampled(source, engine, days, now=now).with_note(peak.note)
     finally:
         source.close()
 

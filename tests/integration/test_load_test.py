@@ -77,7 +77,11 @@ def rehearsed(
     scratch: Path | None = None,
 ) -> Verdict:
     clock = clock or Clock()
-    templates = {name: templates_of(each, payloads or [PAYLOAD]) for name, each in declaration.streams.items()}
+    templates = {
+        name: templates_of(each, each.updated_at, payloads or [PAYLOAD])
+        for name, each in declaration.streams.items()
+        if each.updated_at is not None
+    }
     load = Load("billing", declaration_digest(declaration), per_second * 1800, "given", 2, seconds, 1)
     return rehearse(
         declaration,
@@ -205,7 +209,9 @@ def test_a_replayed_record_has_its_own_id_and_lies_in_the_day_of_its_slice(
     text = orjson.dumps({**payload, "at": "2026-01-05", **kept}).decode()
     slices = Slices.of(400, 1)
     moments = np.array([0, 250_000, 999_999, 1_000_000, 399_999_999], dtype=np.int64)
-    shelf = Shelf(stream, templates_of(stream, [text]), moments, slices)
+    time = stream.updated_at
+    assert time is not None
+    shelf = Shelf(stream, time, templates_of(stream, time, [text]), moments, slices)
     records = [record_reader(stream)(orjson.loads(shelf.record(number)), True) for number in range(5)]
     assert len({record.record_id for record in records}) == 5
     for record, number in zip(records, (0, 0, 0, 1, 399), strict=True):
@@ -324,7 +330,7 @@ def test_records_that_are_rejected_or_fit_no_event_are_not_lost() -> None:
 
 
 def test_a_record_that_a_page_leaves_out_is_reported_as_lost() -> None:
-    drop = tampering(lambda records: [record for record in records if record["id"] != "load-9"])
+    drop = tampering(lambda records: [record for record in records if record["id"] != "load-000000000009"])
     verdict = rehearsed(billing(charges(**WINDOW)), between=drop)
     assert (verdict.lost, verdict.doubled, verdict.passed) == (1, 0, False)
     assert verdict.why == "1 records lost"
@@ -334,7 +340,9 @@ def test_a_record_that_comes_again_under_a_later_day_is_reported_as_doubled() ->
     day = 24 * 3600
 
     def repeat(records: list[Any]) -> list[Any]:
-        again = [{**record, "created": record["created"] + day} for record in records if record["id"] == "load-0"]
+        again = [
+            {**record, "created": record["created"] + day} for record in records if record["id"] == "load-000000000000"
+        ]
         return [*records, *again]
 
     # Without a window every day's listing has it.

@@ -1,7 +1,6 @@
 """Which services have a load test that counts: passed, for the declaration and the busy season as they are now (I2).
 
-Belongs here: reading the kept tests. Does not belong here: what a service without one may do; that is decided
-where it would be read.
+Belongs here: reading the kept tests. Does not belong here: making one (``rehearsal.py``).
 """
 
 import hashlib
@@ -11,6 +10,7 @@ from typing import Any
 import orjson
 
 from cx_orchestration.model import tables
+from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.model.settings import Settings
 from cx_orchestration.storage.engine import Engine, sql_text
@@ -30,6 +30,12 @@ class Gate:
     why: str
     test: dict[str, Any] | None = None
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The test's numbers, those that are known."""
+        numbers = {name: value for name, value in (self.test or {}).items() if type(value) in (int, float)}
+        return dict(sorted(numbers.items()))
+
 
 def declaration_digest(declaration: ServiceDeclaration) -> str:
     """A digest of what a declaration makes the pipeline do. Defaults that are written out change nothing."""
@@ -37,6 +43,12 @@ def declaration_digest(declaration: ServiceDeclaration) -> str:
     for stream in declared["streams"].values():
         stream.pop("description", None)
     return hashlib.sha256(orjson.dumps(declared, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def require_load_test(lake: Lake, engine: Engine, declaration: ServiceDeclaration, settings: Settings) -> None:
+    """Raises ``PermanentFailure``, with what to do, where the project requires a load test and none counts."""
+    if settings.load_test.required and not (found := gate(lake, engine, declaration, settings)).passed:
+        raise PermanentFailure(f"{found.why} project.yaml requires it (load_test.required).")
 
 
 def gate(lake: Lake, engine: Engine, declaration: ServiceDeclaration, settings: Settings) -> Gate:

@@ -20,35 +20,46 @@ import orjson
 from cx_orchestration.integration.loadtest.schedule import Stopwatch
 from cx_orchestration.integration.loadtest.shelf import Shelf
 from cx_orchestration.integration.loadtest.templates import number_of, put
-from cx_orchestration.integration.paths import parse_path
+from cx_orchestration.integration.paths import MISSING, parse_path
 from cx_orchestration.integration.times import time_reader
-from cx_orchestration.integration.windows import PLACEHOLDER
-from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.model.service import (
+from cx_orchestration.model.connection import NoAuth
+from cx_orchestration.model.endpoint import (
     CursorPaginator,
     Endpoint,
+    FeedTombstones,
+    HeaderCursorPaginator,
     LastIdPaginator,
     LinkHeaderPaginator,
     NextUrlPaginator,
-    NoAuth,
     OffsetPaginator,
     PageNumberPaginator,
-    ServiceDeclaration,
     SinglePage,
-    Stream,
-    Time,
 )
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.service import ServiceDeclaration, Stream
+from cx_orchestration.model.values import Time
 
-_SINCE, _UNTIL, _FROM = "replay_since", "replay_until", "replay_from"
+_SINCE, _UNTIL, _AFTER, _FROM = "replay_since", "replay_until", "replay_after", "replay_from"
+
+# What our parameters carry, of what the declared path, parameters and body may carry.
+_CARRIED = {_SINCE: "window.start", _UNTIL: "window.end", _AFTER: "tie_break.id"}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One request: the stream, the rest of the path, the parameters."""
+    """One request: the stream, the rest of the path, the parameters, and the JSON of a POST."""
 
     stream: str
     path: str
     params: Mapping[str, str]
+    body: Any = None
+
+    def value(self, param: str | None, body_path: str | None) -> str | None:
+        """What a paginator put into the parameter or, where it is declared so, into the body."""
+        if body_path is None:
+            return self.params.get(str(param))
+        found = parse_path(body_path).of(self.body)
+        return None if found is None or found is MISSING else str(found)
 
 
 @dataclass(frozen=True)
@@ -73,11 +84,13 @@ class LocalService:
 
     def __call__(self, asked: Asked) -> Answer:
         shelf = self.shelves[asked.stream]
-        endpoint = _endpoint(shelf.stream)
-        since, until = (_bound(shelf.stream, endpoint, asked.params.get(name)) for name in (_SINCE, _UNTIL))
-        listed = shelf.between(since, until, self.stopwatch.at())
+        endpoint = endpoint_of(shelf.stream)
+        since, until = (_bound(shelf.updated_at, endpoint, asked.params.get(name)) for name in (_SINCE, _UNTIL))
+        found = shelf.between(since, until, self.stopwatch.at())
+        after = number_of(asked.params.get(_AFTER, ""))
+        listed = found if after is None else range(max(found.start, min(after + 1, found.stop)), found.stop)
         page = self._page(endpoint, asked, listed)
-        return _answer(endpoint, asked, listed, page, [shelf.record(number) for number in page])
+        return self._answer(endpoint, asked, listed, page, [shelf.record(number) for number in page])
 
     def _page(self, endpoint: Endpoint, asked: Asked, listed: range) -> range:
         """The numbers on the page asked for."""
@@ -88,8 +101,10 @@ class LocalService:
             case PageNumberPaginator() as how:
                 first += (int(asked.params[how.page_param]) - how.base_page) * size
             case OffsetPaginator() as how:
-                first, size = first + int(asked.params[how.offset_param]), how.limit
+                first, size = first + int(asked.value(how.offset_param, how.offset_body_path) or 0), how.limit
             case CursorPaginator() as how:
+                first = int(asked.value(how.cursor_param, how.cursor_body_path) or first)
+            case HeaderCursorPaginator() as how:
                 first = int(asked.params.get(how.cursor_param, first))
             case LastIdPaginator() as how:
                 last = number_of(asked.params.get(how.cursor_param, ""))
@@ -98,24 +113,48 @@ class LocalService:
                 first = int(asked.params.get(_FROM, first))
         return range(min(first, listed.stop), min(first + size, listed.stop))
 
+    def _answer(self, endpoint: Endpoint, asked: Asked, listed: range, page: range, records: list[bytes]) -> Answer:
+        last = page.stop >= listed.stop
+        following = f"/{asked.stream}{asked.path}?{urlencode({**asked.params, _FROM: page.stop})}"
+        marks: dict[str, Any] = {endpoint.data_selector: [orjson.Fragment(record) for record in records]}
+        headers: dict[str, str] = {}
+        match endpoint.paginator:
+            case PageNumberPaginator(total_pages_path=str(path)):
+                marks[path] = -(-len(listed) // self.page_size)
+            case OffsetPaginator() as how:
+                marks[how.total_path] = len(listed)
+            case CursorPaginator() as how:
+                if not (last and how.null_when_absent):
+                    marks[how.cursor_path] = None if last else str(page.stop)
+                if how.end_path is not None:
+                    marks[how.end_path] = how.end_value if last else _not(how.end_value)
+            case HeaderCursorPaginator() as how if not last:
+                headers[how.cursor_header] = str(page.stop)
+            case LastIdPaginator() as how:
+                marks[how.has_more_path] = not last
+            case NextUrlPaginator() as how:
+                marks[how.next_url_path] = None if last else following
+                if how.done_path is not None:
+                    marks[how.done_path] = last
+            case LinkHeaderPaginator() if not last:
+                headers["Link"] = f'<{following}>; rel="next"'
+        if endpoint.complete_when is not None and last:
+            marks[endpoint.complete_when.path] = endpoint.complete_when.equals
+        return Answer(orjson.dumps(_document(marks)), headers)
+
 
 def rehearsed(declaration: ServiceDeclaration, base_url: str, *, share: float = 1) -> ServiceDeclaration:
     """The declaration with its address replaced by the local service's: without credentials, and each endpoint under
-    its stream's name. All else is as declared, the rate times ``share``."""
+    its stream's name. The rate is ``share`` of the declared one, without a limit a day: the replay's minute is none.
+    Nothing is deleted during a replay, so no feed of deletions is asked for. All else is as declared."""
     if declaration.client is None:
         return declaration
     rate = declaration.client.rate
+    per_second = {"per_second": rate.per_second * share, "per_day": None}
     client = declaration.client.model_copy(
-        update={
-            "base_url": base_url,
-            "auth": NoAuth(),
-            "rate": rate.model_copy(update={"per_second": rate.per_second * share}),
-        }
+        update={"base_url": base_url, "auth": NoAuth(), "rate": rate.model_copy(update=per_second)}
     )
-    streams = {
-        name: stream.model_copy(update={"endpoint": _rehearsed_endpoint(name, _endpoint(stream))})
-        for name, stream in declaration.streams.items()
-    }
+    streams = {name: _rehearsed_stream(name, stream) for name, stream in declaration.streams.items()}
     return declaration.model_copy(update={"client": client, "streams": streams})
 
 
@@ -130,9 +169,15 @@ def serving(answers: Answers) -> Iterator[str]:
         wbufsize = -1
 
         def do_GET(self) -> None:
+            self._answer(None)
+
+        def do_POST(self) -> None:
+            self._answer(orjson.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+        def _answer(self, body: Any) -> None:
             parts = urlsplit(self.path)
             _, stream, path = parts.path.split("/", 2)
-            answer = answers(Asked(stream, "/" + path, dict(parse_qsl(parts.query, keep_blank_values=True))))
+            answer = answers(Asked(stream, "/" + path, dict(parse_qsl(parts.query, keep_blank_values=True)), body))
             self.send_response(200)
             for name, value in {"Content-Type": "application/json", **answer.headers}.items():
                 self.send_header(name, value)
@@ -169,53 +214,28 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def _rehearsed_endpoint(stream: str, endpoint: Endpoint) -> Endpoint:
-    texts = [endpoint.path, *(value for value in endpoint.params.values() if isinstance(value, str))]
-    used = {match[1] for text in texts for match in PLACEHOLDER.finditer(text)}
-    bounds = {
-        name: f"{{{placeholder}}}"
-        for name, placeholder in ((_SINCE, "window.start"), (_UNTIL, "window.end"))
-        if placeholder in used
-    }
-    path = f"/{stream}/{endpoint.path.lstrip('/')}"
-    return endpoint.model_copy(update={"path": path, "params": {**endpoint.params, **bounds}})
+def _rehearsed_stream(name: str, stream: Stream) -> Stream:
+    endpoint = endpoint_of(stream)
+    text = orjson.dumps([endpoint.path, endpoint.params, endpoint.body]).decode()
+    carried = {param: f"{{{placeholder}}}" for param, placeholder in _CARRIED.items() if f"{{{placeholder}}}" in text}
+    here = {"path": f"/{name}/{endpoint.path.lstrip('/')}", "params": {**endpoint.params, **carried}}
+    tombstones = None if isinstance(stream.tombstones, FeedTombstones) else stream.tombstones
+    return stream.model_copy(update={"endpoint": endpoint.model_copy(update=here), "tombstones": tombstones})
 
 
-def _endpoint(stream: Stream) -> Endpoint:
+def endpoint_of(stream: Stream) -> Endpoint:
+    """The endpoint of a stream that is not read from files."""
     if stream.endpoint is None:
         raise ValueError("this stream is read from files")
     return stream.endpoint
 
 
-def _bound(stream: Stream, endpoint: Endpoint, text: str | None) -> int | None:
+def _bound(updated_at: Time, endpoint: Endpoint, text: str | None) -> int | None:
     """A bound of the window, read as it was written; its end may name the last unit within. No record lies near it."""
     if text is None or endpoint.window is None:
         return None
-    written = Time(path="bound", format=endpoint.window.format, time_zone=stream.updated_at.time_zone)
+    written = Time(path="bound", format=endpoint.window.format, time_zone=updated_at.time_zone)
     return time_reader(written)({"bound": text})
-
-
-def _answer(endpoint: Endpoint, asked: Asked, listed: range, page: range, records: list[bytes]) -> Answer:
-    last = page.stop >= listed.stop
-    following = f"/{asked.stream}{asked.path}?{urlencode({**asked.params, _FROM: page.stop})}"
-    marks: dict[str, Any] = {endpoint.data_selector: [orjson.Fragment(record) for record in records]}
-    headers: dict[str, str] = {}
-    match endpoint.paginator:
-        case OffsetPaginator() as how:
-            marks[how.total_path] = len(listed)
-        case CursorPaginator() as how:
-            marks[how.cursor_path] = None if last else str(page.stop)
-            if how.end_path is not None:
-                marks[how.end_path] = how.end_value if last else _not(how.end_value)
-        case LastIdPaginator() as how:
-            marks[how.has_more_path] = not last
-        case NextUrlPaginator() as how:
-            marks[how.next_url_path] = None if last else following
-            if how.done_path is not None:
-                marks[how.done_path] = last
-        case LinkHeaderPaginator() if not last:
-            headers["Link"] = f'<{following}>; rel="next"'
-    return Answer(orjson.dumps(_document(marks)), headers)
 
 
 def _not(end: bool | str) -> bool | str:

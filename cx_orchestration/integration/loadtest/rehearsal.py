@@ -28,6 +28,9 @@ from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
+# A service that has landed nothing is asked for so many of its newest days, for more only if these have no record.
+_SAMPLE_DAYS = (7, 31, 366)
+
 #: Puts something between the replayed service and the pipeline.
 Wrap = Callable[[Answers], Answers]
 
@@ -48,17 +51,29 @@ class Material:
         return replace(self, notes=(*self.notes, note)) if note else self
 
 
+def not_replayed(declaration: ServiceDeclaration) -> dict[str, str]:
+    """The streams that a replay leaves out, and why."""
+    return {
+        name: "it has one listing for each record of another stream" if stream.parent else "its records carry no time"
+        for name, stream in declaration.streams.items()
+        if stream.parent is not None or stream.updated_at is None
+    }
+
+
 def material_of(lake: Lake, engine: Engine, declaration: ServiceDeclaration, history: History) -> Material:
     """The records of the day of a service's busiest hour, as templates.
 
     Raises ``PermanentFailure`` when none of its records can be replayed.
     """
     templates: dict[str, list[Template]] = {}
-    notes = []
+    left_out = not_replayed(declaration)
+    notes = [f"{name} is left out: {why}" for name, why in left_out.items()]
     for name, payloads in payloads_of(lake, engine, declaration.service, history).items():
         stream = declaration.streams[name]
+        if name in left_out or stream.updated_at is None:
+            continue
         require_new_ids(declaration.service, name, stream)
-        templates[name] = templates_of(stream, payloads)
+        templates[name] = templates_of(stream, stream.updated_at, payloads)
         if unfit := len(payloads) - len(templates[name]):
             notes.append(f"{unfit} of {len(payloads)} records of {name} cannot be given an id and a time: left out")
         if stream.updated_at.format == "date":
@@ -73,24 +88,26 @@ def material_of(lake: Lake, engine: Engine, declaration: ServiceDeclaration, his
 
 
 def sampled(source: ServiceSource, engine: Engine, days: DayRange, *, now: dt.datetime) -> Material:
-    """The same of a service that has landed nothing yet: the records of these days, read once into a temporary lake.
+    """The same of a service that has landed nothing yet: its newest records of ``days``, read into a temporary lake.
 
-    Raises the failure of a stream that does not answer as declared, and ``PermanentFailure`` without any record.
+    First the newest week is asked for, and only without any record more. Raises the failure of a stream that does not
+    answer as declared, and ``PermanentFailure`` without any record.
     """
     service = source.service
     with temporary_folder() as folder:
         lake = Lake(folder / "lake")
-        for stream in source.declaration.streams:
-            landing = land(lake, source, stream, days, run_id="sample", now=now)
-            if landing.failures:
-                raise landing.failures[min(landing.failures)]
-        history = history_of(lake, engine, service, source.declaration.streams)
-        if history is None:
-            raise PermanentFailure(
-                f"{service} shows no record of {days}, and none has landed: there is nothing to replay. Name it later "
-                f"days, or try again when it has records"
-            )
-        return material_of(lake, engine, source.declaration, history)
+        for length in _SAMPLE_DAYS:
+            newest = DayRange(max(days.first, days.last - dt.timedelta(days=length - 1)), days.last)
+            for stream in source.declaration.streams:
+                landing = land(lake, source, stream, newest, run_id="sample", now=now)
+                if landing.failures:
+                    raise landing.failures[min(landing.failures)]
+            if (history := history_of(lake, engine, service, source.declaration.streams)) is not None:
+                return material_of(lake, engine, source.declaration, history)
+    raise PermanentFailure(
+        f"{service} shows no record of the last {_SAMPLE_DAYS[-1]} of the days {days}, and none has landed: there is "
+        f"nothing to replay. Try again when it has records"
+    )
 
 
 def rehearse(
@@ -117,8 +134,9 @@ def rehearse(
     arrivals = arrivals_of(material.records, load.per_second, slices.length)
     # Streams that bring nothing are asked as well, as in any night.
     shelves = {
-        name: Shelf(stream, material.templates.get(name, []), arrivals.get(name, NONE), slices)
+        name: Shelf(stream, stream.updated_at, material.templates.get(name, []), arrivals.get(name, NONE), slices)
         for name, stream in declaration.streams.items()
+        if stream.parent is None and stream.updated_at is not None
     }
     with (
         temporary_folder(scratch) as folder,
@@ -165,7 +183,7 @@ def _staged(
     """
     drops = folder / "project"
     drops.mkdir()
-    zones = {name: zone_of(shelf.stream.updated_at) for name, shelf in shelves.items()}
+    zones = {name: zone_of(shelf.updated_at) for name, shelf in shelves.items()}
     with serving(between(LocalService(shelves, stopwatch, page_size))) as base_url:
         local = rehearsed(declaration, base_url, share=1 / len(set(zones.values())))
         by_zone = {

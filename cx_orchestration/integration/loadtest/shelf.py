@@ -15,6 +15,7 @@ from cx_orchestration.integration.loadtest.templates import Template, time_write
 from cx_orchestration.integration.records import record_reader
 from cx_orchestration.integration.times import Micros, zone_of
 from cx_orchestration.model.service import Stream
+from cx_orchestration.model.values import Time
 
 
 @dataclass
@@ -22,14 +23,15 @@ class Shelf:
     """The records of one stream. Each is written when it is asked for: a long replay takes 16 bytes a record."""
 
     stream: Stream
+    updated_at: Time
     templates: Sequence[Template]
     arrivals: Moments
     slices: Slices
     times: Moments = field(init=False)
 
     def __post_init__(self) -> None:
-        self.times = self.slices.times(self.arrivals, zone_of(self.stream.updated_at))
-        self._write = time_writer(self.stream.updated_at)
+        self.times = self.slices.times(self.arrivals, zone_of(self.updated_at))
+        self._write = time_writer(self.updated_at)
 
     def __len__(self) -> int:
         return len(self.arrivals)

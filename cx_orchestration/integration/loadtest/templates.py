@@ -18,8 +18,10 @@ from cx_orchestration.integration.paths import MISSING, Step, parse_path
 from cx_orchestration.integration.records import record_reader
 from cx_orchestration.integration.times import zone_of
 from cx_orchestration.integration.windows import written
+from cx_orchestration.model.endpoint import LastIdPaginator, Window
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.model.service import LastIdPaginator, Stream, Time, Value, Window
+from cx_orchestration.model.service import Stream
+from cx_orchestration.model.values import Time, Value
 
 # Beyond the ids that services number their records with, and below 2^53, where floats stop being exact.
 _FIRST_NUMBER = 10**15
@@ -44,7 +46,7 @@ class Template:
 
     def render(self, number: int, time: bytes) -> bytes:
         """The JSON of the record with this number; ``time`` is JSON as well."""
-        written_as = {Slot.TEXT_ID: b'"load-%d"' % number, Slot.NUMBER_ID: b"%d" % (_FIRST_NUMBER + number)}
+        written_as = {Slot.TEXT_ID: b'"load-%012d"' % number, Slot.NUMBER_ID: b"%d" % (_FIRST_NUMBER + number)}
         pieces = [self.parts[0]]
         for slot, part in zip(self.slots, self.parts[1:], strict=True):
             pieces += [time if slot is Slot.TIME else written_as[slot], part]
@@ -73,16 +75,16 @@ def time_writer(time: Time) -> Callable[[int], bytes]:
     return write
 
 
-def templates_of(stream: Stream, payloads: Iterable[str]) -> list[Template]:
+def templates_of(stream: Stream, updated_at: Time, payloads: Iterable[str]) -> list[Template]:
     """Templates of those payloads that can be given an id and a time; without any, an empty list.
 
     A payload that is no JSON object, or that has neither where the declaration says, cannot: it landed to be rejected.
     """
     read = record_reader(stream)
-    write = time_writer(stream.updated_at)
+    write = time_writer(updated_at)
     found = []
     for payload in payloads:
-        template = _template(stream, payload)
+        template = _template(stream, updated_at, payload)
         if template is None:
             continue
         made = [orjson.loads(template.render(number, write(0))) for number in (1, 2)]
@@ -101,7 +103,7 @@ def require_new_ids(service: str, name: str, stream: Stream) -> None:
         )
 
 
-def _template(stream: Stream, payload: str) -> Template | None:
+def _template(stream: Stream, updated_at: Time, payload: str) -> Template | None:
     try:
         record = orjson.loads(payload)
     except orjson.JSONDecodeError:
@@ -121,7 +123,7 @@ def _template(stream: Stream, payload: str) -> Template | None:
         number = isinstance(value, int) and not isinstance(value, bool)
         if not put(record, steps, mark(Slot.NUMBER_ID if number else Slot.TEXT_ID)):
             return None
-    if not put(record, parse_path(_time_path(stream.updated_at, record)).steps, mark(Slot.TIME)):
+    if not put(record, parse_path(_time_path(updated_at, record)).steps, mark(Slot.TIME)):
         return None
     pieces = re.split(rb'"([0-9a-f]{32})"', orjson.dumps(record))
     return _cut(pieces, marks)
@@ -192,8 +194,12 @@ def _id_paths(value: Value, record: Any) -> Iterator[str]:
 
 
 def _cursor_paths(stream: Stream) -> list[str]:
-    paginator = stream.endpoint.paginator if stream.endpoint else None
-    return [paginator.id_path] if isinstance(paginator, LastIdPaginator) else []
+    """Further ids that must be the record's own, because the service is asked to go on behind them."""
+    endpoint = stream.endpoint
+    if endpoint is None:
+        return []
+    by_last_id = [endpoint.paginator.id_path] if isinstance(endpoint.paginator, LastIdPaginator) else []
+    return by_last_id + ([endpoint.tie_break.id_path] if endpoint.tie_break else [])
 
 
 def _time_path(time: Time, record: Any) -> str:
