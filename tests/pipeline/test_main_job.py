@@ -53,7 +53,8 @@ def test_no_two_people_are_put_together(finished: Site, company: Company) -> Non
 
 def test_every_phase_leaves_its_tables(finished: Site) -> None:
     declared = {path for path in finished.lake.paths() if not path.startswith("landing/")}
-    assert declared == set(tables.DECLARED)
+    # A load test is made by its command, before a service is integrated.
+    assert declared == set(tables.DECLARED) - {tables.LOAD_TESTS.path}
 
 
 def test_rerunning_partitions_in_any_order_changes_no_table(site: Site) -> None:
