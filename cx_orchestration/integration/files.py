@@ -8,10 +8,12 @@ import codecs
 import csv
 import datetime as dt
 import glob
+import gzip
+import zlib
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import orjson
 import pyarrow as pa
@@ -22,6 +24,7 @@ from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.service import FileDrop, Stream
 
 _ROWS_AT_ONCE = 10_000
+_LONGEST_LINE = 64 * 2**20
 
 
 def names_a_day(drop: FileDrop) -> bool:
@@ -94,8 +97,9 @@ def _check_header(where: str, header: list[str]) -> None:
 
 
 def _json_lines(where: str, drop: FileDrop, path: Path) -> Iterator[tuple[Any, bool]]:
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
+    with path.open("rb") as raw_file:
+        file = gzip.GzipFile(fileobj=raw_file) if path.suffix == ".gz" else raw_file
+        for number, raw in enumerate(_lines(where, file), start=1):
             line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
             if drop.encoding != "utf-8":
                 line = line.decode(drop.encoding).encode()
@@ -105,6 +109,21 @@ def _json_lines(where: str, drop: FileDrop, path: Path) -> Iterator[tuple[Any, b
             if parsed is None:
                 raise PermanentFailure(f"{where}, line {number}: not a JSON value in {drop.encoding}")
             yield parsed
+
+
+def _lines(where: str, file: gzip.GzipFile | IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file, gzipped or not, one in memory at a time."""
+    number = 0
+    try:
+        while line := file.readline(_LONGEST_LINE + 1):
+            number += 1
+            if len(line) > _LONGEST_LINE:
+                raise PermanentFailure(f"{where}, line {number}: longer than {_LONGEST_LINE:,} bytes")
+            yield line
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise PermanentFailure(
+            f"{where}, after line {number}: the gzip is damaged ({error}); place the file again"
+        ) from None
 
 
 def _parquet_rows(where: str, drop: FileDrop, path: Path) -> Iterator[tuple[Any, bool]]:

@@ -19,11 +19,11 @@ import urllib3
 
 from cx_orchestration.integration.answers import CredentialsRefused, Judge, Reply, growing_pause
 from cx_orchestration.integration.auth import credentials_of
-from cx_orchestration.integration.credentials import environment_value
 from cx_orchestration.integration.deadline import Connections
 from cx_orchestration.integration.inflate import Limits
 from cx_orchestration.integration.oauth import TokenStore
 from cx_orchestration.integration.rate import Limiter, OwnUsage, UsageStore
+from cx_orchestration.integration.variables import filled
 from cx_orchestration.model.connection import Client, OAuth2RefreshToken, Rate
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
 
@@ -34,7 +34,6 @@ _KEEP_THE_METHOD = frozenset({307, 308})
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADERS = {"User-Agent": "cx-orchestration", "Accept": "application/json", "Accept-Encoding": "gzip"}
-_VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
 
 Params = Mapping[str, str | int]
 
@@ -154,10 +153,7 @@ class ServiceSession:
         return self._client.headers
 
     def _resolve_base_url(self, environ: Mapping[str, str]) -> str:
-        def value(match: re.Match[str]) -> str:
-            return environment_value(self.service, match[1], environ)
-
-        url = _VARIABLE.sub(value, self._client.base_url).rstrip("/")
+        url = filled(self.service, self._client.base_url, environ).rstrip("/")
         origin = _origin(url)
         if origin is None or origin[0] not in ("http", "https") or not origin[1] or "@" in url or "?" in url:
             raise PermanentFailure(

@@ -21,6 +21,7 @@ from cx_orchestration.integration.extraction import (
 )
 from cx_orchestration.integration.files import drop_files, file_records, names_a_day
 from cx_orchestration.integration.http import ServiceSession, Shared, shares
+from cx_orchestration.integration.variables import with_paths_filled
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import Failure, PermanentFailure
 from cx_orchestration.model.service import FileDrop, ServiceDeclaration, Stream
@@ -172,4 +173,4 @@ class ServiceSource:
         if name not in self.declaration.streams:
             known = ", ".join(self.declaration.streams)
             raise PermanentFailure(f"{self.service} declares no stream '{name}'; it has {known}")
-        return self.declaration.streams[name]
+        return with_paths_filled(self.service, self.declaration.streams[name], self._environ)

@@ -164,11 +164,15 @@ class CompleteWhen(Declared):
     equals: bool | int | str
 
 
-class Endpoint(Declared):
-    # A field named ``json`` would hide a method of pydantic's.
-    model_config = ConfigDict(serialize_by_alias=True)
+def _paginator_may_be_the_clients(schema: dict[str, Any]) -> None:
+    schema["required"].remove("paginator")
 
-    path: str
+
+class Endpoint(Declared):
+    # A field named ``json`` would hide a method of pydantic's. The client's paginator is handed down before validation.
+    model_config = ConfigDict(serialize_by_alias=True, json_schema_extra=_paginator_may_be_the_clients)
+
+    path: str = Field(description="Below base_url; ${NAME} is taken from the environment, for the id of a list")
     method: Literal["GET", "POST"] = "GET"
     params: dict[str, str | int | bool] = Field(default_factory=dict)
     body: dict[str, Any] | None = Field(default=None, alias="json", description="JSON of a POST request")

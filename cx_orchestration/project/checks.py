@@ -18,7 +18,7 @@ from cx_orchestration.model.scoring import Decisions, ScoringConfig
 from cx_orchestration.model.service import EventMapping, ProfileMapping, ServiceDeclaration, Stream
 from cx_orchestration.model.settings import Rollout, Settings
 from cx_orchestration.model.words import suggestion
-from cx_orchestration.project.environment import malformed_placeholder
+from cx_orchestration.project.environment import malformed_placeholder, variables_named
 from cx_orchestration.project.folder import Parts
 from cx_orchestration.project.wording import is_secret_key, shown_value
 from cx_orchestration.scoring.plan import validate_decisions
@@ -176,6 +176,12 @@ def _connection(file: str, service: ServiceDeclaration) -> Iterator[ProjectError
             expected = "expected no credentials here; declare client.auth with the name of an environment variable"
             yield ProjectError(file, f"client.headers.{header}", "", expected)
     for name, stream in service.streams.items():
+        path = stream.endpoint.path if stream.endpoint else ""
+        if malformed_placeholder(path):
+            yield ProjectError(file, f"streams.{name}.endpoint.path", "", _PLACEHOLDER_EXPECTED)
+        if any(is_secret_key(variable) for variable in variables_named(path)):
+            expected = "expected no credentials here: paths end up in logs; declare client.auth"
+            yield ProjectError(file, f"streams.{name}.endpoint.path", "", expected)
         for param in stream.endpoint.params if stream.endpoint else ():
             if is_secret_key(param):
                 expected = "expected no credentials here: parameters end up in logs; declare client.auth"

@@ -300,6 +300,18 @@ BROKEN = [
         "region: !!python/object/apply:os.system [US]",
         ["column 9: expected a value without a tag such as !!str or !include"],
     ),
+    (
+        "services/help_desk.yaml",
+        "path: /api/tickets",
+        "path: /api/${Desk}/tickets",
+        ["streams.tickets.endpoint.path: expected ${NAME} with the name of an environment variable in capitals"],
+    ),
+    (
+        "services/help_desk.yaml",
+        "path: /api/tickets",
+        "path: /api/${DESK_TOKEN}/tickets",
+        ["streams.tickets.endpoint.path: expected no credentials here: paths end up in logs; declare client.auth"],
+    ),
     # --- names that one file takes from another
     (
         "inventory.csv",
