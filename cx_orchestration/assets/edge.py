@@ -1,6 +1,7 @@
 """What every asset needs at Dagster's edge: a spec from a table's contract, and failures in Dagster's words."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from inspect import isgeneratorfunction
 from typing import Any, TypeVar
@@ -11,9 +12,18 @@ import pyarrow as pa
 
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import Failure, TransientFailure
+from cx_orchestration.model.settings import Retries
 from cx_orchestration.model.tables import Table
 
 R = TypeVar("R")
+
+#: Metadata of a step failure: the class of the failure, and whether another try soon may help.
+FAMILY, MAY_PASS = "failure_family", "may_pass_soon"
+
+#: The tag of runs whose failures are tried again by whoever made the run, after other things, not within the run.
+RETRIES_TAG, RETRIED_LATER = "cx/retries", "later"
+
+LONGEST_PAUSE_SECONDS = 60.0
 
 
 def table_spec(table: Table, **more: Any) -> dict[str, Any]:
@@ -57,12 +67,14 @@ def markdown_table(rows: Sequence[Mapping[Any, Any]]) -> dg.MarkdownMetadataValu
     return dg.MetadataValue.md("\n".join(lines))
 
 
-def table_asset(table: Table, **more: Any) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
+def table_asset(
+    table: Table, *, retries: Retries | None = None, **more: Any
+) -> Callable[[Callable[..., object]], dg.AssetsDefinition]:
     """``@asset`` for an asset that is one table of the lake, its failures told plainly."""
 
     def define(compute: Callable[..., object]) -> dg.AssetsDefinition:
         described = {"description": f"{compute.__doc__}\n\nGrain: {table.grain}.", **more}
-        asset: dg.AssetsDefinition = dg.asset(**table_spec(table, **described))(told_plainly(compute))
+        asset: dg.AssetsDefinition = dg.asset(**table_spec(table, **described))(told_plainly(compute, retries))
         return asset
 
     return define
@@ -75,31 +87,74 @@ def report_skip(context: dg.AssetExecutionContext, why: str, days: DayRange) -> 
     context.log_event(dg.AssetObservation(context.asset_key, description=f"Skipped: {why}", metadata=facts))
 
 
-def told_plainly(compute: Callable[..., R]) -> Callable[..., R]:
+def told_plainly(compute: Callable[..., R], retries: Retries | None = None) -> Callable[..., R]:
     """Turn a failure of ours into a step failure with its text alone: no trace, and retried only when it may pass."""
     if isgeneratorfunction(compute):
 
         @wraps(compute)
         def steps(*args: Any, **kwargs: Any) -> Any:
-            try:
+            with _plainly(retries):
                 yield from compute(*args, **kwargs)
-            except Failure as failure:
-                raise as_dagster_failure(failure) from None
 
         return steps
 
     @wraps(compute)
     def asset(*args: Any, **kwargs: Any) -> R:
-        try:
+        with _plainly(retries):
             return compute(*args, **kwargs)
-        except Failure as failure:
-            raise as_dagster_failure(failure) from None
 
     return asset
 
 
-def as_dagster_failure(failure: Failure, **metadata: Any) -> dg.Failure:
-    """The step failure for one of ours, tagged with its family."""
-    transient = isinstance(failure, TransientFailure)
-    family = "transient" if transient else "permanent"
-    return dg.Failure(str(failure), allow_retries=transient, metadata={"failure_family": family, **metadata})
+@contextmanager
+def _plainly(retries: Retries | None) -> Iterator[None]:
+    try:
+        yield
+        return
+    except StepFailures as failed:
+        failures, metadata = failed.failures, failed.metadata
+    except Failure as failure:
+        failures, metadata = [failure], {}
+    may_pass = any(map(_may_pass_soon, failures))
+    facts = {FAMILY: family_of(failures[0]), MAY_PASS: may_pass, **metadata}
+    told = dg.Failure(str(failures[0]), allow_retries=False, metadata=facts)
+    if retries is None or not may_pass:
+        raise told from None
+    raise _try_again(dg.AssetExecutionContext.get(), retries) from told
+
+
+class StepFailures(Exception):
+    """Several failures that fail a step together; the first of them is told."""
+
+    def __init__(self, failures: Sequence[Failure], **metadata: Any) -> None:
+        super().__init__(str(failures[0]))
+        self.failures, self.metadata = list(failures), metadata
+
+
+def family_of(failure: Failure) -> str:
+    """The class of a failure in one word."""
+    return "transient" if isinstance(failure, TransientFailure) else "permanent"
+
+
+def is_tried_again(context: dg.AssetExecutionContext, failures: Sequence[Failure], retries: Retries) -> bool:
+    """Whether the step will be tried again for these failures in this run."""
+    return context.retry_number < _times(context, retries) and any(map(_may_pass_soon, failures))
+
+
+def _try_again(context: dg.AssetExecutionContext, retries: Retries) -> dg.RetryRequested:
+    """Ask for another try after a pause; when there were enough of them, the step fails as its cause says.
+
+    Dagster's own way, a retry policy on the asset, would also try again what it must not: a bug, and a run that
+    somebody cancels. So the policy computes the pause, and only a transient failure asks for it.
+    """
+    policy = dg.RetryPolicy(delay=retries.pause_seconds, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+    return dg.RetryRequested(_times(context, retries), policy.calculate_delay(context.retry_number + 1))
+
+
+def _may_pass_soon(failure: Failure) -> bool:
+    """A wait that a service asks for and that is not short is no pause in a run: the sensor asks again after it."""
+    return isinstance(failure, TransientFailure) and (failure.retry_after or 0) <= LONGEST_PAUSE_SECONDS
+
+
+def _times(context: dg.AssetExecutionContext, retries: Retries) -> int:
+    return 0 if context.run.tags.get(RETRIES_TAG) == RETRIED_LATER else retries.times

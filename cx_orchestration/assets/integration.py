@@ -9,6 +9,7 @@ from cx_orchestration.assets.edge import markdown_table, row_count, table_asset,
 from cx_orchestration.integration.coverage import coverage
 from cx_orchestration.integration.loadtest.gate import Gate, gate
 from cx_orchestration.integration.mapping import map_events
+from cx_orchestration.integration.settling import open_days
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import Failure
 from cx_orchestration.model.service import ServiceDeclaration
@@ -44,7 +45,7 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
             ),
         ],
     )
-    @told_plainly
+    @partial(told_plainly, retries=project.settings.retries)
     def events(
         context: dg.AssetExecutionContext,
         project: dg.ResourceParam[CXProject],
@@ -119,6 +120,9 @@ def customer_events_asset(project: CXProject) -> dg.AssetsDefinition:
             landed={
                 service: registry.integrated_days(service, project.due(service).streams or declared.streams)
                 for service, declared in project.services.items()
+            },
+            still_open={
+                service: open_days(registry, declared, project.zone) for service, declared in project.services.items()
             },
             refused=project.refusals(),
         )

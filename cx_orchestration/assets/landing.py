@@ -1,13 +1,16 @@
 """Phase 4, landing: one asset a service stream, in daily partitions, each day as the service reported it (I5)."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 
 import dagster as dg
 
-from cx_orchestration.assets.edge import as_dagster_failure, report_skip, row_count, table_asset
+from cx_orchestration.assets.edge import StepFailures, is_tried_again, report_skip, row_count, table_asset
 from cx_orchestration.integration.landing import Landing
 from cx_orchestration.integration.loadtest.gate import require_load_test
+from cx_orchestration.integration.patience import land_if_it_may_be_asked, remember
+from cx_orchestration.integration.settling import settling
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.service import ServiceDeclaration
@@ -37,6 +40,7 @@ def _landing_asset(project: CXProject, declaration: ServiceDeclaration, stream: 
         freshness_policy=fresh if stream in project.due(service).streams else None,
         owners=[declaration.owner] if declaration.owner else None,
         pool=service,
+        retries=project.settings.retries,
         required_resource_keys={"project", "lake", "engine", "registry", resource_key(service)},
         output_required=False,
     )
@@ -58,9 +62,14 @@ def _land(context: dg.AssetExecutionContext, service: str, stream: str, days: Da
     project: CXProject = context.resources.project
     require_load_test(context.resources.lake, context.resources.engine, project.services[service], project.settings)
     now = dt.datetime.now(dt.UTC)
-    result = source.land(context.resources.lake, stream, days, run_id=context.run.run_id, now=now)
+    land = partial(source.land, context.resources.lake, stream, days, run_id=context.run.run_id, now=now)
+    result = land_if_it_may_be_asked(registry, service, days, land, now=now)
     registry.record(_attempts(result, service, stream, context.run.run_id, now))
-    _report(context, tables.landed(service, stream), result, days)
+    if not is_tried_again(context, list(result.failures.values()), project.settings.retries):
+        remember(registry, service, result, now=now)
+    hours = project.services[service].streams[stream].settle_hours
+    settled = {day: settling(day, hours, project.zone, now) for day in result.records}
+    _report(context, tables.landed(service, stream), result, days, settled)
     return dg.MaterializeResult()
 
 
@@ -75,7 +84,13 @@ def _attempts(result: Landing, service: str, stream: str, run_id: str, now: dt.d
     return landed + failed
 
 
-def _report(context: dg.AssetExecutionContext, table: tables.Table, result: Landing, days: DayRange) -> None:
+def _report(
+    context: dg.AssetExecutionContext,
+    table: tables.Table,
+    result: Landing,
+    days: DayRange,
+    settled: Mapping[dt.date, Mapping[str, bool | str]],
+) -> None:
     """Materialize each day that landed with its row count; days that did not land fail the step, and only they."""
     facts = {
         "outside_window": result.outside,
@@ -84,13 +99,12 @@ def _report(context: dg.AssetExecutionContext, table: tables.Table, result: Land
     }
     if not result.failures:
         for day, records in result.records.items():
-            context.add_asset_metadata(row_count(records, **facts), partition_key=day.isoformat())
+            context.add_asset_metadata(row_count(records, **facts, **settled[day]), partition_key=day.isoformat())
         return
     for day, records in sorted(result.records.items()):
         context.log_event(
             dg.AssetMaterialization(
-                table.path.split("/"), partition=day.isoformat(), metadata=row_count(records, **facts)
+                table.path.split("/"), partition=day.isoformat(), metadata=row_count(records, **facts, **settled[day])
             )
         )
-    first = result.failures[min(result.failures)]
-    raise as_dagster_failure(first, failed_days=len(result.failures), asked_for=str(days))
+    raise StepFailures(list(result.failures.values()), failed_days=len(result.failures), asked_for=str(days))

@@ -3,6 +3,7 @@
 Belongs here: the order of runs and what is known when one of them fails. Does not belong here: printing.
 """
 
+import datetime as dt
 import warnings
 from collections.abc import Iterable, Iterator, Set
 from contextlib import closing
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from cx_orchestration.assets.edge import MAY_PASS, RETRIED_LATER, RETRIES_TAG
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
@@ -20,14 +22,15 @@ from cx_orchestration.project import CXProject
 from cx_orchestration.sensors.jobs import (
     CUSTOMERS,
     PLANNING,
+    SERVICE_TAG,
     customers_job,
-    events_key,
     integration_job,
     planning_job,
     service_asset_keys,
 )
+from cx_orchestration.sensors.needs import Need, as_needs
 from cx_orchestration.storage.lake import Lake
-from cx_orchestration.storage.registry import Registry
+from cx_orchestration.storage.registry import MAPPING, Registry
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -39,6 +42,7 @@ class AssetFailure:
     asset: str
     message: str
     trace: str = ""
+    may_pass_soon: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,8 @@ def materialize_project(
     """Run the planning job, every approved service best rank first, and the customers job, whatever fails before.
 
     ``select`` is an asset selection in Dagster's syntax, or asset keys separated by commas; assets outside it are left
-    alone. A service whose run fails still has its good days mapped.
+    alone. A service whose run fails still has its good days mapped, and is tried once more after the others when the
+    failure is transient. One run follows the other.
     """
     root = lake or project.lake_root
     Lake(root).require_writable()
@@ -77,33 +82,70 @@ def materialize_project(
     services = project.services_due()
     failures = list(runner.run(planning_job.name, PLANNING.resolve(graph)))
     with closing(Registry(project.registry_url(root))) as registry:
-        for service in services:
-            failures += _integrate(runner, registry, project, service, days)
+        failures += _integrate_all(runner, registry, project, services, days)
     failures += runner.run(customers_job.name, CUSTOMERS.resolve(graph))
     outside = {service: " ".join(project.due(service).outside.values()) for service in services}
     return Materialized(days, services, project.refusals(), outside, failures)
 
 
-def _integrate(
-    runner: "_Runner", registry: Registry, project: CXProject, service: str, days: DayRange
+def _integrate_all(
+    runner: "_Runner", registry: Registry, project: CXProject, services: list[str], days: DayRange
 ) -> list[AssetFailure]:
-    """Land and map one service's days; where some did not land, the others are mapped all the same."""
-    streams = project.due(service).streams
-    keys = service_asset_keys(service, streams)
-    failures = list(runner.run(integration_job.name, keys, range_tags(days)))
+    """Every service in order; then, again in order, what failed in a way that may have passed meanwhile.
+
+    So the pause before another try is the time that the others take, and a service that hangs holds nobody for longer
+    than the deadlines of its own requests.
+    """
+    failures = {service: _integrate(runner, registry, project, service, _first_try(project, service, days))
+                for service in services}  # fmt: skip
+    for service, failed in failures.items():
+        if any(failure.may_pass_soon for failure in failed):
+            lasting = [failure for failure in failed if not failure.may_pass_soon]
+            failures[service] = lasting + _integrate(runner, registry, project, service, _left(registry, service, days))
+    return [failure for service in services for failure in failures[service]]
+
+
+def _first_try(project: CXProject, service: str, days: DayRange) -> list[Need]:
+    return [Need(days, project.due(service).streams)]
+
+
+def _left(registry: Registry, service: str, days: DayRange) -> list[Need]:
+    """The asked days that are left with a transient failure, the oldest first, each with the streams that lack it."""
+    left: dict[str, set[dt.date]] = {}
+    for each in registry.left_failed(service):
+        if each.is_transient and each.attempt.day in days:
+            left.setdefault(each.attempt.stream, set()).add(each.attempt.day)
+    to_map = left.pop(MAPPING, set())
+    return [*as_needs(left), *(Need(part) for part in DayRange.contiguous(to_map))]
+
+
+def _integrate(
+    runner: "_Runner", registry: Registry, project: CXProject, service: str, needs: list[Need]
+) -> list[AssetFailure]:
+    """Land and map a service's days; where some did not land, the others are mapped all the same."""
+    failures: list[AssetFailure] = []
+    for need in needs:
+        failures += runner.run_service(service, need)
     if any(failure.asset.startswith("landing/") for failure in failures):
-        states = registry.days(service, streams)
-        unmapped = (day for day, state in states.items() if day in days and state.landed and not state.mapped)
-        for landed in DayRange.contiguous(unmapped):
-            failures += runner.run(integration_job.name, [events_key(service)], range_tags(landed))
+        states = registry.days(service, project.due(service).streams)
+        asked = {day for need in needs for day in need.days}
+        for landed in DayRange.contiguous(day for day in asked if day in states and states[day].awaits_mapping):
+            failures += runner.run_service(service, Need(landed))
     return failures
 
 
 class _Runner:
+    """Executes jobs one after another in this process."""
+
     def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance, chosen: Set[dg.AssetKey]) -> None:
         self._defs = defs
         self._instance = instance
         self._chosen = chosen
+
+    def run_service(self, service: str, need: Need) -> Iterator[AssetFailure]:
+        """Read and map a service's days. A transient failure is not tried again within the run, but afterwards."""
+        tags = {**range_tags(need.days), SERVICE_TAG: service, RETRIES_TAG: RETRIED_LATER}
+        return self.run(integration_job.name, service_asset_keys(service, need.streams), tags)
 
     def run(self, job: str, keys: Iterable[dg.AssetKey], tags: dict[str, str] | None = None) -> Iterator[AssetFailure]:
         """Execute the chosen ones of these assets; yields their failures."""
@@ -122,7 +164,9 @@ def _failure(event: dg.DagsterEvent) -> AssetFailure:
     data = event.step_failure_data
     asset = (event.step_key or "").replace("__", "/")
     if data.user_failure_data is not None:
-        return AssetFailure(asset, data.user_failure_data.description or "failed without a reason")
+        told = data.user_failure_data
+        may_pass = told.metadata.get(MAY_PASS, dg.MetadataValue.bool(False)).value
+        return AssetFailure(asset, told.description or "failed without a reason", may_pass_soon=bool(may_pass))
     error = data.error
     while error is not None and error.cause is not None:
         error = error.cause

@@ -21,17 +21,20 @@ def coverage(
     *,
     days: DayRange | None,
     landed: Mapping[str, Collection[dt.date]],
+    still_open: Mapping[str, Collection[dt.date]],
     refused: Mapping[str, str],
 ) -> pa.Table:
     """Rows of ``tables.COVERAGE``, by service.
 
-    ``landed`` has, by declared service, the days that all its streams have landed; ``refused`` says why a service is
-    not integrated. A service without refusal and without a missing day is ``complete``.
+    ``landed`` has, by declared service, the days that all its streams have landed, ``still_open`` those of them that
+    were read before they had settled; ``refused`` says why a service is not integrated. A service without refusal and
+    without a missing day is ``complete``, up to its open days, which are read again.
     """
     inputs = {"events": lake.scan(tables.EVENTS), "rejected_records": lake.scan(tables.REJECTED_RECORDS)}
     counted = {row["service"]: row for row in engine.query(sql_text(__package__, "coverage.sql"), inputs).to_pylist()}
     rows = []
     for service in sorted(landed):
+        unsettled = set(landed[service]).intersection(still_open[service])
         missing = [] if service in refused else [day for day in days or () if day not in landed[service]]
         rows.append(
             {
@@ -42,6 +45,8 @@ def coverage(
                 "days_landed": len(landed[service]),
                 "days_missing": len(missing),
                 "missing": ", ".join(str(part) for part in DayRange.contiguous(missing)),
+                "days_open": len(unsettled),
+                "open": ", ".join(str(part) for part in DayRange.contiguous(unsettled)),
                 "events": counted.get(service, {}).get("events", 0),
                 "rejected": counted.get(service, {}).get("rejected", 0),
             }

@@ -83,6 +83,13 @@ class LoadTest(Declared):
     )
 
 
+class Retries(Declared):
+    """How a run tries a stream again by itself after a transient failure; the sensor asks again later in any case."""
+
+    times: int = Field(default=1, ge=0)
+    pause_seconds: float = Field(default=20, ge=0, description="Before the first; each further is about twice as long")
+
+
 class Settings(Declared):
     name: str = Field(min_length=1)
     owner: Owner = Field(
@@ -100,6 +107,7 @@ class Settings(Declared):
     load_test: LoadTest = LoadTest()
     lookback_days: int = Field(default=3, ge=0, description="Days before yesterday that the nightly sync reads again")
     nightly_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "02:30"
+    retries: Retries = Retries()
     inventory: InventoryFile = InventoryFile()
     catalog: Catalog = Catalog()
     stores: Stores = Stores()

@@ -222,6 +222,8 @@ COVERAGE = _table(
     ("days_landed", whole, "days that all streams have"),
     ("days_missing", whole, "days that some stream lacks"),
     ("missing", text, "the missing days, as ranges"),
+    ("days_open", whole, "landed days that were read before they had settled, and are read again"),
+    ("open", text, "the open days, as ranges"),
     ("events", whole, "distinct events"),
     ("rejected", whole, "rows in quarantine"),
 )

@@ -4,8 +4,8 @@ Belongs here: what Dagster configures, opens and closes. Does not belong here: h
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from typing import Self
 
 import dagster as dg
@@ -16,6 +16,7 @@ from cx_orchestration.integration.landing import Landing, land
 from cx_orchestration.integration.source import ServiceSource, StreamProbe
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import Registry
@@ -32,7 +33,7 @@ class FederatedService(dg.ConfigurableResource[None]):
         default=None, description="Where the registry lies when the settings name none; the project's lake by default"
     )
 
-    _registry: Registry | None = PrivateAttr(default=None)
+    _open: ExitStack = PrivateAttr(default_factory=ExitStack)
     _source: ServiceSource | None = PrivateAttr(default=None)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
@@ -49,12 +50,8 @@ class FederatedService(dg.ConfigurableResource[None]):
 
     def close(self) -> None:
         """Close the connections, if there are any."""
-        if self._source is not None:
-            self._source.close()
-            self._source = None
-        if self._registry is not None:
-            self._registry.close()
-            self._registry = None
+        self._source = None
+        self._open.close()
 
     @property
     def source(self) -> ServiceSource:
@@ -67,18 +64,8 @@ class FederatedService(dg.ConfigurableResource[None]):
             if self.service not in project.services:
                 known = ", ".join(project.services) or "none"
                 raise PermanentFailure(f"{self.project} declares no service '{self.service}'; it has {known}")
-            self._source = ServiceSource(
-                project.services[self.service],
-                zone=project.zone,
-                folder=project.folder,
-                environ=project.environ,
-                shared=lambda: self._in_registry(project),
-            )
+            self._source = self._connected(project, project.services[self.service], self._open)
         return self._source
-
-    def _in_registry(self, project: CXProject) -> Shared:
-        self._registry = Registry(project.registry_url(self.lake_root))
-        return Shared(RegistryUsage(self._registry.engine), RegistryTokens(self._registry.engine, project.environ))
 
     def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
         """Land a range of days of one stream, as ``integration.landing.land`` does."""
@@ -89,26 +76,24 @@ class FederatedService(dg.ConfigurableResource[None]):
         """The service on a connection of its own, one attempt a request: what asks it may outlive this resource."""
         declaration = project.services[self.service]
         client = declaration.client and declaration.client.model_copy(update={"max_attempts": 1})
-        apart = ServiceSource(
-            declaration.model_copy(update={"client": client}),
-            zone=project.zone,
-            folder=project.folder,
-            environ=project.environ,
-        )
-        with closing(apart):
-            yield apart
-
-    def has_new(self, stream: str, start: dt.datetime, end: dt.datetime) -> bool:
-        """Whether there may be records of ``[start, end)``, at the cost of one page."""
-        return self.source.has_new(stream, start, end)
-
-    def dropped_since(self, stream: str, landed_at: Mapping[dt.date, dt.datetime]) -> list[dt.date]:
-        """The days whose file was placed or changed after they landed; none for a service that is asked over HTTP."""
-        return self.source.dropped_since(stream, landed_at)
+        with ExitStack() as stack:
+            yield self._connected(project, declaration.model_copy(update={"client": client}), stack)
 
     def probe(self, now: dt.datetime) -> list[StreamProbe]:
         """One look at each stream: are the credentials accepted, and is the first page as declared?"""
         return self.source.probe(now)
+
+    def _connected(self, project: CXProject, declaration: ServiceDeclaration, stack: ExitStack) -> ServiceSource:
+        """The service, closed with the stack; so is the registry, if there is anything that all processes share."""
+
+        def in_registry() -> Shared:
+            registry = stack.enter_context(closing(Registry(project.registry_url(self.lake_root))))
+            return Shared(RegistryUsage(registry.engine), RegistryTokens(registry.engine, project.environ))
+
+        source = ServiceSource(
+            declaration, zone=project.zone, folder=project.folder, environ=project.environ, shared=in_registry
+        )
+        return stack.enter_context(closing(source))
 
 
 def resource_key(service: str) -> str:

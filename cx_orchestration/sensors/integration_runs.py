@@ -27,7 +27,7 @@ from cx_orchestration.sensors.jobs import (
     request_name,
     runs_of,
 )
-from cx_orchestration.sensors.needs import Need, ServiceDays
+from cx_orchestration.sensors.needs import Need, ServiceDays, oldest_by_streams
 from cx_orchestration.storage.registry import Registry
 
 #: By stream, the days whose file was dropped or changed after they landed.
@@ -63,7 +63,7 @@ class _Tick:
     project: CXProject
     registry: Registry
     now: dt.datetime
-    needs: dict[str, Need] = field(default_factory=dict)
+    needs: dict[str, list[Need]] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -98,7 +98,9 @@ def integration_sensor(
             tick.notes.append(f"Reload the code location: it does not know {', '.join(fresh)} yet.")
         closed = _tell_closed(tick, cursor)
         first = _look(context, tick, asking, _in_turn(known, cursor.first))
-        requests = [_request(context, tick, service) for service in approved if service in tick.needs]
+        requests = [
+            _request(context, tick, service, need) for service in approved for need in tick.needs.get(service, ())
+        ]
         return _result(context, tick, [each for each in requests if each], _Cursor(first, closed))
 
     return sensor
@@ -132,7 +134,7 @@ def _look(context: dg.SensorEvaluationContext, tick: _Tick, asking: Asking[_Chan
         if hopeless := state.hopeless():
             tick.notes.append(f"{service} {', '.join(map(str, hopeless))} waits for a person: see 'cx failed'.")
         if to_map := state.to_map():
-            tick.needs[service] = to_map[0]
+            tick.needs[service] = to_map[:1]
         elif service in left_alone:
             tick.notes.append(f"{left_alone[service]}.")
         else:
@@ -140,7 +142,7 @@ def _look(context: dg.SensorEvaluationContext, tick: _Tick, asking: Asking[_Chan
     answers = asking.ask({service: _question(context, tick, service, state) for service, state in states.items()})
     for service, changed in answers.given.items():
         if needs := states[service].to_read or states[service].to_read_again or states[service].changed(changed):
-            tick.needs[service] = needs[0]
+            tick.needs[service] = oldest_by_streams(needs)
     for service, failure in answers.failed.items():
         later = ""
         if isinstance(failure, TransientFailure):
@@ -178,8 +180,7 @@ def _question(
     return ask
 
 
-def _request(context: dg.SensorEvaluationContext, tick: _Tick, service: str) -> dg.RunRequest | None:
-    need = tick.needs[service]
+def _request(context: dg.SensorEvaluationContext, tick: _Tick, service: str, need: Need) -> dg.RunRequest | None:
     name = request_name(tick.project, service, need.days, need.streams, need.occasion)
     if has_failed_too_often(context.instance, name, tick.registry):
         tick.notes.append(f"{service} {need.days} failed {MAX_ATTEMPTS} times and waits for a person.")

@@ -63,7 +63,7 @@ class ServiceDays:
     def to_map(self) -> list[Need]:
         """The days that landed and were not mapped since, the oldest first."""
         states = self._registry.days(self._service, self._streams)
-        unmapped = {day for day, state in states.items() if state.landed and not state.mapped and self._is_ours(day)}
+        unmapped = {day for day, state in states.items() if state.awaits_mapping and self._is_ours(day)}
         return [Need(days) for days in DayRange.contiguous(unmapped - self.given_up[MAPPING])]
 
     @cached_property
@@ -127,6 +127,14 @@ def as_needs(by_stream: Mapping[str, Collection[dt.date]], occasion: str = "") -
         days_of.setdefault(streams, []).append(day)
     needs = [Need(part, streams, occasion) for streams, days in days_of.items() for part in DayRange.contiguous(days)]
     return sorted(needs, key=lambda need: (need.days.first, need.streams))
+
+
+def oldest_by_streams(needs: list[Need]) -> list[Need]:
+    """Of the needs of the same streams the first: a stream that keeps failing does not hold the others' days back."""
+    first: dict[tuple[str, ...], Need] = {}
+    for need in needs:
+        first.setdefault(need.streams, need)
+    return list(first.values())
 
 
 def last_night(settings: Settings, zone: ZoneInfo, now: dt.datetime) -> dt.datetime:

@@ -77,6 +77,11 @@ class LeftFailed:
     times: int
     lasting: int
 
+    @property
+    def is_transient(self) -> bool:
+        """Whether the newest failure is one that may pass by itself."""
+        return self.attempt.failure == TransientFailure.__name__
+
 
 @dataclass(frozen=True)
 class DayState:
@@ -89,6 +94,11 @@ class DayState:
     landed: bool
     mapped: bool
     failures: int
+
+    @property
+    def awaits_mapping(self) -> bool:
+        """All its records are in the lake, and its events are not what they say."""
+        return self.landed and not self.mapped
 
     @property
     def integrated(self) -> bool:

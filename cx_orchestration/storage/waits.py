@@ -33,7 +33,6 @@ class WaitRow(Base):
     until: Mapped[dt.datetime] = mapped_column(DateTime(timezone=True))
     asked_until: Mapped[dt.datetime | None] = mapped_column(DateTime(timezone=True))
     failures: Mapped[int] = mapped_column(Integer)
-    run_id: Mapped[str] = mapped_column(String(64))
     reason: Mapped[str] = mapped_column(Text)
 
 
@@ -41,8 +40,7 @@ class WaitRow(Base):
 class Wait:
     """A service that did not answer ``failures`` times since ``since`` and is not asked by itself before ``until``.
 
-    ``asked_until`` is set when the service asked for the wait: nobody asks it before that. ``run_id`` is the run that
-    met the last failure, empty when it was a sensor's tick.
+    ``asked_until`` is set when the service asked for the wait: nobody asks it before that.
     """
 
     service: str
@@ -50,7 +48,6 @@ class Wait:
     until: dt.datetime
     asked_until: dt.datetime | None
     failures: int
-    run_id: str
     reason: str
 
     def __str__(self) -> str:
@@ -75,15 +72,15 @@ class Waits:
         """By service, those that are not to be asked yet."""
         return {service: wait for service, wait in self.standing().items() if now < wait.until}
 
-    def postpone(self, service: str, failure: TransientFailure, *, now: dt.datetime, run_id: str = "") -> Wait:
+    def postpone(self, service: str, failure: TransientFailure, *, now: dt.datetime) -> Wait:
         """Leave a service alone after a failure: twice as long as after the one before, or as long as it asks.
 
         Failures while it is being left alone belong to the same trouble and do not make the wait longer.
         """
         try:
-            return self._postpone(service, failure, now, run_id)
+            return self._postpone(service, failure, now)
         except IntegrityError:  # another process met the service's first failure in the same moment
-            return self._postpone(service, failure, now, run_id)
+            return self._postpone(service, failure, now)
 
     def answered(self, service: str) -> None:
         """The service answers again: nothing is remembered of its failures."""
@@ -91,7 +88,7 @@ class Waits:
             if (row := session.get(WaitRow, service)) is not None:
                 session.delete(row)
 
-    def _postpone(self, service: str, failure: TransientFailure, now: dt.datetime, run_id: str) -> Wait:
+    def _postpone(self, service: str, failure: TransientFailure, now: dt.datetime) -> Wait:
         with self._session() as session:
             row = session.get(WaitRow, service, with_for_update=True)
             before = _wait(row) if row is not None else None
@@ -110,7 +107,6 @@ class Waits:
                 until=max(until, asked_until) if asked_until else until,
                 asked_until=asked_until,
                 failures=failures,
-                run_id=run_id,
                 reason=str(failure),
             )
             session.merge(WaitRow(**vars(wait)))
@@ -124,6 +120,5 @@ def _wait(row: WaitRow) -> Wait:
         until=in_utc(row.until),
         asked_until=in_utc(row.asked_until) if row.asked_until else None,
         failures=row.failures,
-        run_id=row.run_id,
         reason=row.reason,
     )

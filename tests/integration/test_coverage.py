@@ -29,6 +29,7 @@ def test_a_service_is_complete_incomplete_or_not_integrated(lake: Lake, engine: 
         engine,
         days=DayRange(FIRST, LAST),
         landed={"stripe": days, "survey": {FIRST, LAST}, "chat": set()},
+        still_open={"stripe": {LAST}, "survey": set(), "chat": {LAST}},
         refused={"chat": "nobody has decided"},
     ).to_pylist()
     assert [(row["service"], row["status"], row["missing"], row["events"]) for row in rows] == [

@@ -35,7 +35,7 @@ def test_each_failure_doubles_the_wait_up_to_the_longest(waits: Waits) -> None:
 
 def test_failures_while_it_is_left_alone_do_not_lengthen_the_wait(waits: Waits) -> None:
     first = waits.postpone("stripe", down(), now=NOW)
-    again = waits.postpone("stripe", down(), now=NOW + MINUTE, run_id="run2")
+    again = waits.postpone("stripe", down(), now=NOW + MINUTE)
     assert (again.until, again.failures) == (first.until, 1)
 
 
@@ -69,9 +69,9 @@ def test_a_service_that_answers_starts_anew(waits: Waits) -> None:
 
 
 def test_a_wait_that_is_over_stands_but_is_not_in_force(waits: Waits) -> None:
-    wait = waits.postpone("stripe", down(), now=NOW, run_id="run1")
+    wait = waits.postpone("stripe", down(), now=NOW)
     assert waits.in_force(wait.until - MINUTE) == {"stripe": wait}
     assert waits.in_force(wait.until) == {}
     assert waits.standing() == {
-        "stripe": Wait("stripe", NOW, NOW + FIRST_WAIT, None, 1, "run1", "stripe/charges: /v1/charges answers HTTP 503")
+        "stripe": Wait("stripe", NOW, NOW + FIRST_WAIT, None, 1, "stripe/charges: /v1/charges answers HTTP 503")
     }

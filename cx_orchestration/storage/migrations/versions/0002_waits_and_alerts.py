@@ -15,7 +15,6 @@ def upgrade() -> None:
         sa.Column("until", sa.DateTime(timezone=True), nullable=False),
         sa.Column("asked_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("run_id", sa.String(64), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
     )
     op.create_table(

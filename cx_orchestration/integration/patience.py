@@ -1,0 +1,40 @@
+"""Patience with a service: it is not asked while it asked to be left alone, and what it does is remembered.
+
+Belongs here: when a landing is not even tried, and what it teaches about when to ask next. Does not belong here: asking
+(``landing.py``), and how long waits are (``storage/waits.py``).
+"""
+
+import datetime as dt
+from collections.abc import Callable
+
+from cx_orchestration.integration.landing import Landing
+from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.failures import TransientFailure
+from cx_orchestration.storage.registry import Registry
+
+
+def land_if_it_may_be_asked(
+    registry: Registry, service: str, days: DayRange, land: Callable[[], Landing], *, now: dt.datetime
+) -> Landing:
+    """What ``land`` gives; while a wait that the service asked for lasts, a failure for every day without asking it."""
+    wait = registry.waits.standing().get(service)
+    if wait is None or wait.asked_until is None or wait.asked_until <= now:
+        return land()
+    seconds = (wait.asked_until - now).total_seconds()
+    failure = TransientFailure(
+        f"{service} was not asked: it asked to be left alone until {wait.asked_until:%Y-%m-%d %H:%M} UTC",
+        retry_after=seconds,
+    )
+    return Landing(failures=dict.fromkeys(days, failure))
+
+
+def remember(registry: Registry, service: str, landing: Landing, *, now: dt.datetime) -> None:
+    """Leave the service alone after a transient failure, and no longer once none of its partitions is left with one.
+
+    Called when the attempts at the landing's days are in the registry.
+    """
+    transient = [failure for failure in landing.failures.values() if isinstance(failure, TransientFailure)]
+    if transient:
+        registry.waits.postpone(service, max(transient, key=lambda failure: failure.retry_after or 0), now=now)
+    elif not any(left.is_transient for left in registry.left_failed(service)):
+        registry.waits.answered(service)
