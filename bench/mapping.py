@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cx_orchestration.integration.mapping import compile_events, map_events
+from cx_orchestration.integration.mapping import map_events, map_stream
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.model.tables import EVENTS, landed
@@ -157,13 +157,15 @@ def main(records: int = 200_000, repeat: int = 7, sample: int = 5_000) -> None:
     console, engine, table = Console(), Engine(), landed("billing", "charges")
     rows = landed_charges(records)
     payloads = rows["payload"].to_pylist()
-    sql = compile_events("billing", "charges", DECLARATION.streams["charges"])
+    stream = DECLARATION.streams["charges"]
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(folder)
         lake.replace(table, rows, where={"day": (DAYS.first, DAYS.last)}, run_id="bench")
         jobs: dict[str, Callable[[], Any]] = {
             "landed Parquet to committed events": lambda: map_events(engine, lake, DECLARATION, DAYS, run_id="bench"),
-            "the SQL alone, landed Parquet to Arrow": lambda: engine.query(sql, {"landed": lake.scan(table)}),
+            "landed Parquet to events in memory": lambda: map_stream(
+                engine, lake.scan(table), "billing", "charges", stream
+            ),
             "pandas json_normalize, text to DataFrame": lambda: with_pandas(payloads),
         }
         taken: dict[str, list[float]] = {name: [] for name in jobs}

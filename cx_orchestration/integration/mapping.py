@@ -11,15 +11,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cx_orchestration.integration.event_ids import sha1_sql, uuid5_sql
+from cx_orchestration.integration.event_ids import digest_sql, event_ids
 from cx_orchestration.integration.fields import Fields, literal
 from cx_orchestration.integration.mapping_sql import Expressions, Parsed
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.service import EventMapping, ServiceDeclaration, Stream
-from cx_orchestration.model.tables import EVENTS, REJECTED_RECORDS, landed
+from cx_orchestration.model.tables import EVENTS, REJECTED_RECORDS, Table, landed
 from cx_orchestration.model.values import Value
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Bound, Lake
+from cx_orchestration.storage.scan import Scan
 
 NOT_JSON = "the payload is not JSON"
 NOT_AN_OBJECT = "the payload is not an object"
@@ -51,6 +52,16 @@ class Mapped:
         return sum(self.events.values())
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What one stream's landed records gave: ``tables.EVENTS``, ``tables.REJECTED_RECORDS``, and how many records no
+    declared event fits."""
+
+    events: pa.Table
+    rejected: pa.Table
+    unmapped: int
+
+
 def map_events(engine: Engine, lake: Lake, declaration: ServiceDeclaration, days: DayRange, *, run_id: str) -> Mapped:
     """Replace the service's events and rejected records of a range of days by what its landed records give now."""
     service = declaration.service
@@ -60,11 +71,11 @@ def map_events(engine: Engine, lake: Lake, declaration: ServiceDeclaration, days
         if not stream.events:
             continue
         scan = lake.scan(landed(service, name), {"day": (days.first, days.last)})
-        outcome = engine.query(compile_events(service, name, stream), {"landed": scan})
-        events.append(_events(outcome))
-        rejected.append(_rejected(outcome))
-        mapped.by_stream[name] = events[-1].num_rows
-        mapped.unmapped += pc.sum(outcome["unmapped"]).as_py() or 0
+        outcome = map_stream(engine, scan, service, name, stream)
+        events.append(outcome.events)
+        rejected.append(outcome.rejected)
+        mapped.by_stream[name] = outcome.events.num_rows
+        mapped.unmapped += outcome.unmapped
     found, refused = pa.concat_tables(events), pa.concat_tables(rejected)
     where: dict[str, Bound] = {"service": service, "day": (days.first, days.last)}
     lake.replace(EVENTS, found, where=where, run_id=run_id)
@@ -72,6 +83,13 @@ def map_events(engine: Engine, lake: Lake, declaration: ServiceDeclaration, days
     mapped.events = dict.fromkeys(days, 0) | _counts(found["day"])
     mapped.rejected = _counts(refused["reason"])
     return mapped
+
+
+def map_stream(engine: Engine, scan: Scan, service: str, name: str, stream: Stream) -> Outcome:
+    """The events of a stream's landed records, and what was rejected; nothing is written."""
+    outcome = engine.query(compile_events(service, name, stream), {"landed": scan})
+    of_all = {"service": service, "stream": name}
+    return Outcome(_events(outcome, of_all), _rejected(outcome, of_all), pc.sum(outcome["unmapped"]).as_py() or 0)
 
 
 def compile_events(service: str, stream_name: str, stream: Stream) -> str:
@@ -96,7 +114,8 @@ def compile_events(service: str, stream_name: str, stream: Stream) -> str:
     return f"""-- {service}/{stream_name}: landed records to customer events, compiled from the declaration.
 -- grain: one landed record under one declared event (reasons null: an event; else rejected); and, with type null, one
 -- record that the first declared event does not fit (reasons: it cannot be read; unmapped: no event fits it). Key: day,
--- record_id and type. Columns: those of integration/events, then reasons, payload (of rejected records), unmapped.
+-- record_id and type. Columns: those of integration/events, but digest for event_id, and without service and stream;
+-- then reasons, payload (of rejected records), unmapped.
 WITH documents AS (
   SELECT record_id, updated_at, day, payload,
     {fields.extraction("payload")} AS document
@@ -109,12 +128,13 @@ fields AS (
 ),
 checked AS (
   SELECT *,
-    CASE WHEN unreadable AND payload <> 'null' THEN {literal(NOT_JSON)}
+    CASE WHEN NOT (unreadable OR NOT STARTS_WITH(payload, '{{') OR STARTS_WITH(record_id, 'sha256:')
+        OR CONTAINS(payload, '\\u0000')) THEN NULL
+      WHEN unreadable AND payload <> 'null' THEN {literal(NOT_JSON)}
       WHEN unreadable OR NOT STARTS_WITH(payload, '{{') THEN {literal(NOT_AN_OBJECT)}
       WHEN STARTS_WITH(record_id, 'sha256:') THEN
         CASE WHEN record_id = 'sha256:' || sha256(payload) THEN {literal(NO_RECORD_ID)} ELSE NULL END
-      WHEN CONTAINS(payload, '\\u0000') THEN
-        CASE WHEN CONTAINS(concat_ws('', {texts}), chr(0)) THEN {literal(NUL)} ELSE NULL END
+      WHEN CONTAINS(concat_ws('', {texts}), chr(0)) THEN {literal(NUL)}
       ELSE NULL END AS record_reason
   FROM fields
 ),
@@ -136,8 +156,6 @@ class _Mapping:
         self, service: str, stream_name: str, stream: Stream, mapping: EventMapping, fields: Fields, matched: str
     ) -> None:
         self.matched = matched
-        self._service = service
-        self._stream_name = stream_name
         self._mapping = mapping
         self._expressions = Expressions(fields)
         expressions = self._expressions
@@ -159,8 +177,7 @@ class _Mapping:
             expressions.steps.let(2, f"UPPER({expressions.text(mapping.currency)})") if mapping.currency else "NULL"
         )
         self._score = self._finite(expressions.number(mapping.score, "DOUBLE")) if mapping.score else None
-        name = f"{literal(f'{service}|{stream_name}|')} || record_id || '|' || {self._type}"
-        self._digest = expressions.steps.let(4, sha1_sql(name))
+        self._digest = digest_sql(service, stream_name, "record_id", self._type)
         self._keys = expressions.pairs(dict(mapping.keys), "namespace")
         self._attributes = expressions.json_object(dict(mapping.attributes))
 
@@ -181,9 +198,8 @@ class _Mapping:
         mapping, amount, score = self._mapping, self._amount, self._score
         kind = literal(mapping.score_kind) if mapping.score_kind else "NULL"
         listed = self._expressions.steps.let(5, reasons)
-        return f"""SELECT {uuid5_sql(self._digest)} AS event_id, {self._type} AS type,
-  {self._occurred_at.value} AS occurred_at, {literal(self._service)} AS service,
-  {literal(self._stream_name)} AS stream, record_id, {self._channel} AS channel, {self._entity} AS entity,
+        return f"""SELECT {self._digest} AS digest, {self._type} AS type,
+  {self._occurred_at.value} AS occurred_at, record_id, {self._channel} AS channel, {self._entity} AS entity,
   {self._keys} AS keys,
   {amount.value if amount else f"CAST(NULL AS {_MONEY})"} AS amount,
   {f"CASE WHEN {amount.value} IS NULL THEN NULL ELSE {self._currency} END" if amount else "NULL"} AS currency,
@@ -230,17 +246,24 @@ FROM {self._expressions.steps.over(records)}"""
         return reasons
 
 
-def _events(outcome: pa.Table) -> pa.Table:
+def _events(outcome: pa.Table, of_all: dict[str, str]) -> pa.Table:
     good = pc.and_(pc.is_valid(outcome["type"]), pc.is_null(outcome["reasons"]))
-    return outcome.filter(good).select(EVENTS.schema.names).cast(EVENTS.schema)
+    found = outcome if pc.all(good).as_py() else outcome.filter(good)
+    return _table(EVENTS, found, of_all, event_id=event_ids(found["digest"]))
 
 
-def _rejected(outcome: pa.Table) -> pa.Table:
+def _rejected(outcome: pa.Table, of_all: dict[str, str]) -> pa.Table:
     """One row a reason."""
     bad = outcome.filter(pc.is_valid(outcome["reasons"])).combine_chunks()
-    rows = bad.take(pc.list_parent_indices(bad["reasons"])).drop_columns(["reasons"])
-    rows = rows.append_column("reason", pc.list_flatten(bad["reasons"])).rename_columns({"type": "event_type"})
-    return rows.select(REJECTED_RECORDS.schema.names).cast(REJECTED_RECORDS.schema)
+    rows = bad.take(pc.list_parent_indices(bad["reasons"]))
+    return _table(REJECTED_RECORDS, rows, of_all, reason=pc.list_flatten(bad["reasons"]), event_type=rows["type"])
+
+
+def _table(table: Table, rows: pa.Table, of_all: dict[str, str], **columns: pa.ChunkedArray) -> pa.Table:
+    """A table made of rows, of values that all rows share, and of columns that the rows lack."""
+    shared = {name: pa.repeat(value, rows.num_rows) for name, value in of_all.items()}
+    found = dict(zip(rows.column_names, rows.columns, strict=True)) | shared | columns
+    return pa.table({name: found[name] for name in table.schema.names}).cast(table.schema)
 
 
 def _counts(column: pa.ChunkedArray) -> dict[Any, int]:

@@ -123,15 +123,18 @@ class Expressions:
 
     def json_object(self, values: dict[str, Value]) -> str:
         """The text of a JSON object of texts, sorted by name, without what the record lacks."""
-        texts = [(name, self.text(value)) for name, value in sorted(values.items())]
+        texts = {name: self.text(value) for name, value in sorted(values.items())}
         if not texts:
             return "'{}'"
-        members = [(literal(f'"{name}":'), f"CAST(to_json({text}) AS VARCHAR)") for name, text in texts]
-        # Records that lack nothing need no list of what they have, which costs twice as much.
-        lacking = " OR ".join(f"{text} IS NULL" for _, text in texts)
-        some = "concat_ws(',', " + ", ".join(f"{opening} || {member}" for opening, member in members) + ")"
-        every = "concat(" + ", ',', ".join(f"{opening}, {member}" for opening, member in members) + ")"
-        return f"'{{' || CASE WHEN {lacking} THEN {some} ELSE {every} END || '}}'"
+        lacking = " OR ".join(f"{text} IS NULL" for text in texts.values())
+        every = ", ".join(f"{literal(name)}, {text}" for name, text in texts.items())
+        opened = {literal(f'"{name}":'): text for name, text in texts.items()}
+        some = ", ".join(f"{opening} || CAST(to_json({text}) AS VARCHAR)" for opening, text in opened.items())
+        # json_object keeps what is null, and the way around that costs twice as much: few records need it.
+        return (
+            f"CASE WHEN {lacking} THEN '{{' || concat_ws(',', {some}) || '}}' "
+            f"ELSE CAST(json_object({every}) AS VARCHAR) END"
+        )
 
     def _condition(self, condition: Condition) -> str:
         column = self.fields.column(condition.path)

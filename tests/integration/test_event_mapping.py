@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from integration_fakes import stream_for
 
 from cx_orchestration.integration import mapping
-from cx_orchestration.integration.event_ids import EVENT_NAMESPACE, event_id, sha1_sql, uuid5_sql
+from cx_orchestration.integration.event_ids import digest_sql, event_id, event_ids
 from cx_orchestration.integration.mapping import compile_events, map_events
 from cx_orchestration.integration.records import parse_json, record_reader
 from cx_orchestration.model.days import DayRange
@@ -417,11 +416,13 @@ def test_a_stream_that_never_landed_gives_no_events(engine: Engine, lake: Lake) 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=30), min_size=1, max_size=20))
 @settings(deadline=None, derandomize=True, max_examples=20)
-def test_event_ids_are_uuid5_in_sql_as_in_python(record_ids: list[str]) -> None:
-    sql = f"SELECT r, {uuid5_sql('digest')} AS id FROM (SELECT r, {sha1_sql('r')} AS digest FROM names)"
-    rows = Engine().query(sql, {"names": pa.table({"r": pa.array(record_ids, pa.string())})})
-    for row in rows.to_pylist():
-        assert row["id"] == str(uuid.uuid5(EVENT_NAMESPACE, row["r"]))
+def test_event_ids_of_many_are_those_of_one(record_ids: list[str]) -> None:
+    sql = f"SELECT {digest_sql('billing', 'charges', 'r', 'kind')} AS digest FROM names"
+    names = pa.table({"r": pa.array(record_ids, pa.string()), "kind": ["payment.made"] * len(record_ids)})
+    digests = Engine().query(sql, {"names": names})["digest"]
+    expected = [event_id("billing", "charges", record_id, "payment.made") for record_id in record_ids]
+    assert event_ids(digests).to_pylist() == expected
+    assert event_ids(digests.slice(1)).to_pylist() == expected[1:]
 
 
 def test_an_event_id_never_changes() -> None:
