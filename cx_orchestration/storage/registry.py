@@ -5,6 +5,7 @@ Does not belong here: anything with many rows a day, or any person's data.
 """
 
 import datetime as dt
+import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -48,6 +49,8 @@ Outcome = Literal["landed", "failed"]
 MAPPING = "(events)"
 
 _UPGRADE_ATTEMPTS = 6
+#: Alembic keeps the migration that is under way in a global variable.
+_MIGRATING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,8 @@ class Registry:
         """Bring the tables up to date; several processes may do so at once, and all but one find it done."""
         for attempt in range(_UPGRADE_ATTEMPTS):
             try:
-                command.upgrade(self._alembic(), revision)
+                with _MIGRATING:
+                    command.upgrade(self._alembic(), revision)
             except (OperationalError, ProgrammingError, IntegrityError):
                 if attempt == _UPGRADE_ATTEMPTS - 1:
                     raise
@@ -135,7 +139,8 @@ class Registry:
                 return
 
     def downgrade(self, revision: str = "base") -> None:
-        command.downgrade(self._alembic(), revision)
+        with _MIGRATING:
+            command.downgrade(self._alembic(), revision)
 
     def close(self) -> None:
         self._engine.dispose()

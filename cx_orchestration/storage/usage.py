@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, Float, Integer, String, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
+from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.storage.rows import Base
 
 T = TypeVar("T")
@@ -100,14 +101,24 @@ class RegistryUsage:
         return self._alone(service, changed)
 
     def _alone(self, service: str, work: Callable[[Connection], T]) -> T:
-        """The first statement writes, so that SQLite takes its lock before anything is read, as PostgreSQL does."""
-        while True:
-            with self._engine.begin() as connection:
-                lock = update(UsageRow).where(UsageRow.service == service).values(service=service)
-                if connection.execute(lock).rowcount:
-                    return work(connection)
-            try:
+        """Raises ``TransientFailure`` when the database does not answer or is locked for seconds."""
+        try:
+            while True:
                 with self._engine.begin() as connection:
-                    connection.execute(insert(UsageRow).values(service=service, **vars(Usage())))
-            except IntegrityError:
-                continue  # another process has added it meanwhile
+                    # The first statement writes, so that SQLite takes its lock before anything is read, as PostgreSQL
+                    # does.
+                    lock = update(UsageRow).where(UsageRow.service == service).values(service=service)
+                    if connection.execute(lock).rowcount:
+                        return work(connection)
+                self._add_row(service)
+        except OperationalError:
+            raise TransientFailure(
+                f"{service}: the registry, where requests are counted for all runs, does not answer or is locked"
+            ) from None
+
+    def _add_row(self, service: str) -> None:
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(insert(UsageRow).values(service=service, **vars(Usage())))
+        except IntegrityError:
+            return  # another process has added it meanwhile

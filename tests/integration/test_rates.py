@@ -1,5 +1,7 @@
 """How often a service is asked, by threads and processes together."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from integration_fakes import session_for
 from pytest_httpserver import HTTPServer
+from sqlalchemy import create_engine, text
 
 from cx_orchestration.integration.http import Shared
 from cx_orchestration.integration.rate import Limiter, OwnUsage, UsageStore
@@ -193,6 +196,16 @@ def test_threads_never_have_more_requests_under_way_than_declared(shared: Regist
     assert sent == 100 and most <= 3
 
 
+def test_a_registry_that_is_locked_is_a_transient_failure(tmp_path: Path) -> None:
+    with closing(Registry(f"sqlite:///{tmp_path}/registry.db")) as registry:
+        impatient = create_engine(f"sqlite:///{tmp_path}/registry.db", connect_args={"timeout": 0})
+        with registry.engine.begin() as writing:
+            writing.execute(text("DELETE FROM service_usage"))
+            with pytest.raises(TransientFailure, match="the registry, where requests are counted"):
+                RegistryUsage(impatient).change("crm", lambda usage: (usage, None))
+        impatient.dispose()
+
+
 def test_a_rate_of_its_own_goes_through_the_registry_and_the_default_does_not(
     httpserver: HTTPServer, shared: RegistryUsage
 ) -> None:
@@ -210,3 +223,45 @@ def test_every_attempt_counts_into_the_day(httpserver: HTTPServer, shared: Regis
     with pytest.raises(TransientFailure, match="the 2 requests of"):
         session.ask("/q")
     assert session.requests == 2
+
+
+def test_processes_draw_on_one_day_and_a_killed_one_holds_nobody_up(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/registry.db"
+    Registry(url).close()
+    script = """
+import sys
+from cx_orchestration.integration.rate import Limiter
+from cx_orchestration.model.connection import Rate
+from cx_orchestration.model.failures import TransientFailure
+from cx_orchestration.storage.registry import Registry
+from cx_orchestration.storage.usage import RegistryUsage
+
+usage = RegistryUsage(Registry(sys.argv[1]).engine)
+limiter = Limiter("crm", Rate(per_second=1e6, per_day=40, concurrency=4), usage, request_seconds=30)
+sent = 0
+try:
+    while True:
+        with limiter.request():
+            sent += 1
+            if sys.argv[2] == "dies" and sent == 5:
+                print(sent, flush=True)
+                sys.stdin.read()
+except TransientFailure as failure:
+    assert "per_day" in str(failure)
+print(sent)
+"""
+
+    def start(what: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", script, url, what]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    dies = start("dies")
+    assert dies.stdout is not None and dies.stdout.readline() == "5\n"
+    others = [start("lives"), start("lives")]
+    dies.kill()
+    sent = [int(process.communicate(timeout=60)[0]) for process in others]
+    dies.communicate()
+    assert sum(sent) == 35
+    with closing(Registry(url)) as registry:
+        leases = RegistryUsage(registry.engine).change_leases("crm", lambda before: (before, before))
+    assert sum(lease.slots for lease in leases) <= 4

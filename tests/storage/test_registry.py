@@ -3,6 +3,7 @@
 import datetime as dt
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -121,3 +122,17 @@ def test_the_services_that_were_ever_attempted_are_known(registry: Registry) -> 
     assert registry.services() == []
     registry.record([attempt("charges", "landed"), replace(attempt("users", "failed"), service="zendesk")])
     assert registry.services() == ["stripe", "zendesk"]
+
+
+def test_threads_that_open_a_new_registry_at_once_all_succeed(tmp_path: Path) -> None:
+    opened: list[Registry] = []
+    threads = [
+        threading.Thread(target=lambda: opened.append(Registry(f"sqlite:///{tmp_path}/registry.db"))) for _ in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert [registry.latest() for registry in opened] == [[]] * 6
+    for registry in opened:
+        registry.close()
