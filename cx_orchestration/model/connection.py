@@ -78,7 +78,7 @@ class RetryRule(Declared):
     """An answer that means "later", although its status alone does not say so.
 
     It is recognised by its status and, where ``code_path`` is given, by a value in its JSON body. How long to wait
-    stands in ``wait_header``, else it is ``wait_seconds``, else the usual growing pause.
+    stands in ``wait_header``, else in ``Retry-After``, else it is ``wait_seconds``, else the usual growing pause.
     """
 
     status: int = Field(ge=200, le=599)

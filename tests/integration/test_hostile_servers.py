@@ -1,6 +1,8 @@
 """What a broken or hostile server may send, and the exact failure that it becomes."""
 
+import contextlib
 import datetime as dt
+import gzip
 import logging
 import socket
 import ssl
@@ -36,6 +38,17 @@ def failure_of(*scripts: Callable[[socket.socket], None], limits: Limits | None 
     assert PERSON not in str(caught.value)
     assert caught.value.__cause__ is None and caught.value.__context__ is None
     return caught.value
+
+
+def drip(connection: socket.socket) -> None:
+    """One byte after the other until the client has had enough."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    connection.settimeout(0.05)
+    while True:
+        connection.sendall(b"0")
+        with contextlib.suppress(TimeoutError):
+            if connection.recv(1) == b"":
+                return
 
 
 def reset(connection: socket.socket) -> None:
@@ -225,6 +238,50 @@ def test_behind_a_proxy_the_request_goes_through_it(monkeypatch: pytest.MonkeyPa
         assert session_for("http://billing.example/v1").ask("/q", {"a": 1}).body == {"data": []}
     assert heard[0].startswith(b"GET http://billing.example/v1/q?a=1 HTTP/1.1\r\n")
     assert b"proxy-authorization: Basic YWRhOndvcmQ=" in heard[0]
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """Failure and message of the document by what came."""
+    text = (Path(__file__).parents[2] / "docs" / "services.md").read_text()
+    table = text.split("### What the connection may meet\n")[1].split("\n\n")[0].strip()
+    rows = [line.strip("|").split(" | ") for line in table.splitlines()[2:]]
+    return {what.strip(): (family, message.strip()) for what, family, message in rows}
+
+
+LIMIT_USED_UP = (
+    b'HTTP/1.1 403 No\r\nContent-Length: 43\r\nConnection: close\r\n\r\n[{"errorCode": "REQUEST_LIMIT_EXCEEDED"}]  '
+)
+BOMB = gzip.compress(b" " * 5_000_000)
+HEAD = b"HTTP/1.1 200 OK\r\n"
+WORST = {
+    "a code of `retry_on`, at every attempt": says(LIMIT_USED_UP),
+    "a reset connection, at every attempt": reset,
+    "a body shorter than promised, at every attempt": says(HEAD + b"Content-Length: 9\r\n\r\n{}"),
+    "one byte after the other, in headers or body": drip,
+    "gzip that becomes too much": says(
+        HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB
+    ),
+    "headers without end": says(HEAD + b"X-Long: " + b"x" * 70_000),
+    "a redirect to another host": says(b"HTTP/1.1 302 Moved\r\nLocation: http://localhost:1/\r\n\r\n"),
+    "redirects in circles": says(
+        b"HTTP/1.1 302 Moved\r\nLocation: /q\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WORST)
+def test_what_the_connection_meets_becomes_the_documented_failure(what: str) -> None:
+    assert documented().keys() == WORST.keys()
+    rule = {"status": 403, "code_path": "[0].errorCode", "codes": ["REQUEST_LIMIT_EXCEEDED"], "wait_seconds": 60}
+    family, message = documented()[what]
+    seconds = 0.4 if "one byte" in what else 10
+    with raw_server(WORST[what]) as url:
+        session = session_for(
+            url, max_attempts=2, timeout_seconds=seconds, retry_on=[rule], limits=Limits(decoded_bytes=1_000_000)
+        )
+        with pytest.raises({"permanent": PermanentFailure, "transient": TransientFailure}[family]) as caught:
+            session.ask("/q", stream="charges")
+    assert str(caught.value) == message
 
 
 def own_certificate(folder: Path) -> ssl.SSLContext:

@@ -22,7 +22,7 @@ from cx_orchestration.integration import mapping
 from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.integration.validate import check_service
 from cx_orchestration.model import tables
-from cx_orchestration.model.connection import Auth
+from cx_orchestration.model.connection import Auth, RetryRule
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.endpoint import Paginator
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
@@ -109,6 +109,7 @@ def test_the_four_steps_lead_to_a_service_with_events_and_a_profile():
         ("Values", ValueOrPath),
         ("Times", TimeOrPath),
         ("Conditions", Condition),
+        ("Answers that mean later", RetryRule),
     ],
 )
 def test_every_short_example_is_valid_and_every_kind_has_one(heading, model):
