@@ -21,11 +21,11 @@ from cx_orchestration.integration.loadtest.busy_hour import Peak, history_of, pe
 from cx_orchestration.integration.loadtest.gate import declaration_digest
 from cx_orchestration.integration.loadtest.rehearsal import Material, material_of, rehearse, sampled
 from cx_orchestration.integration.loadtest.verdict import Load, Percentiles, Verdict
-from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.project import CXProject
+from cx_orchestration.resources.service import FederatedService
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
@@ -126,11 +126,8 @@ def _what_to_replay(
         raise PermanentFailure(
             f"{service} has landed nothing, and no day of the project is over yet to take records from"
         )
-    source = ServiceSource(declaration, zone=project.zone, folder=project.folder, environ=project.environ)
-    try:
-        return peak, sampled(source, engine, days, now=now).with_note(peak.note)
-    finally:
-        source.close()
+    with FederatedService(project=str(project.folder), service=service).opened() as opened:
+        return peak, sampled(opened.source, engine, days, now=now).with_note(peak.note)
 
 
 def _declared(project: CXProject, service: str) -> ServiceDeclaration:

@@ -6,12 +6,13 @@ Belongs here: one tick. Does not belong here: what a service's days need (``need
 
 import datetime as dt
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 
 import dagster as dg
 import orjson
 
+from cx_orchestration.integration.loadtest.gate import untested
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.project import CXProject
@@ -63,6 +64,7 @@ class _Tick:
     project: CXProject
     registry: Registry
     now: dt.datetime
+    untested: Mapping[str, str] = field(default_factory=dict)
     needs: dict[str, list[Need]] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -81,14 +83,22 @@ def integration_sensor(
         name="integration_runs",
         target=integration_job,
         minimum_interval_seconds=300,
-        required_resource_keys={"project", "registry", *(resource_key(name) for name in definition.services)},
+        required_resource_keys={
+            "project",
+            "registry",
+            "lake",
+            "engine",
+            *(resource_key(name) for name in definition.services),
+        },
         description="Asks the approved services at once what is new, and requests runs, the highest rank first.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         project, registry = context.resources.project, context.resources.registry
-        tick = _Tick(project, registry, dt.datetime.now(dt.UTC))
-        cursor = _Cursor.read(context.cursor)
         approved = project.services_due()
+        declared = [project.services[service] for service in approved]
+        not_tested = untested(context.resources.lake, context.resources.engine, declared, project.settings)
+        tick = _Tick(project, registry, dt.datetime.now(dt.UTC), not_tested)
+        cursor = _Cursor.read(context.cursor)
         known = [service for service in approved if service in definition.services]
         if not approved:
             tick.notes.append(
@@ -135,6 +145,8 @@ def _look(context: dg.SensorEvaluationContext, tick: _Tick, asking: Asking[_Chan
             tick.notes.append(f"{service} {', '.join(map(str, hopeless))} waits for a person: see 'cx failed'.")
         if to_map := state.to_map():
             tick.needs[service] = to_map[:1]
+        elif service in tick.untested:
+            tick.notes.append(tick.untested[service])
         elif service in left_alone:
             tick.notes.append(f"{left_alone[service]}.")
         else:

@@ -8,9 +8,12 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
+from cx_orchestration.integration.loadtest.gate import untested
 from cx_orchestration.project import CXProject
 from cx_orchestration.sensors.jobs import integration_job, integration_request
 from cx_orchestration.sensors.needs import Need, ServiceDays, as_needs, last_night, lookback, occasion_of
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import Registry
 from cx_orchestration.storage.waits import Wait
 
@@ -30,12 +33,18 @@ def nightly_sync(definition: CXProject) -> dg.ScheduleDefinition:
         context: dg.ScheduleEvaluationContext,
         project: dg.ResourceParam[CXProject],
         registry: dg.ResourceParam[Registry],
+        lake: dg.ResourceParam[Lake],
+        engine: dg.ResourceParam[Engine],
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         now = context.scheduled_execution_time.astimezone(dt.UTC)
         left_alone = registry.waits.in_force(now)
         nothing = True
+        declared = [project.services[service] for service in project.services_due()]
+        not_tested = untested(lake, engine, declared, project.settings)
         for service in project.services_due():
-            if service in left_alone:
+            if service in not_tested:
+                context.log.info(not_tested[service])
+            elif service in left_alone:
                 context.log.info(f"{left_alone[service]}. The sensor reads its days when that is over.")
             elif service in definition.services:
                 for need in nightly_needs(project, service, registry, now):
@@ -49,7 +58,7 @@ def nightly_sync(definition: CXProject) -> dg.ScheduleDefinition:
                         attempt=f"nightly-{now:%Y-%m-%d}",
                     )
         if nothing:
-            yield dg.SkipReason(_why_nothing(project, now, left_alone))
+            yield dg.SkipReason(_why_nothing(project, now, left_alone, not_tested))
 
     return schedule
 
@@ -71,9 +80,11 @@ def nightly_needs(project: CXProject, service: str, registry: Registry, now: dt.
     ]
 
 
-def _why_nothing(project: CXProject, now: dt.datetime, left_alone: Mapping[str, Wait]) -> str:
+def _why_nothing(
+    project: CXProject, now: dt.datetime, left_alone: Mapping[str, Wait], not_tested: Mapping[str, str]
+) -> str:
     if not project.services_due():
         return "No service is approved and in the rollout; see decisions.yaml, and rollout in project.yaml."
-    if left_alone:
-        return " ".join(f"{wait}." for wait in left_alone.values())
+    if left_alone or not_tested:
+        return " ".join([*(f"{wait}." for wait in left_alone.values()), *not_tested.values()])
     return f"No day of the project is to be read again: its days are {project.days_due(now) or 'not over yet'}."

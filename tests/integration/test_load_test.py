@@ -13,15 +13,21 @@ from integration_fakes import service_for, stream_for
 
 from cx_orchestration.integration.loadtest.busy_hour import History, history_of, peak_of
 from cx_orchestration.integration.loadtest.gate import declaration_digest, gate
-from cx_orchestration.integration.loadtest.local_service import Answer, Answers, Asked
+from cx_orchestration.integration.loadtest.local_service import Answer, Answers, Asked, LocalService
 from cx_orchestration.integration.loadtest.rehearsal import Material, material_of, rehearse
 from cx_orchestration.integration.loadtest.schedule import SECOND, Slices, Stopwatch, arrivals_of
 from cx_orchestration.integration.loadtest.shelf import Shelf
-from cx_orchestration.integration.loadtest.templates import templates_of
+from cx_orchestration.integration.loadtest.templates import number_of, templates_of
 from cx_orchestration.integration.loadtest.verdict import Load, Verdict
 from cx_orchestration.integration.records import record_reader
 from cx_orchestration.integration.times import micros, zone_of
 from cx_orchestration.model import tables
+from cx_orchestration.model.endpoint import (
+    CursorPaginator,
+    HeaderCursorPaginator,
+    OffsetPaginator,
+    PageNumberPaginator,
+)
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.model.service import ServiceDeclaration, Stream
 from cx_orchestration.model.settings import LoadTest, Settings
@@ -393,6 +399,79 @@ def test_a_page_that_is_not_as_declared_ends_the_replay_at_once() -> None:
 
     with pytest.raises(PermanentFailure, match="HTML page"):
         rehearsed(billing(charges(**WINDOW)), between=html)
+
+
+def walked(endpoint: dict[str, Any], records: int = 7, **arriving: int) -> tuple[list[int], list[Any]]:
+    """The numbers of the records that the local service lists, page by page, and the pages' bodies without them.
+
+    With ``arriving``, only so many ``first`` and the rest after the first page.
+    """
+    stream = charges(**endpoint)
+    assert stream.updated_at is not None and stream.endpoint is not None
+    clock = Clock()
+    stopwatch = Stopwatch(clock, clock.sleep)
+    stopwatch.start()
+    moments = np.arange(records, dtype=np.int64) * 1000
+    shelf = Shelf(
+        stream, stream.updated_at, templates_of(stream, stream.updated_at, [PAYLOAD]), moments, Slices.of(1, 1)
+    )
+    service = LocalService({"charges": shelf}, stopwatch, page_size=3)
+    clock.now += (arriving.get("first", records) - 1) / 1000
+    how = stream.endpoint.paginator
+    numbers, bodies = [], []
+    params = {"page": "1"}
+    body: dict[str, Any] = {}
+    while len(bodies) < 9:
+        answer = service(Asked("charges", "/charges", params, body))
+        found = orjson.loads(answer.body)
+        page = [number_of(record["id"]) for record in found.pop("data")]
+        numbers += [number for number in page if number is not None]
+        bodies.append(found)
+        clock.now += 1
+        match how:
+            case PageNumberPaginator() if len(bodies) < found["pages"]:
+                params = {"page": str(len(bodies) + 1)}
+            case OffsetPaginator() if len(numbers) < found["total"]:
+                body = {"page": {"offset": len(numbers), "limit": how.limit}}
+            case CursorPaginator() if found.get("next"):
+                body = {"after": found["next"]}
+            case HeaderCursorPaginator() if "X-Next" in answer.headers:
+                params = {"cursor": answer.headers["X-Next"]}
+            case _:
+                break
+    return numbers, bodies
+
+
+@pytest.mark.parametrize(
+    "paginator",
+    [
+        {"type": "header_cursor", "cursor_header": "X-Next", "cursor_param": "cursor"},
+        {"type": "cursor", "cursor_path": "next", "cursor_body_path": "after"},
+        {"type": "cursor", "cursor_path": "next", "cursor_body_path": "after", "null_when_absent": True},
+        {"type": "page_number", "total_pages_path": "pages"},
+        {
+            "type": "offset",
+            "limit": 2,
+            "limit_body_path": "page.limit",
+            "offset_body_path": "page.offset",
+            "total_path": "total",
+        },
+    ],
+    ids=lambda paginator: "-".join(map(str, paginator.values())),
+)
+def test_the_local_service_pages_through_headers_bodies_and_counts_as_declared(paginator: dict[str, Any]) -> None:
+    numbers, bodies = walked({"paginator": paginator, "complete_when": {"path": "state", "equals": "done"}})
+    assert numbers == list(range(7))
+    assert [body.get("state") for body in bodies] == [None] * (len(bodies) - 1) + ["done"]
+    if paginator.get("null_when_absent"):
+        assert "next" not in bodies[-1]
+
+
+def test_a_listing_with_the_newest_first_is_not_shifted_by_what_arrives_meanwhile() -> None:
+    cursor = {"type": "cursor", "cursor_path": "next", "cursor_body_path": "after"}
+    order = {"by": "created", "direction": "descending"}
+    numbers, _ = walked({"paginator": cursor, "order": order}, first=5)
+    assert numbers == [4, 3, 2, 1, 0]
 
 
 # --- figures ----------------------------------------------------------------------------------------------------------

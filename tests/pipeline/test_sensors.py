@@ -12,6 +12,7 @@ from cx_orchestration.definitions import build_defs
 from cx_orchestration.model import tables
 from cx_orchestration.sensors.jobs import MAX_ATTEMPTS
 from cx_orchestration.sensors.nightly import nightly_needs
+from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.registry import MAPPING, Attempt
 
 NOW = dt.datetime(2026, 6, 20, 8, tzinfo=dt.UTC)
@@ -149,7 +150,8 @@ def test_the_nightly_sync_requests_one_run_a_service_best_rank_first(site: Site,
     at = dt.datetime(2026, 6, 10, 7, 30, tzinfo=dt.UTC)
     with dg.build_schedule_context(instance=instance, scheduled_execution_time=at, resources=None) as context:
         schedule = defs.get_schedule_def("nightly_sync")
-        requests = list(schedule(context, project=site.project, registry=site.registry))  # type: ignore[arg-type]
+        stores = {"registry": site.registry, "lake": site.lake, "engine": Engine()}
+        requests = list(schedule(context, project=site.project, **stores))  # type: ignore[arg-type]
     assert [request.tags["cx/service"] for request in requests] == site.project.plan.approved()
     assert {request.tags["dagster/asset_partition_range_end"] for request in requests} == {"2026-06-09"}
 

@@ -4,6 +4,7 @@ Belongs here: reading the kept tests. Does not belong here: making one (``rehear
 """
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,10 +46,22 @@ def declaration_digest(declaration: ServiceDeclaration) -> str:
     return hashlib.sha256(orjson.dumps(declared, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
+def untested(lake: Lake, engine: Engine, services: Iterable[ServiceDeclaration], settings: Settings) -> dict[str, str]:
+    """Why services may not be read for want of a load test, with what to do; empty where the project requires none."""
+    if not settings.load_test.required:
+        return {}
+    gates = (gate(lake, engine, declaration, settings) for declaration in services)
+    return {
+        found.service: f"{found.why} project.yaml requires it (load_test.required)."
+        for found in gates
+        if not found.passed
+    }
+
+
 def require_load_test(lake: Lake, engine: Engine, declaration: ServiceDeclaration, settings: Settings) -> None:
-    """Raises ``PermanentFailure``, with what to do, where the project requires a load test and none counts."""
-    if settings.load_test.required and not (found := gate(lake, engine, declaration, settings)).passed:
-        raise PermanentFailure(f"{found.why} project.yaml requires it (load_test.required).")
+    """Raises ``PermanentFailure`` for a service that may not be read for want of a load test."""
+    for why in untested(lake, engine, [declaration], settings).values():
+        raise PermanentFailure(why)
 
 
 def gate(lake: Lake, engine: Engine, declaration: ServiceDeclaration, settings: Settings) -> Gate:

@@ -88,35 +88,43 @@ class LocalService:
         since, until = (_bound(shelf.updated_at, endpoint, asked.params.get(name)) for name in (_SINCE, _UNTIL))
         found = shelf.between(since, until, self.stopwatch.at())
         after = number_of(asked.params.get(_AFTER, ""))
-        listed = found if after is None else range(max(found.start, min(after + 1, found.stop)), found.stop)
-        page = self._page(endpoint, asked, listed)
-        return self._answer(endpoint, asked, listed, page, [shelf.record(number) for number in page])
+        ascending = found if after is None else range(max(found.start, min(after + 1, found.stop)), found.stop)
+        descending = endpoint.order is not None and endpoint.order.direction == "descending"
+        listed = ascending[::-1] if descending else ascending
+        first, size = self._place(endpoint, asked, listed)
+        page = listed[first : first + size]
+        rest = listed[first + size :]
+        records = [orjson.Fragment(shelf.record(number)) for number in page]
+        return self._answer(endpoint, asked, listed, records, rest[0] if rest else None)
 
-    def _page(self, endpoint: Endpoint, asked: Asked, listed: range) -> range:
-        """The numbers on the page asked for."""
-        size, first = self.page_size, listed.start
+    def _place(self, endpoint: Endpoint, asked: Asked, listed: range) -> tuple[int, int]:
+        """Where in the listing the page asked for begins, and how many records it may hold. What the service told as
+        the way to the next page is the number of its first record: new arrivals do not shift it."""
+        size, first = self.page_size, str(listed.start)
         match endpoint.paginator:
             case SinglePage():
-                return listed
+                return 0, len(listed)
             case PageNumberPaginator() as how:
-                first += (int(asked.params[how.page_param]) - how.base_page) * size
+                return (int(asked.params[how.page_param]) - how.base_page) * size, size
             case OffsetPaginator() as how:
-                first, size = first + int(asked.value(how.offset_param, how.offset_body_path) or 0), how.limit
-            case CursorPaginator() as how:
-                first = int(asked.value(how.cursor_param, how.cursor_body_path) or first)
-            case HeaderCursorPaginator() as how:
-                first = int(asked.params.get(how.cursor_param, first))
+                return int(asked.value(how.offset_param, how.offset_body_path) or 0), how.limit
             case LastIdPaginator() as how:
                 last = number_of(asked.params.get(how.cursor_param, ""))
-                first = first if last is None else last + 1
+                return 0 if last is None else abs(last - listed.start) + 1, size
+            case CursorPaginator() as how:
+                number = asked.value(how.cursor_param, how.cursor_body_path) or first
+            case HeaderCursorPaginator() as how:
+                number = asked.params.get(how.cursor_param, first)
             case NextUrlPaginator() | LinkHeaderPaginator():
-                first = int(asked.params.get(_FROM, first))
-        return range(min(first, listed.stop), min(first + size, listed.stop))
+                number = asked.params.get(_FROM, first)
+        return abs(int(number) - listed.start), size
 
-    def _answer(self, endpoint: Endpoint, asked: Asked, listed: range, page: range, records: list[bytes]) -> Answer:
-        last = page.stop >= listed.stop
-        following = f"/{asked.stream}{asked.path}?{urlencode({**asked.params, _FROM: page.stop})}"
-        marks: dict[str, Any] = {endpoint.data_selector: [orjson.Fragment(record) for record in records]}
+    def _answer(
+        self, endpoint: Endpoint, asked: Asked, listed: range, records: list[orjson.Fragment], following: int | None
+    ) -> Answer:
+        last = following is None
+        link = f"/{asked.stream}{asked.path}?{urlencode({**asked.params, _FROM: str(following)})}"
+        marks: dict[str, Any] = {endpoint.data_selector: records}
         headers: dict[str, str] = {}
         match endpoint.paginator:
             case PageNumberPaginator(total_pages_path=str(path)):
@@ -125,19 +133,19 @@ class LocalService:
                 marks[how.total_path] = len(listed)
             case CursorPaginator() as how:
                 if not (last and how.null_when_absent):
-                    marks[how.cursor_path] = None if last else str(page.stop)
+                    marks[how.cursor_path] = None if last else str(following)
                 if how.end_path is not None:
                     marks[how.end_path] = how.end_value if last else _not(how.end_value)
             case HeaderCursorPaginator() as how if not last:
-                headers[how.cursor_header] = str(page.stop)
+                headers[how.cursor_header] = str(following)
             case LastIdPaginator() as how:
                 marks[how.has_more_path] = not last
             case NextUrlPaginator() as how:
-                marks[how.next_url_path] = None if last else following
+                marks[how.next_url_path] = None if last else link
                 if how.done_path is not None:
                     marks[how.done_path] = last
             case LinkHeaderPaginator() if not last:
-                headers["Link"] = f'<{following}>; rel="next"'
+                headers["Link"] = f'<{link}>; rel="next"'
         if endpoint.complete_when is not None and last:
             marks[endpoint.complete_when.path] = endpoint.complete_when.equals
         return Answer(orjson.dumps(_document(marks)), headers)
@@ -146,7 +154,8 @@ class LocalService:
 def rehearsed(declaration: ServiceDeclaration, base_url: str, *, share: float = 1) -> ServiceDeclaration:
     """The declaration with its address replaced by the local service's: without credentials, and each endpoint under
     its stream's name. The rate is ``share`` of the declared one, without a limit a day: the replay's minute is none.
-    Nothing is deleted during a replay, so no feed of deletions is asked for. All else is as declared."""
+    Nothing is deleted during a replay, so no feed of deletions is asked for. An order by anything but the time of
+    change is not promised: replayed records keep those values. All else is as declared."""
     if declaration.client is None:
         return declaration
     rate = declaration.client.rate
@@ -218,7 +227,9 @@ def _rehearsed_stream(name: str, stream: Stream) -> Stream:
     endpoint = endpoint_of(stream)
     text = orjson.dumps([endpoint.path, endpoint.params, endpoint.body]).decode()
     carried = {param: f"{{{placeholder}}}" for param, placeholder in _CARRIED.items() if f"{{{placeholder}}}" in text}
-    here = {"path": f"/{name}/{endpoint.path.lstrip('/')}", "params": {**endpoint.params, **carried}}
+    here: dict[str, Any] = {"path": f"/{name}/{endpoint.path.lstrip('/')}", "params": {**endpoint.params, **carried}}
+    if endpoint.order is not None and endpoint.order.by not in (stream.updated_at.paths if stream.updated_at else ()):
+        here["order"] = None
     tombstones = None if isinstance(stream.tombstones, FeedTombstones) else stream.tombstones
     return stream.model_copy(update={"endpoint": endpoint.model_copy(update=here), "tombstones": tombstones})
 
