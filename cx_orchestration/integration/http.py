@@ -104,8 +104,10 @@ class ServiceSession:
         self._credentials = credentials_of(service, client.auth, environ, tokens=shared.tokens, patience=patience)
         self._judge = Judge(client.retry_on, limits or Limits(), self._credentials.named)
         self._headers = {**_HEADERS, **self._declared_headers()}
+        token_path = getattr(client.auth, "token_path", "")
+        addresses = [self.base_url, *([token_path] if _ABSOLUTE.match(token_path) else [])]
         try:
-            self._connections = Connections(self.base_url)
+            self._connections = {_origin(address): Connections(address) for address in addresses}
         except urllib3.exceptions.LocationValueError:
             raise PermanentFailure(f"{service}: client.base_url has a host or proxy that is no address") from None
 
@@ -144,7 +146,8 @@ class ServiceSession:
 
     def close(self) -> None:
         self._limiter.close()
-        self._connections.close()
+        for connections in self._connections.values():
+            connections.close()
 
     def _declared_headers(self) -> Mapping[str, str]:
         for name, value in self._client.headers.items():
@@ -197,7 +200,7 @@ class ServiceSession:
             if question.method == "POST" and outcome.status not in _KEEP_THE_METHOD:
                 return PermanentFailure(f"{here} redirects a POST: correct the path")
             url, params = _joined(url, outcome.location), None
-            if _origin(url) != self._origin:
+            if _origin(url) != _origin(question.url):
                 return PermanentFailure(
                     f"{here} redirects to another host, which is not followed: correct client.base_url"
                 )
@@ -208,7 +211,7 @@ class ServiceSession:
     ) -> Reply | Failure | _Redirect:
         seconds = self._client.timeout_seconds
         try:
-            response = self._connections.send(question.method, target, question.body, headers, seconds)
+            response = self._connections[_origin(url)].send(question.method, target, question.body, headers, seconds)
             try:
                 location = response.headers.get("Location")
                 if location is not None and response.status in _REDIRECT_STATUS:
@@ -221,10 +224,11 @@ class ServiceSession:
             return _transport_failure(here, error, seconds)
 
     def _post_form(self, path: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
-        """The answer to a form that gets a token."""
+        """The answer to a form that gets a token. ``path`` was declared, so that it may be another host's address."""
+        url = path if _ABSOLUTE.match(path) else self.address(path)
         content = urlencode(form).encode()
         kind = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        return self._ask(self.service, _Question("POST", self.address(path), None, content, kind, for_token=True)).body
+        return self._ask(self.service, _Question("POST", url, None, content, kind, for_token=True)).body
 
 
 def _target(parts: SplitResult, params: Params | None) -> str:

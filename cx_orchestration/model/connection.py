@@ -35,7 +35,8 @@ class BasicAuth(Declared):
 
 
 class OAuth2ClientCredentials(Declared):
-    """RFC 6749, 4.4. ``token_path`` is relative to the service's base URL."""
+    """RFC 6749, 4.4. ``token_path`` is relative to the service's base URL, or the whole address of another host that
+    gives out tokens: the client's secret goes there, and nowhere else."""
 
     type: Literal["oauth2_client_credentials"]
     token_path: str
@@ -45,7 +46,7 @@ class OAuth2ClientCredentials(Declared):
 
 
 class OAuth2RefreshToken(Declared):
-    """RFC 6749, 6: an access token for a person's consent, renewed by a refresh token.
+    """RFC 6749, 6: an access token for a person's consent, renewed by a refresh token. ``token_path`` is as above.
 
     The first refresh token comes from ``refresh_token_env``. Where the service hands out a new one with each renewal,
     the registry keeps the newest, encrypted with the key in the environment variable ``CX_REGISTRY_KEY``.

@@ -119,6 +119,29 @@ def test_a_new_token_that_is_refused_as_well_ends_it(httpserver: HTTPServer) -> 
     assert server.given == 2
 
 
+def test_tokens_may_come_from_a_host_of_their_own_and_each_host_sees_what_is_its_own(httpserver: HTTPServer) -> None:
+    with HTTPServer() as of_tokens:
+        server = TokenServer(of_tokens)
+        httpserver.expect_request("/x").respond_with_handler(server.data)
+        session = session_for(httpserver.url_for(""), auth={**OAUTH, "token_path": of_tokens.url_for("/oauth/token")})
+        assert session.ask("/x").body == {"ok": True}
+        seen = [[request.headers["Authorization"] for request, _ in each.log] for each in (httpserver, of_tokens)]
+        assert seen == [["Bearer t1"], [basic("canary-user:canary-password")]]
+        with pytest.raises(PermanentFailure, match="another host than base_url"):
+            session.address(of_tokens.url_for("/x"))
+        session.close()
+
+
+def test_a_host_of_tokens_that_redirects_elsewhere_is_not_followed(httpserver: HTTPServer) -> None:
+    with HTTPServer() as of_tokens:
+        moved = Response(status=307, headers={"Location": httpserver.url_for("/oauth/token")})
+        of_tokens.expect_request("/oauth/token").respond_with_handler(lambda _: moved)
+        session = session_for(httpserver.url_for(""), auth={**OAUTH, "token_path": of_tokens.url_for("/oauth/token")})
+        with pytest.raises(PermanentFailure, match="redirects to another host"):
+            session.ask("/x")
+        assert httpserver.log == []
+
+
 @pytest.mark.parametrize("status", [400, 401])
 def test_a_refused_client_is_a_matter_of_credentials(httpserver: HTTPServer, status: int) -> None:
     httpserver.expect_request("/oauth/token").respond_with_json({"error": "invalid_client"}, status=status)
