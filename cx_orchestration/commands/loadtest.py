@@ -126,7 +126,7 @@ def _what_to_replay(
         raise PermanentFailure(
             f"{service} has landed nothing, and no day of the project is over yet to take records from"
         )
-    with FederatedService(project=str(project.folder), service=service).opened() as opened:
+    with FederatedService(project=str(project.folder), service=service, lake_root=str(lake.root)).opened() as opened:
         return peak, sampled(opened.source, engine, days, now=now).with_note(peak.note)
 
 

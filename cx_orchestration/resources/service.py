@@ -85,9 +85,11 @@ class FederatedService(dg.ConfigurableResource[None]):
 
     def _connected(self, project: CXProject, declaration: ServiceDeclaration, stack: ExitStack) -> ServiceSource:
         """The service, closed with the stack; so is the registry, if there is anything that all processes share."""
+        # The registry is opened after the service, and needed when that closes: it gives back what it did not use.
+        opened_later = stack.enter_context(ExitStack())
 
         def in_registry() -> Shared:
-            registry = stack.enter_context(closing(Registry(project.registry_url(self.lake_root))))
+            registry = opened_later.enter_context(closing(Registry(project.registry_url(self.lake_root))))
             return Shared(RegistryUsage(registry.engine), RegistryTokens(registry.engine, project.environ))
 
         source = ServiceSource(

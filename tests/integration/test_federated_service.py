@@ -1,16 +1,21 @@
 """A federated service as Dagster opens, copies and closes it."""
 
 import shutil
+from contextlib import closing
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from pytest_httpserver import HTTPServer
 
 from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.project import CXProject
 from cx_orchestration.resources.service import FederatedService, resource_key
+from cx_orchestration.storage.registry import Registry
+from cx_orchestration.storage.usage import RegistryUsage
 
 
 @pytest.fixture
@@ -69,3 +74,22 @@ def test_the_configuration_that_dagster_shows_has_no_credentials(folder: str, mo
     monkeypatch.setenv("CX_STRIPE_TOKEN", "sk_canary")
     with FederatedService(project=folder, service="stripe").opened() as service:
         assert "sk_canary" not in repr(service) + str(service.model_dump())
+
+
+def test_what_all_runs_share_is_in_the_projects_registry_and_given_back_at_the_end(
+    folder: str, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = Path(folder) / "services" / "stripe.yaml"
+    declared = file.read_text().replace("client:\n", "client:\n  rate: {per_day: 1000000, concurrency: 1}\n", 1)
+    file.write_text(declared)
+    monkeypatch.setenv("CX_STRIPE_URL", httpserver.url_for(""))
+    monkeypatch.setenv("CX_STRIPE_TOKEN", "t")
+    httpserver.expect_request("/q").respond_with_json({})
+    for _ in range(2):
+        with FederatedService(project=folder, service="stripe", lake_root=f"{folder}/lake").opened() as service:
+            for _ in range(3):
+                service.source.session.ask("/q")
+    with closing(Registry(CXProject.load(folder).registry_url(f"{folder}/lake"))) as registry:
+        usage = RegistryUsage(registry.engine)
+        assert usage.change("stripe", lambda usage: (usage, usage.asked)) == 6
+        assert usage.change_leases("stripe", lambda leases: (leases, list(leases))) == []
