@@ -30,7 +30,14 @@ Headers = Mapping[str, str]
 
 
 class CredentialsRefused(PermanentFailure):
-    """The service does not accept the credentials: every further request would be refused as well."""
+    """The service does not accept the credentials: every further request would be refused as well.
+
+    ``renewable`` says that a new token may help (401); a right that is missing (403) no token brings.
+    """
+
+    def __init__(self, message: str, *, renewable: bool = False) -> None:
+        super().__init__(message)
+        self.renewable = renewable
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,9 @@ class Judge:
                 return later
         status = response.status
         if status in (401, 403) or (for_token and status == 400):
-            return CredentialsRefused(f"{where} refused the credentials (HTTP {status}): check {self.credentials}")
+            return CredentialsRefused(
+                f"{where} refused the credentials (HTTP {status}): check {self.credentials}", renewable=status == 401
+            )
         if status in _TRANSIENT_STATUS:
             return _later(f"{where} answers HTTP {status}", _retry_after(response.headers))
         hint = "check client.base_url and the endpoint's path" if status == 404 else "check the endpoint's parameters"

@@ -174,8 +174,8 @@ class ServiceSession:
             outcome = self._attempt(where, question, signed)
             if isinstance(outcome, Reply):
                 return outcome
-            refused = isinstance(outcome, CredentialsRefused) and not question.for_token
-            if refused and not renewed and self._credentials.renew(signed):
+            expired = isinstance(outcome, CredentialsRefused) and outcome.renewable and not question.for_token
+            if expired and not renewed and self._credentials.renew(signed):
                 renewed = True
                 continue
             if not isinstance(outcome, TransientFailure):

@@ -8,7 +8,7 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -130,12 +130,13 @@ class Limiter:
 
     def close(self) -> None:
         """Give back what was drawn and not used."""
-        with self._lock:
+        # What a database that is gone does not take back ends by itself, with the lease and with the day.
+        with self._lock, suppress(TransientFailure):
             left, self._day_left = self._day_left, 0
             if left:
                 self._usage.change(self._service, partial(_given_back, left, self._day))
-        if self._slots is not None:
-            self._slots.close()
+            if self._slots is not None:
+                self._slots.close()
 
     def _wait(self) -> None:
         with self._lock:

@@ -111,6 +111,14 @@ def test_a_refused_token_is_renewed_once(httpserver: HTTPServer) -> None:
     assert server.given == 3
 
 
+def test_a_missing_right_is_not_mended_by_a_new_token(httpserver: HTTPServer) -> None:
+    server = TokenServer(httpserver)
+    httpserver.expect_request("/admin").respond_with_json({}, status=403)
+    with pytest.raises(CredentialsRefused, match="HTTP 403"):
+        session_for(httpserver.url_for(""), auth=OAUTH).ask("/admin")
+    assert server.given == 1
+
+
 def test_a_new_token_that_is_refused_as_well_ends_it(httpserver: HTTPServer) -> None:
     server = TokenServer(httpserver)
     httpserver.expect_request("/never").respond_with_json({}, status=401)
