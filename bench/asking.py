@@ -43,7 +43,8 @@ def serve() -> None:
 def _answer(body: bytes, encoding: bytes) -> bytes:
     head = (
         b"HTTP/1.1 200 OK\r\nServer: vendor\r\nDate: Mon, 01 Jun 2026 00:00:00 GMT\r\n"
-        b"Content-Type: application/json\r\nCache-Control: no-cache\r\nX-Request-Id: 0123456789abcdef\r\nX-RateLimit-Remaining: 699\r\n"
+        b"Content-Type: application/json\r\nCache-Control: no-cache\r\n"
+        b"X-Request-Id: 0123456789abcdef\r\nX-RateLimit-Remaining: 699\r\n"
     )
     return head + encoding + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
