@@ -10,6 +10,7 @@ import dagster as dg
 import pandas as pd
 import pyarrow as pa
 
+from cx_orchestration.model.bugs import Bug
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import Failure, TransientFailure
 from cx_orchestration.model.settings import Retries
@@ -19,6 +20,9 @@ R = TypeVar("R")
 
 #: Metadata of a step failure: the class of the failure, and whether another try soon may help.
 FAMILY, MAY_PASS = "failure_family", "may_pass_soon"
+
+#: Metadata of a step failure: the way to an unexpected exception.
+TRACE = "trace"
 
 #: The tag of runs whose failures are tried again by whoever made the run, after other things, not within the run.
 RETRIES_TAG, RETRIED_LATER = "cx/retries", "later"
@@ -88,7 +92,11 @@ def report_skip(context: dg.AssetExecutionContext, why: str, days: DayRange) -> 
 
 
 def told_plainly(compute: Callable[..., R], retries: Retries | None = None) -> Callable[..., R]:
-    """Turn a failure of ours into a step failure with its text alone: no trace, and retried only when it may pass."""
+    """Turn a failure of ours into a step failure with its text alone, retried only when it may pass; and an unexpected
+    exception into one without any value.
+
+    Dagster keeps the text of every exception, and of those that led to it, where everybody can read it.
+    """
     if isgeneratorfunction(compute):
 
         @wraps(compute)
@@ -115,8 +123,14 @@ def _plainly(retries: Retries | None) -> Iterator[None]:
         failures, metadata = failed.failures, failed.metadata
     except Failure as failure:
         failures, metadata = [failure], {}
+    except (dg.Failure, dg.RetryRequested):
+        raise
+    except Exception as error:  # noqa: BLE001  # a border: what nobody foresaw goes on, but without its values
+        failures, metadata = [Bug(error)], {}
     may_pass = any(map(_may_pass_soon, failures))
     facts = {FAMILY: family_of(failures[0]), MAY_PASS: may_pass, **metadata}
+    if isinstance(failures[0], Bug):
+        facts[TRACE] = failures[0].trace
     told = dg.Failure(str(failures[0]), allow_retries=False, metadata=facts)
     if retries is None or not may_pass:
         raise told from None
@@ -133,6 +147,8 @@ class StepFailures(Exception):
 
 def family_of(failure: Failure) -> str:
     """The class of a failure in one word."""
+    if isinstance(failure, Bug):
+        return "bug"
     return "transient" if isinstance(failure, TransientFailure) else "permanent"
 
 

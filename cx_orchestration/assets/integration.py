@@ -11,6 +11,7 @@ from cx_orchestration.integration.loadtest.gate import Gate, gate
 from cx_orchestration.integration.mapping import map_events
 from cx_orchestration.integration.settling import open_days
 from cx_orchestration.model import tables
+from cx_orchestration.model.bugs import bugs_as_failures
 from cx_orchestration.model.failures import Failure
 from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.partitions import ONE_RUN_PER_RANGE, daily_partitions, days_of
@@ -56,7 +57,8 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
         days, now = days_of(context), dt.datetime.now(dt.UTC)
         attempt = partial(Attempt, service, MAPPING, run_id=context.run.run_id, attempted_at=now)
         try:
-            mapped = map_events(engine, lake, project.services[service], days, run_id=context.run.run_id)
+            with bugs_as_failures():
+                mapped = map_events(engine, lake, project.services[service], days, run_id=context.run.run_id)
         except Failure as failure:
             family, message = type(failure).__name__, str(failure)
             registry.record(attempt(day, outcome="failed", failure=family, message=message) for day in days)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from cx_orchestration.assets.edge import MAY_PASS, RETRIED_LATER, RETRIES_TAG
+from cx_orchestration.assets.edge import MAY_PASS, RETRIED_LATER, RETRIES_TAG, TRACE
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
@@ -166,7 +166,9 @@ def _failure(event: dg.DagsterEvent) -> AssetFailure:
     if data.user_failure_data is not None:
         told = data.user_failure_data
         may_pass = told.metadata.get(MAY_PASS, dg.MetadataValue.bool(False)).value
-        return AssetFailure(asset, told.description or "failed without a reason", may_pass_soon=bool(may_pass))
+        trace = told.metadata.get(TRACE, dg.MetadataValue.text("")).value
+        reason = told.description or "failed without a reason"
+        return AssetFailure(asset, reason, trace=str(trace), may_pass_soon=bool(may_pass))
     error = data.error
     while error is not None and error.cause is not None:
         error = error.cause

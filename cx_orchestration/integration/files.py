@@ -93,7 +93,10 @@ def _check_header(where: str, header: list[str]) -> None:
     if not header:
         raise PermanentFailure(f"{where}, line 1: expected a line of headings, found an empty file")
     if doubled := sorted({name for name in header if header.count(name) > 1}):
-        raise PermanentFailure(f"{where}, line 1: the heading {doubled[0]!r} stands there twice; rename one")
+        at = " and ".join(str(place) for place, name in enumerate(header, 1) if name == doubled[0])
+        raise PermanentFailure(
+            f"{where}, line 1: the columns {at} have the same heading; rename one, or place headings above the records"
+        )
 
 
 def _json_lines(where: str, drop: FileDrop, path: Path) -> Iterator[tuple[Any, bool]]:

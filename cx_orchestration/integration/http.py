@@ -40,7 +40,10 @@ Params = Mapping[str, str | int]
 
 @dataclass(frozen=True)
 class _Question:
-    """One request as often as it must be sent; ``for_token`` is one that gets the credentials for all others."""
+    """One request as often as it must be sent; ``for_token`` is one that gets the credentials for all others.
+
+    ``given`` is one whose address came from the service, which may have put anybody's name into its path.
+    """
 
     method: str
     url: str
@@ -48,6 +51,7 @@ class _Question:
     body: bytes | None = None
     headers: Mapping[str, str] | None = None
     for_token: bool = False
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class ServiceSession:
         url = self.address(path)
         where = f"{self.service}/{stream}" if stream else self.service
         if body is None:
-            return self._ask(where, _Question("GET", url, params))
+            return self._ask(where, _Question("GET", url, params, given=_ABSOLUTE.match(path) is not None))
         headers = {"Content-Type": "application/json"}
         return self._ask(where, _Question("POST", url, params, orjson.dumps(body), headers))
 
@@ -189,9 +193,10 @@ class ServiceSession:
         """One exchange. Failures are returned, so that no exception that knows the address is ever their context."""
         headers = {**self._headers, **(question.headers or {}), **signed}
         url, params = question.url, question.params
+        asked = "an address that the service gave" if question.given else urlsplit(url).path
+        here = f"{where}: {asked}"
         for _ in range(_REDIRECTS + 1):
             parts = urlsplit(url)
-            here = f"{where}: {parts.path}"
             with self._limiter.request():
                 self.requests += 1
                 outcome = self._exchange(here, url, question, _target(parts, params), headers)
@@ -204,6 +209,7 @@ class ServiceSession:
                 return PermanentFailure(
                     f"{here} redirects to another host, which is not followed: correct client.base_url"
                 )
+            here = f"{where}: {asked} (redirected)"
         return PermanentFailure(f"{here} redirects in circles: correct the path")
 
     def _exchange(

@@ -29,7 +29,8 @@ def read_body(response: BaseHTTPResponse, limits: Limits, where: str) -> bytes |
     """
     encoding = response.headers.get("Content-Encoding", "identity").lower()
     if encoding not in ("identity", "gzip", ""):
-        return PermanentFailure(f"{where} has Content-Encoding {encoding[:20]}; only gzip is accepted")
+        known = encoding if encoding in ("br", "compress", "deflate", "zstd") else "of another kind"
+        return PermanentFailure(f"{where} has a Content-Encoding ({known}); only gzip is accepted")
     inflate = Inflate(limits.decoded_bytes) if encoding == "gzip" else None
     parts: list[bytes] = []
     received = 0

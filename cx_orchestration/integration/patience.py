@@ -8,18 +8,27 @@ import datetime as dt
 from collections.abc import Callable
 
 from cx_orchestration.integration.landing import Landing
+from cx_orchestration.model.bugs import bugs_as_failures
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.failures import TransientFailure
+from cx_orchestration.model.failures import Failure, TransientFailure
 from cx_orchestration.storage.registry import Registry
 
 
 def land_if_it_may_be_asked(
     registry: Registry, service: str, days: DayRange, land: Callable[[], Landing], *, now: dt.datetime
 ) -> Landing:
-    """What ``land`` gives; while a wait that the service asked for lasts, a failure for every day without asking it."""
+    """What ``land`` gives, and a failure for every day where it raises one or meets a bug.
+
+    While a wait that the service asked for lasts, it is a failure for every day, and the service is not asked.
+    """
     wait = registry.waits.standing().get(service)
     if wait is None or wait.asked_until is None or wait.asked_until <= now:
-        return land()
+        try:
+            with bugs_as_failures():
+                return land()
+        except Failure as raised:
+            # What had landed by then is landed again: a day that is recorded as failed is not forgotten.
+            return Landing(failures=dict.fromkeys(days, raised))
     seconds = (wait.asked_until - now).total_seconds()
     failure = TransientFailure(
         f"{service} was not asked: it asked to be left alone until {wait.asked_until:%Y-%m-%d %H:%M} UTC",

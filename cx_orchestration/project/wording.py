@@ -30,7 +30,8 @@ _MODELS = {
 }
 
 _SECRET_KEY = re.compile(
-    r"token|secret|passw|pwd|credential|authori[sz]ation|cookie|api[-_ ]?key|private[-_ ]?key|_env$|^registry$", re.I
+    r"token|secret|passw|pwd|credential|authori[sz]ation|cookie|api[-_ ]?key|private[-_ ]?key|_env$|^registry$|^auth$",
+    re.I,
 )
 _SECRET_VALUE = re.compile(
     r"^(bearer|basic|token)\s|://[^/\s]*@|://\S*\?|-----BEGIN|^(sk|pk|rk|ghp|gho|xox[a-z]|glpat|AKIA|eyJ)[-_A-Z0-9]"

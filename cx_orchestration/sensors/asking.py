@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from cx_orchestration.model.failures import Failure, PermanentFailure
+from cx_orchestration.model.bugs import bugs_as_failures
+from cx_orchestration.model.failures import Failure
 
 T = TypeVar("T")
 
@@ -52,8 +53,8 @@ class Asking(Generic[T]):
     def ask(self, questions: Mapping[str, Callable[[], T]]) -> Answers[T]:
         """Ask in this order and return when all have answered or the patience is at its end.
 
-        A question raises ``Failure`` when the service cannot answer; any other error is a bug, shows its trace on the
-        code server's standard error, and stops no other question.
+        A question raises ``Failure`` when the service cannot answer; any other error is told as a ``Bug`` and stops no
+        other question.
         """
         with self._changed:
             awaited = [service for service in questions if service in self._awaited]
@@ -88,15 +89,13 @@ class Asking(Generic[T]):
     def _work(self, tick: "_Tick[T]") -> None:
         while (question := self._next(tick)) is not None:
             service, ask = question
-            answer: T | Failure = PermanentFailure(
-                f"{service}: asking it met an unexpected error; the code server's log has its trace"
-            )
+            answer: T | Failure
             try:
-                answer = ask()
+                with bugs_as_failures():
+                    answer = ask()
             except Failure as failure:
                 answer = failure
-            finally:
-                self._arrived(tick, service, answer)
+            self._arrived(tick, service, answer)
 
     def _next(self, tick: "_Tick[T]") -> tuple[str, Callable[[], T]] | None:
         with self._changed:

@@ -135,7 +135,7 @@ def test_parquet_rows_become_json(tmp_path: Path) -> None:
     [
         ("csv", b"id,at\n1,x\n2\n", "2024-01-01.csv, line 3: 1 values under 2 headings"),
         ("csv", b"id,at\n1,x,y\n", "line 2: 3 values under 2 headings"),
-        ("csv", b"id,id\n1,2\n", "line 1: the heading 'id' stands there twice"),
+        ("csv", b"id,id\n1,2\n", "line 1: the columns 1 and 2 have the same heading"),
         ("csv", b"", "line 1: expected a line of headings, found an empty file"),
         ("csv", b'id,at\n1,x\n"2,y\n', "line 3: not CSV"),
         ("csv", b"id,at\n1,\xe9\n", "not utf-8"),
