@@ -40,6 +40,10 @@ class CredentialsRefused(PermanentFailure):
         self.renewable = renewable
 
 
+class NotFound(PermanentFailure):
+    """There is nothing at the address that was asked for."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """A parsed body, and what paging needs to know besides. ``headers`` are found whatever their case. ``exact`` is
@@ -104,8 +108,9 @@ class Judge:
             )
         if status in _TRANSIENT_STATUS:
             return _later(f"{where} answers HTTP {status}", _retry_after(response.headers))
-        hint = "check client.base_url and the endpoint's path" if status == 404 else "check the endpoint's parameters"
-        return PermanentFailure(f"{where} answers HTTP {status}: {hint}")
+        if status in (404, 410):
+            return NotFound(f"{where} answers HTTP {status}: check client.base_url and the endpoint's path")
+        return PermanentFailure(f"{where} answers HTTP {status}: check the endpoint's parameters")
 
 
 def growing_pause(attempt: int) -> float:

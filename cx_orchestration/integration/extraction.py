@@ -1,109 +1,168 @@
-"""The records of a range of days, each in its day: from a declared endpoint or from files.
+"""The records of a window of time from a declared endpoint, page by page, and nothing of them kept.
 
-Belongs here: windows, the re-filter on our side, duplicates within a day. Does not belong here: how pages are fetched
-(``paging.py``) or files are read (``files.py``), and where records land (``landing.py``).
+Belongs here: one question after the other until the window is answered, result caps and declared orders included. Does
+not belong here: how pages are fetched (``paging.py``), and where records go (``staging.py``, ``landing.py``).
 """
 
 import datetime as dt
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from zoneinfo import ZoneInfo
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
+from cx_orchestration.integration.conditions import all_hold
 from cx_orchestration.integration.http import ServiceSession
-from cx_orchestration.integration.paging import Listing, Page
+from cx_orchestration.integration.order import OrderCheck
+from cx_orchestration.integration.page import Page, PageReader, kind
+from cx_orchestration.integration.paging import Listing
+from cx_orchestration.integration.paths import parse_path
 from cx_orchestration.integration.records import Record, record_reader
 from cx_orchestration.integration.times import micros, zone_of
-from cx_orchestration.integration.windows import query
-from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.endpoint import Endpoint
+from cx_orchestration.integration.windows import query, smallest_step
+from cx_orchestration.model.endpoint import Endpoint, FeedTombstones, FlagTombstones
 from cx_orchestration.model.service import Stream
+from cx_orchestration.model.values import Time
+
+#: From a parsed record, and whether its page was proper JSON, to what lands; ``None`` for what does not.
+_Read = Callable[[Any, bool], Record | None]
+
+_MICROSECOND = dt.timedelta(microseconds=1)
 
 
-@dataclass
-class Extracted:
-    """What a query for a range of days gave.
+@dataclass(frozen=True)
+class _Question:
+    """A window of time, and where to go on in its results."""
 
-    ``by_day`` has every day of the range, and per day the newest version of each record. ``outside`` counts records
-    that the service sent although they lie outside the range; many of them show a filter that is not heeded.
-    ``timeless`` are records without a readable time: which day they belong to the query for a range cannot tell.
-    """
-
-    by_day: dict[dt.date, dict[str, Record]]
-    outside: int = 0
-    timeless: list[Record] = field(default_factory=list)
+    start: dt.datetime
+    end: dt.datetime
+    after_id: str | None = None
 
 
-def listing(session: ServiceSession, name: str, stream: Stream, start: dt.datetime, end: dt.datetime) -> Listing:
-    """The listing of a stream's endpoint for the instants in ``[start, end)``."""
-    endpoint = _endpoint(stream)
-    asked = query(endpoint, start, end, zone_of(stream.updated_at))
-    return Listing(session, name, asked.path, asked.params, endpoint.data_selector, endpoint.paginator)
+@dataclass(frozen=True)
+class EndpointReader:
+    """Reads one endpoint of one service. ``updated_at`` is where its records say their time."""
+
+    session: ServiceSession
+    stream: str
+    endpoint: Endpoint
+    updated_at: Time | None
+    read: _Read
+
+    def records(
+        self, start: dt.datetime, end: dt.datetime, names: Mapping[str, str] | None = None
+    ) -> Iterator[list[Record]]:
+        """All records of ``[start, end)``, and perhaps others, page by page; one may come twice.
+
+        ``names`` are further placeholders and their values. Raises as ``ServiceSession.ask`` does, and
+        ``PermanentFailure`` for a page that is not what was declared, or for a window that cannot be read whole because
+        the service cuts its results off.
+        """
+        questions = [_Question(start, end)]
+        while questions:
+            left_open = yield from self._answers(questions.pop(), names or {})
+            questions += reversed(left_open)
+
+    def first_page(self, start: dt.datetime, end: dt.datetime) -> tuple[list[Record], bool]:
+        """The records of the first page of ``[start, end)``, and whether there is no other page."""
+        page = next(self._listing(_Question(start, end), {}).pages())
+        return self._of(page), page.last
+
+    def _answers(self, question: _Question, names: Mapping[str, str]) -> Generator[list[Record], None, list[_Question]]:
+        """The pages of one question; returns the questions that a result cap leaves open."""
+        cap, received = self.endpoint.max_results_per_query, 0
+        order = OrderCheck(self.endpoint.order, self.updated_at, self._wrong) if self.endpoint.order else None
+        for page in self._listing(question, names).pages():
+            if order is not None:
+                order.check(page.records)
+            yield self._of(page)
+            received += len(page.records)
+            if order is not None and order.is_past(question.start, question.end):
+                return []
+            if cap is not None and received >= cap:
+                return self._behind_cap(question, page, order)
+        return []
+
+    def _listing(self, question: _Question, names: Mapping[str, str]) -> Listing:
+        if self.endpoint.tie_break is not None:
+            names = {**names, "tie_break.id": question.after_id or self.endpoint.tie_break.first}
+        asked = query(self.endpoint, question.start, question.end, zone_of(self.updated_at), names)
+        return Listing(self.session, self.stream, self.endpoint, asked)
+
+    def _of(self, page: Page) -> list[Record]:
+        read, exact = self.read, page.exact
+        return [found for record in page.records if (found := read(record, exact)) is not None]
+
+    def _behind_cap(self, question: _Question, page: Page, order: OrderCheck | None) -> list[_Question]:
+        """What is left to ask when a question gave as many results as the service gives at most."""
+        cap = self.endpoint.max_results_per_query
+        if self.endpoint.tie_break is not None:
+            return [replace(question, after_id=self._last_id(question, page, self.endpoint.tie_break.id_path))]
+        if self.endpoint.window is None:
+            raise self._wrong(f"results are cut off at {cap}; declare a 'window' that can be split, or a 'tie_break'")
+        step, length = smallest_step(self.endpoint.window), question.end - question.start
+        reached = order.reached_by_time() if order else None
+        steps = length // step // 2 if reached is None else (reached - micros(question.start)) * _MICROSECOND // step
+        if reached is None:
+            steps = max(steps, 1)
+        if length <= step or steps < 1:
+            raise self._wrong(
+                f"{cap} records or more within {min(length, step)}, and results are cut off there; declare a "
+                "'tie_break' that goes on by id"
+            )
+        middle = question.start + steps * step
+        later = _Question(middle, question.end)
+        return [later] if reached is not None else [_Question(question.start, middle), later]
+
+    def _last_id(self, question: _Question, page: Page, path: str) -> str:
+        last = parse_path(path).of(page.records[-1])
+        if isinstance(last, bool) or not isinstance(last, str | int):
+            raise self._wrong(f"expected an id at '{path}' (tie_break) in the last record, found {kind(last)}")
+        if str(last) == question.after_id:
+            raise self._wrong("no progress: '{tie_break.id}' is not heeded, the results end with the same id again")
+        return str(last)
+
+    @property
+    def _wrong(self) -> Callable[[str], Exception]:
+        return PageReader(self.session.service, self.stream, self.endpoint).wrong
 
 
-def extract(session: ServiceSession, name: str, stream: Stream, days: DayRange, zone: ZoneInfo) -> Extracted:
-    """All records of a range of days in one listing; ``zone`` says when the company's days begin.
-
-    Raises as ``ServiceSession.ask`` does, and ``PermanentFailure`` for a page that is not what was declared.
-    """
-    start, end = days.bounds(zone)
-    if start == end:  # Samoa had no 30 December 2011: nothing to ask for, and a window without length is often an error
-        return Extracted({day: {} for day in days})
-    return sort_into_days(_records(stream, listing(session, name, stream, start, end).pages()), days, zone)
-
-
-def sort_into_days(records: Iterable[Record], days: DayRange, zone: ZoneInfo) -> Extracted:
-    """Records by the day of their time. Of several versions of one record in a day the newest stays; of versions with
-    the same time the one listed later."""
-    dates = list(days)
-    starts = [micros(DayRange(day, day).bounds(zone)[0]) for day in dates]
-    end = micros(days.bounds(zone)[1])
-    found = Extracted({day: {} for day in dates})
-    for record in records:
-        if record.updated_at is None:
-            found.timeless.append(record)
-        elif not starts[0] <= record.updated_at < end:
-            found.outside += 1
-        else:
-            day = dates[bisect_right(starts, record.updated_at) - 1]
-            keep_newest(found.by_day[day], record)
-    return found
-
-
-def keep_newest(day: dict[str, Record], record: Record) -> None:
-    """Add a record to a day unless the day has a newer version of it."""
-    known = day.get(record.record_id)
-    if known is None or _rank(known) <= _rank(record):
-        day[record.record_id] = record
-
-
-def has_record_between(
-    session: ServiceSession, name: str, stream: Stream, start: dt.datetime, end: dt.datetime
-) -> bool:
-    """Whether the first page of ``[start, end)`` shows a record of that time, or one without a time.
-
-    Where the service cannot be asked for a window and there are more pages, none of them can be ruled out: true.
-    """
-    first = next(listing(session, name, stream, start, end).pages())
-    since, until = micros(start), micros(end)
-    for record in _records(stream, iter([first])):
-        if record.updated_at is None or since <= record.updated_at < until:
-            return True
-    return not first.last
-
-
-def _records(stream: Stream, pages: Iterator[Page]) -> Iterator[Record]:
-    read = record_reader(stream)
-    for page in pages:
-        for record in page.records:
-            yield read(record, page.exact)
-
-
-def _endpoint(stream: Stream) -> Endpoint:
+def stream_reader(
+    session: ServiceSession, name: str, stream: Stream, around: Mapping[str, Any] | None = None
+) -> EndpointReader:
+    """What reads a stream's own endpoint; ``around`` is added to each of its records under ``_parent``."""
     if stream.endpoint is None:
         raise ValueError("this stream is read from files")
-    return stream.endpoint
+    reader = listing_reader(session, name, stream, stream.endpoint)
+    if isinstance(stream.tombstones, FlagTombstones):
+        reader = replace(reader, read=_flagging(reader.read, all_hold(stream.tombstones.when)))
+    return reader if around is None else replace(reader, read=_with_parent(reader.read, around))
 
 
-def _rank(record: Record) -> tuple[bool, int]:
-    return record.updated_at is not None, record.updated_at or 0
+def listing_reader(session: ServiceSession, name: str, stream: Stream, endpoint: Endpoint) -> EndpointReader:
+    """What reads any listing of the records of a stream."""
+    read = record_reader(stream.record_id, stream.updated_at)
+    return EndpointReader(session, name, endpoint, stream.updated_at, read)
+
+
+def tombstone_reader(session: ServiceSession, name: str, feed: FeedTombstones) -> EndpointReader:
+    """What reads the endpoint that lists a stream's deleted records."""
+    read, is_deletion = record_reader(feed.record_id, feed.deleted_at), all_hold(feed.when)
+
+    def tombstone(record: Any, exact: bool) -> Record | None:
+        return read(record, exact)._replace(deleted=True) if is_deletion(record) else None
+
+    return EndpointReader(session, name, feed.endpoint, feed.deleted_at, tombstone)
+
+
+def _flagging(read: _Read, is_deleted: Callable[[Any], bool]) -> _Read:
+    def flagged(record: Any, exact: bool) -> Record | None:
+        found = read(record, exact)
+        return found._replace(deleted=True) if found is not None and is_deleted(record) else found
+
+    return flagged
+
+
+def _with_parent(read: _Read, around: Mapping[str, Any]) -> _Read:
+    def child(record: Any, exact: bool) -> Record | None:
+        return read({**record, "_parent": around} if isinstance(record, dict) else record, exact)
+
+    return child

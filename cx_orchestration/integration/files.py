@@ -12,6 +12,7 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -52,7 +53,7 @@ def file_records(service: str, stream: Stream, drop: FileDrop, path: Path, folde
 
     Raises ``PermanentFailure`` naming file and line for what is not in the declared format.
     """
-    read = record_reader(stream)
+    read = record_reader(stream.record_id, stream.updated_at)
     where = f"{service}: {path.relative_to(folder)}"
     rows: dict[str, Callable[[str, FileDrop, Path], Iterator[tuple[Any, bool]]]] = {
         "csv": _csv_rows,
@@ -61,6 +62,12 @@ def file_records(service: str, stream: Stream, drop: FileDrop, path: Path, folde
     }
     for row, exact in rows[drop.format](where, drop, path):
         yield read(row, exact)
+
+
+def batched(records: Iterator[Record]) -> Iterator[list[Record]]:
+    """The records in lists of bounded length."""
+    while batch := list(islice(records, _ROWS_AT_ONCE)):
+        yield batch
 
 
 def _csv_rows(where: str, drop: FileDrop, path: Path) -> Iterator[tuple[Any, bool]]:

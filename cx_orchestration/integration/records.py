@@ -3,6 +3,7 @@
 Belongs here: reading those three from a parsed record. Does not belong here: where records come from, and their days.
 """
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable
@@ -12,36 +13,40 @@ import orjson
 
 from cx_orchestration.integration.paths import MISSING, parse_path
 from cx_orchestration.integration.times import Micros, time_reader
-from cx_orchestration.model.service import Stream
-from cx_orchestration.model.values import Value
+from cx_orchestration.model.values import Time, Value
 
 _LARGEST_EXACT_FLOAT = 2.0**53
 
 
 class Record(NamedTuple):
     """``updated_at`` is in microseconds since 1970, ``None`` where the record has no readable time; ``payload`` is
-    JSON text with the keys in the order received."""
+    JSON text with the keys in the order received; ``deleted`` says that the record is gone, not how it is now."""
 
     record_id: str
     updated_at: Micros
     payload: str
+    deleted: bool = False
 
 
-def record_reader(stream: Stream) -> Callable[[Any, bool], Record]:
+#: Records that came together, and the day they belong to where that is not the one of their time.
+Batch = tuple[list[Record], dt.date | None]
+
+
+def record_reader(record_id: Value, updated_at: Time | None) -> Callable[[Any, bool], Record]:
     """A function from a parsed record, and whether its page was proper JSON, to the record that lands.
 
     A record without a readable id lands under the SHA-256 of its payload: it is not lost, reruns give it the same id,
     and the mapping puts it in quarantine.
     """
-    identify = _text_reader(stream.record_id)
-    updated_at = time_reader(stream.updated_at) if stream.updated_at else _no_time
+    identify = _text_reader(record_id)
+    time_of = time_reader(updated_at) if updated_at else _no_time
 
     def read(record: Any, exact: bool) -> Record:
         payload = _exact_payload(record) if exact else _payload(record)
-        record_id = identify(record)
-        if record_id is None or not _is_unicode(record_id):
-            record_id = "sha256:" + hashlib.sha256(payload.encode()).hexdigest()
-        return Record(record_id, updated_at(record), payload)
+        found = identify(record)
+        if found is None or not _is_unicode(found):
+            found = "sha256:" + hashlib.sha256(payload.encode()).hexdigest()
+        return Record(found, time_of(record), payload)
 
     return read
 
@@ -108,9 +113,9 @@ def _text_reader(value: Value) -> Callable[[Any], str | None]:
 def _source_reader(value: Value) -> Callable[[Any], str | None]:
     if value.path is not None:
         path = parse_path(value.path)
-        return lambda record: _text(path.of(record))
+        return lambda record: text_of(path.of(record))
     if value.const is not None:
-        constant = _text(value.const)
+        constant = text_of(value.const)
         return lambda _: constant
     parts = [_text_reader(part) for part in value.coalesce or value.concat or []]
     if value.coalesce is not None:
@@ -123,7 +128,7 @@ def _source_reader(value: Value) -> Callable[[Any], str | None]:
     return joined
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
     """A value as the mapping's SQL would show it. A float beyond 2^53 is no id: different ids may have become it."""
     if value is None or value is MISSING:
         return None

@@ -5,24 +5,27 @@ Belongs here: the declaration, the session and the project folder put together. 
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from cx_orchestration.integration.extraction import (
-    Extracted,
-    extract,
-    has_record_between,
-    keep_newest,
-    sort_into_days,
-)
-from cx_orchestration.integration.files import drop_files, file_records, names_a_day
+import orjson
+
+from cx_orchestration.integration.answers import NotFound
+from cx_orchestration.integration.conditions import all_hold
+from cx_orchestration.integration.extraction import listing_reader, stream_reader, tombstone_reader
+from cx_orchestration.integration.files import batched, drop_files, file_records, names_a_day
 from cx_orchestration.integration.http import ServiceSession, Shared, shares
+from cx_orchestration.integration.paths import parse_path
+from cx_orchestration.integration.records import Batch, Record, text_of
+from cx_orchestration.integration.times import micros
 from cx_orchestration.integration.variables import with_paths_filled
+from cx_orchestration.integration.windows import parent_paths
 from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.endpoint import FeedTombstones, SnapshotTombstones
 from cx_orchestration.model.failures import Failure, PermanentFailure
 from cx_orchestration.model.service import FileDrop, ServiceDeclaration, Stream
 
@@ -37,14 +40,27 @@ class RecordSource(Protocol):
     def requests(self) -> int:
         """How many requests were sent so far."""
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The company's time zone: when its days begin."""
+
+    def stream(self, name: str) -> Stream:
+        """The declaration of a stream. Raises ``PermanentFailure`` when there is none."""
+
     def chunks(self, stream: str, days: DayRange) -> list[DayRange]:
-        """The ranges that one query each is made for."""
+        """The ranges that one query each is made for; days in none of them keep what they hold."""
 
     def divisible(self, stream: str) -> bool:
         """Whether asking for a single day is a smaller question than asking for a range."""
 
-    def extract(self, stream: str, days: DayRange) -> Extracted:
-        """The records of one chunk. Raises ``PermanentFailure`` or ``TransientFailure``."""
+    def read(self, stream: str, days: DayRange) -> Iterator[Batch]:
+        """The records of one chunk, as they come. Raises ``PermanentFailure`` or ``TransientFailure``."""
+
+    def read_children(self, stream: str, day: dt.date, parent: str) -> Iterator[list[Record]]:
+        """The records that belong to one record, given as it landed, of the parent stream on a day."""
+
+    def existing(self, stream: str) -> Iterator[list[str]] | None:
+        """The ids of all records there are, where a listing of its own says them."""
 
 
 @dataclass(frozen=True)
@@ -94,22 +110,59 @@ class ServiceSource:
         return ServiceSession(self.service, client, self._environ, shared=shared)
 
     def chunks(self, stream: str, days: DayRange) -> list[DayRange]:
-        declared = self._stream(stream)
+        declared = self.stream(stream)
+        if declared.sweep is not None:
+            return [DayRange(days.last, days.last)]
         if declared.files is not None:
             return list(days.chunks(1)) if names_a_day(declared.files) else [days]
+        if declared.parent is not None:
+            return list(days.chunks(1))
         if declared.endpoint is None or declared.endpoint.window is None:
             return [days]
         return list(days.chunks(declared.endpoint.window.max_days))
 
     def divisible(self, stream: str) -> bool:
-        endpoint = self._stream(stream).endpoint
+        endpoint = self.stream(stream).endpoint
         return endpoint is not None and endpoint.window is not None
 
-    def extract(self, stream: str, days: DayRange) -> Extracted:
-        declared = self._stream(stream)
+    def read(self, stream: str, days: DayRange) -> Iterator[Batch]:
+        declared = self.stream(stream)
         if declared.files is not None:
-            return self._from_files(declared, declared.files, days)
-        return extract(self.session, stream, declared, days, self.zone)
+            yield from self._from_files(declared, declared.files, days)
+            return
+        start, end = days.bounds(self.zone)
+        if start == end:  # Samoa had no 30 December 2011: nothing to ask for, and a window without length is an error
+            return
+        for records in stream_reader(self.session, stream, declared).records(start, end):
+            yield records, None
+        if isinstance(declared.tombstones, FeedTombstones):
+            for records in tombstone_reader(self.session, stream, declared.tombstones).records(start, end):
+                yield records, None
+
+    def read_children(self, stream: str, day: dt.date, parent: str) -> Iterator[list[Record]]:
+        declared = self.stream(stream)
+        if declared.parent is None or declared.endpoint is None:
+            raise ValueError(f"{stream} has no parent")
+        record = orjson.loads(parent)
+        if not all_hold(declared.parent.when)(record):
+            return
+        names = self._parent_names(stream, declared, record)
+        around = {name: record.get(name) for name in declared.parent.include_from_parent}
+        start, end = DayRange(day, day).bounds(self.zone)
+        try:
+            yield from stream_reader(self.session, stream, declared, around or None).records(start, end, names)
+        except NotFound:
+            if declared.parent.gone == "fail":
+                raise
+
+    def existing(self, stream: str) -> Iterator[list[str]] | None:
+        declared = self.stream(stream)
+        if not isinstance(declared.tombstones, SnapshotTombstones) or declared.tombstones.endpoint is None:
+            return None
+        reader = listing_reader(self.session, stream, declared, declared.tombstones.endpoint)
+        at_any_time = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+        everything = reader.records(at_any_time, at_any_time)
+        return ([record.record_id for record in records] for records in everything)
 
     def has_new(self, stream: str, start: dt.datetime, end: dt.datetime) -> bool:
         """Whether there may be records of ``[start, end)``, at the cost of one page.
@@ -117,9 +170,14 @@ class ServiceSource:
         A listing without a window whose first page shows none counts as maybe. Files are not read: one named after a
         day of that time counts, and without days in the names one that was changed since ``start``.
         """
-        declared = self._stream(stream)
+        declared = self.stream(stream)
+        if declared.parent is not None:
+            return True
         if declared.files is None:
-            return has_record_between(self.session, stream, declared, start, end)
+            records, is_last = stream_reader(self.session, stream, declared).first_page(start, end)
+            since, until = micros(start), micros(end)
+            times = [record.updated_at for record in records]
+            return not is_last or any(time is None or since <= time < until for time in times)
         if names_a_day(declared.files):
             last = end - dt.timedelta(microseconds=1)
             days = DayRange(start.astimezone(self.zone).date(), last.astimezone(self.zone).date())
@@ -132,7 +190,7 @@ class ServiceSource:
 
         Files without a day in their name count for every day that landed before the newest of them.
         """
-        drop = self._stream(stream).files
+        drop = self.stream(stream).files
         if drop is None:
             return []
         if names_a_day(drop):
@@ -157,19 +215,31 @@ class ServiceSource:
         except Failure as failure:
             return StreamProbe(stream, False, failure)
 
-    def _from_files(self, stream: Stream, drop: FileDrop, days: DayRange) -> Extracted:
-        if not names_a_day(drop):
-            files = drop_files(self.service, drop, self.folder)
-            rows = (row for path in files for row in file_records(self.service, stream, drop, path, self.folder))
-            return sort_into_days(rows, days, self.zone)
-        found = Extracted({day: {} for day in days})
-        for day, records in found.by_day.items():
-            for path in drop_files(self.service, drop, self.folder, day):
-                for record in file_records(self.service, stream, drop, path, self.folder):
-                    keep_newest(records, record)
-        return found
+    def _parent_names(self, stream: str, declared: Stream, record: Any) -> dict[str, str]:
+        """The placeholders that a parent record fills in. Raises ``PermanentFailure`` where it has no value for one."""
+        names = {}
+        for name, path in parent_paths(declared).items():
+            value = text_of(parse_path(path).of(record))
+            if not value:
+                raise PermanentFailure(
+                    f"{self.service}/{stream}: a record of its parent stream has nothing at '{path}', which the "
+                    "endpoint needs; leave such parents out with parent.when"
+                )
+            names[name] = value
+        return names
 
-    def _stream(self, name: str) -> Stream:
+    def _from_files(self, stream: Stream, drop: FileDrop, days: DayRange) -> Iterator[Batch]:
+        if not names_a_day(drop):
+            for path in drop_files(self.service, drop, self.folder):
+                for records in batched(file_records(self.service, stream, drop, path, self.folder)):
+                    yield records, None
+            return
+        for day in days:
+            for path in drop_files(self.service, drop, self.folder, day):
+                for records in batched(file_records(self.service, stream, drop, path, self.folder)):
+                    yield records, day
+
+    def stream(self, name: str) -> Stream:
         if name not in self.declaration.streams:
             known = ", ".join(self.declaration.streams)
             raise PermanentFailure(f"{self.service} declares no stream '{name}'; it has {known}")

@@ -73,20 +73,24 @@ class CursorPaginator(Declared):
 
 
 class HeaderCursorPaginator(Declared):
-    """The next cursor stands in a header of the answer; paging ends when the header is absent or empty."""
+    """The next cursor stands in a header of the answer; paging ends when the header is absent or empty.
+
+    Without ``cursor_param`` the header holds the address of the next page.
+    """
 
     type: Literal["header_cursor"]
     cursor_header: str
-    cursor_param: str
+    cursor_param: str | None = None
 
 
 class LastIdPaginator(Declared):
-    """The id of the last record goes into ``cursor_param`` as long as ``has_more_path`` is true."""
+    """The id of the last record goes into ``cursor_param`` as long as ``has_more_path`` is true or, where that is
+    null, until a page has no records."""
 
     type: Literal["last_id"]
     id_path: str = "id"
     cursor_param: str = "starting_after"
-    has_more_path: str = "has_more"
+    has_more_path: str | None = "has_more"
 
 
 class NextUrlPaginator(Declared):
@@ -138,11 +142,11 @@ class Window(Declared):
 class Order(Declared):
     """The order in which the service lists, held against every page: a page out of order fails.
 
-    A listing without a window that is ordered by the path of ``updated_at`` is read only as far as it can hold records
-    of the days asked for.
+    A listing that is ordered by the path of ``updated_at`` is read only as far as it can hold records of the days asked
+    for: it needs no window, or one without an end.
     """
 
-    by: str = Field(description="Path of a number or text in the record")
+    by: str = Field(description="Path of a time, number or text in the record")
     direction: Literal["ascending", "descending"] = "ascending"
 
 
@@ -176,7 +180,10 @@ class Endpoint(Declared):
     method: Literal["GET", "POST"] = "GET"
     params: dict[str, str | int | bool] = Field(default_factory=dict)
     body: dict[str, Any] | None = Field(default=None, alias="json", description="JSON of a POST request")
-    data_selector: str = Field(description="Path of the list of records; '$' when the body is the list itself")
+    data_selector: str = Field(
+        description="Path of the list of records; '$' when the body is the list itself; 'orders[*].lines' for the "
+        "lists inside of records, which are then found under _parent"
+    )
     paginator: Paginator
     window: Window | None = Field(default=None, description="Absent: everything is listed, then filtered by time")
     order: Order | None = None
@@ -188,11 +195,16 @@ class Endpoint(Declared):
     required_keys: list[str] = Field(
         default_factory=list, description="Paths that every record has; a page on which none has them fails"
     )
+    absent_when_empty: bool = Field(
+        default=False, description="A page that says 'complete_when' but lacks 'data_selector' has no records"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if (self.body is not None) and self.method != "POST":
             raise ValueError("'json' needs method POST")
+        if self.absent_when_empty and self.complete_when is None:
+            raise ValueError("'absent_when_empty' needs 'complete_when': else an error would pass for an empty page")
         if self.tie_break is not None and self.max_results_per_query is None:
             raise ValueError("'tie_break' goes with 'max_results_per_query'")
         return self
@@ -219,12 +231,19 @@ class FeedTombstones(Declared):
 
 
 class SnapshotTombstones(Declared):
-    """The endpoint lists everything there is: a record that landed before and is not listed any more was deleted.
+    """A listing of everything there is: a record that landed before and is not listed any more was deleted.
 
-    Needs an endpoint without a window.
+    It is the stream's own, which then has no window, or that of ``endpoint``.
     """
 
     type: Literal["snapshot"]
+    endpoint: Endpoint | None = None
+
+    @model_validator(mode="after")
+    def _lists_everything(self) -> Self:
+        if self.endpoint is not None and (self.endpoint.window is not None or self.endpoint.order is not None):
+            raise ValueError("an endpoint of snapshot tombstones lists everything: it has no 'window' and no 'order'")
+        return self
 
 
 Tombstones = Annotated[FlagTombstones | FeedTombstones | SnapshotTombstones, Field(discriminator="type")]
@@ -238,4 +257,6 @@ class Parent(Declared):
     """
 
     stream: Slug
+    when: list[Condition] = Field(default_factory=list, description="Which parents are asked for; all must hold")
+    gone: Literal["fail", "skip"] = Field(default="fail", description="What 404 or 410 for one parent means")
     include_from_parent: list[Slug] = Field(default_factory=list)

@@ -109,8 +109,16 @@ class Stream(Declared):
         if (self.updated_at is None) != (self.sweep is not None) and self.parent is None:
             raise ValueError("a stream needs exactly one of 'updated_at' and 'sweep'")
         listed_whole = self.endpoint is not None and self.endpoint.window is None and self.parent is None
-        if (self.sweep or isinstance(self.tombstones, SnapshotTombstones)) and not listed_whole:
-            raise ValueError("'sweep' and tombstones of type 'snapshot' need an endpoint without 'window' and 'parent'")
+        by_own_listing = isinstance(self.tombstones, SnapshotTombstones) and self.tombstones.endpoint is None
+        if (self.sweep or by_own_listing) and not listed_whole:
+            raise ValueError(
+                "'sweep', and tombstones of type 'snapshot' without an endpoint of their own, need a stream whose "
+                "endpoint has no 'window' and that has no 'parent'"
+            )
+        if by_own_listing and self.endpoint is not None and self.endpoint.order is not None:
+            raise ValueError(
+                "tombstones of type 'snapshot' need the whole listing: leave out 'order', which ends it early"
+            )
         return self
 
 

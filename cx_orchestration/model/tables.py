@@ -16,7 +16,8 @@ class Table:
 
     ``path`` is the folder under the lake's root, ``partition_by`` the columns whose values a partition replace names.
     ``volatile`` columns record when or by which run something was written: they do not count when two contents are
-    compared. Values of ``distinct`` columns hardly ever repeat. ``meanings`` says in words what each column holds; it
+    compared. Values of ``distinct`` columns hardly ever repeat; rows may come without
+    ``optional`` ones, which are then null. ``meanings`` says in words what each column holds; it
     stands beside the schema and not in it, because Delta would keep a change of wording as a change of the table.
     """
 
@@ -26,6 +27,7 @@ class Table:
     partition_by: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
     distinct: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     meanings: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def empty(self) -> pa.Table:
@@ -43,9 +45,11 @@ def _table(
     partition_by: tuple[str, ...] = (),
     volatile: tuple[str, ...] = (),
     distinct: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
 ) -> Table:
     schema = pa.schema([pa.field(name, kind) for name, kind, _ in columns])
-    return Table(path, grain, schema, partition_by, volatile, distinct, {name: told for name, _, told in columns})
+    meanings = {name: meaning for name, _, meaning in columns}
+    return Table(path, grain, schema, partition_by, volatile, distinct, optional, meanings)
 
 
 text, real, whole, flag, time, date = pa.string(), pa.float64(), pa.int64(), pa.bool_(), UTC_MICROSECONDS, pa.date32()
@@ -160,6 +164,7 @@ _LANDED = (
     ("updated_at", time, "when the service last changed it; null where that cannot be read"),
     ("extracted_at", time, "when it was read from the service"),
     ("payload", text, "JSON text, keys in the order received"),
+    ("deleted", flag, "true where it says that the service deleted the record"),
     ("day", date, "in the company's time zone"),
 )
 
@@ -173,6 +178,7 @@ def landed(service: str, stream: str) -> Table:
         partition_by=("day",),
         volatile=("extracted_at",),
         distinct=("record_id", "payload"),
+        optional=("deleted",),
     )
 
 

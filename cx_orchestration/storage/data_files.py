@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -84,7 +85,11 @@ class DataFileWriter:
 
     def write_partition(self, partition: tuple[Any, ...], rows: pa.Table) -> None:
         """Add rows that all belong to one partition."""
-        content = rows.drop_columns(list(self._table.partition_by))
+        self._write_content(
+            partition, rows.drop_columns([name for name in self._table.partition_by if name in rows.column_names])
+        )
+
+    def _write_content(self, partition: tuple[Any, ...], content: pa.Table) -> None:
         try:
             if partition not in self._open:
                 self._open[partition] = _OpenFile.create(self._table, self._folder, partition, content.schema)
@@ -100,6 +105,23 @@ class DataFileWriter:
             raise self._failure(error) from error
         self._finished = True
         return files
+
+    def batches(self, file: DataFile, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The rows of a finished file, without the columns that its partition says."""
+        with pq.ParquetFile(self._folder / file.path) as content:
+            yield from content.iter_batches(columns=columns)
+
+    def rewrite(self, file: DataFile, keep: np.ndarray) -> DataFile:
+        """A new file with the rows for which ``keep``, one boolean a row, is true; the old one is removed."""
+        position = 0
+        with DataFileWriter(self._table, self._folder) as writer:
+            for batch in self.batches(file):
+                kept = pa.Table.from_batches([batch]).filter(pa.array(keep[position : position + batch.num_rows]))
+                writer._write_content(file.partition, kept)
+                position += batch.num_rows
+            (new,) = writer.finish()
+        (self._folder / file.path).unlink()
+        return new
 
     def discard(self) -> None:
         """Remove what was written."""

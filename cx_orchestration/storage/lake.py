@@ -244,7 +244,11 @@ def _add_columns(delta: DeltaTable, schema: pa.Schema | None) -> None:
 
 def conform(table: Table, rows: pa.Table) -> pa.Table:
     """The rows with the table's columns in their order and types; further columns follow, a missing one is refused."""
-    if missing := [name for name in table.schema.names if name not in rows.column_names]:
+    missing = [name for name in table.schema.names if name not in rows.column_names]
+    for name in [name for name in missing if name in table.optional]:
+        rows = rows.append_column(name, pa.nulls(rows.num_rows, table.schema.field(name).type))
+        missing.remove(name)
+    if missing:
         raise PermanentFailure(f"{table.path}: rows lack the columns {', '.join(missing)}")
     extra = [rows.schema.field(name) for name in rows.column_names if name not in table.schema.names]
     return rows.select([*table.schema.names, *[field.name for field in extra]]).cast(

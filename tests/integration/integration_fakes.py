@@ -1,17 +1,23 @@
 """What the tests of this folder share: declarations in a line, a session that does not sleep, a server of raw bytes."""
 
+import datetime as dt
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import orjson
 from werkzeug import Request, Response
 
 from cx_orchestration.integration.http import ServiceSession, Shared
 from cx_orchestration.integration.inflate import Limits
+from cx_orchestration.integration.records import Record
+from cx_orchestration.integration.staging import DayIndex
 from cx_orchestration.model.connection import Client
+from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.service import ServiceDeclaration, Stream
 
 SECRET = "canary-secret-7f3a"
@@ -64,6 +70,16 @@ def service_for(url: str, streams: dict[str, Stream], **client: Any) -> ServiceD
             "streams": {n: s.model_dump() for n, s in streams.items()},
         }
     )
+
+
+def in_days(records: list[Record], days: DayRange, zone: ZoneInfo) -> dict[dt.date, list[str]]:
+    """The ids of the records of each day of a range, sorted."""
+    places = DayIndex(days, zone).places(np.array([record.updated_at for record in records], np.int64))
+    found: dict[dt.date, list[str]] = {day: [] for day in days}
+    for record, place in zip(records, places, strict=True):
+        if place >= 0:
+            found[list(days)[place]].append(record.record_id)
+    return {day: sorted(ids) for day, ids in found.items()}
 
 
 def answers(*replies: Response | Callable[[Request], Response]) -> Callable[[Request], Response]:

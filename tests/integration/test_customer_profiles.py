@@ -34,7 +34,8 @@ def declare(service: str, **streams: dict[str, Any]) -> ServiceDeclaration:
 
 
 def put(lake: Lake, declaration: ServiceDeclaration, stream: str, day: dt.date, *records: dict[str, Any]) -> None:
-    read = record_reader(declaration.streams[stream])
+    declared = declaration.streams[stream]
+    read = record_reader(declared.record_id, declared.updated_at)
     rows = [read(record, True)._asdict() for record in records]
     table = landed(declaration.service, stream)
     columns = {

@@ -52,7 +52,7 @@ def declare(*events: dict[str, Any], **changes: Any) -> ServiceDeclaration:
 
 def put(lake: Lake, stream: Stream, texts: list[str | bytes], *, day: dt.date = DAY, name: str = "charges") -> None:
     """Land texts as the extractor would."""
-    read, rows = record_reader(stream), []
+    read, rows = record_reader(stream.record_id, stream.updated_at), []
     for text in texts:
         parsed = parse_json(text.encode() if isinstance(text, str) else text)
         assert parsed is not None
@@ -299,7 +299,8 @@ def test_poison_goes_to_quarantine_and_the_good_records_land(run: Any) -> None:
     good = [{**RECORD, "id": f"good_{n}", "note": "a\\u0000 that is only text"} for n in range(3)]
     events, rejected, _ = run(declaration, *good, *[text for text, _ in POISON])
     assert [row["record_id"] for row in events] == ["good_0", "good_1", "good_2"]
-    read = record_reader(declaration.streams["charges"])
+    charges = declaration.streams["charges"]
+    read = record_reader(charges.record_id, charges.updated_at)
     expected = set()
     for text, reason in POISON:
         parsed = parse_json(text)

@@ -14,11 +14,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from integration_fakes import ENVIRON, json_response, service_for, stream_for
+from integration_fakes import ENVIRON, in_days, json_response, service_for, stream_for
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from cx_orchestration.integration.extraction import sort_into_days
 from cx_orchestration.integration.landing import land
 from cx_orchestration.integration.mapping import map_events
 from cx_orchestration.integration.records import record_reader
@@ -150,13 +149,12 @@ def half_hours(days: DayRange, zone: ZoneInfo) -> dict[str, dt.datetime]:
 def found_by_day(service: Service, days: Iterable[DayRange], zone: ZoneInfo) -> dict[dt.date, list[str]]:
     """What the records' days are when ranges of days are asked for one after the other."""
     stream, found = service.stream(), dict[dt.date, list[str]]()
-    read = record_reader(stream)
+    read = record_reader(stream.record_id, stream.updated_at)
     assert stream.endpoint is not None
     for asked in days:
         params = query(stream.endpoint, *asked.bounds(zone), zone_of(stream.updated_at)).params
         records = service.answer(str(params["since"]), str(params["until"]))
-        sorted_in = sort_into_days((read(record, True) for record in records), asked, zone)
-        found |= {day: sorted(records) for day, records in sorted_in.by_day.items()}
+        found |= in_days([read(record, True) for record in records], asked, zone)
     return found
 
 

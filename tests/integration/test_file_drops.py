@@ -3,6 +3,7 @@
 import datetime as dt
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -37,8 +38,17 @@ def source_for(folder: Path, pattern: str, kind: str, **changes: Any) -> Service
 
 
 def payloads(source: ServiceSource, days: DayRange = DAYS) -> dict[dt.date, list[Any]]:
-    found = source.extract("sales", days)
-    return {day: [orjson.loads(record.payload) for record in kept.values()] for day, kept in found.by_day.items()}
+    """What lands, in the order of ids."""
+    with TemporaryDirectory() as folder:
+        lake = Lake(folder)
+        landing = land(lake, source, "sales", days, run_id="r", now=NOW)
+        for failure in landing.failures.values():
+            raise failure
+        rows = sorted(lake.read(landed("till", "sales")).to_pylist(), key=lambda row: row["record_id"])
+    found: dict[dt.date, list[Any]] = {day: [] for day in days}
+    for row in rows:
+        found[row["day"]].append(orjson.loads(row["payload"]))
+    return found
 
 
 def test_a_file_a_day_gives_that_day_its_rows_whatever_their_time(tmp_path: Path) -> None:
@@ -65,9 +75,11 @@ def test_without_a_day_in_the_name_rows_go_by_their_time_in_the_companys_zone(tm
         "id,at\n1,2024-01-01T22:59:59Z\n2,2024-01-01T23:00:00Z\n3,2023-12-31T22:59:59Z\n4,2024-01-03T23:00:00Z\n"
     )
     source = source_for(tmp_path, "*.csv", "csv")
-    found = source.extract("sales", DAYS)
-    assert [list(kept) for kept in found.by_day.values()] == [["1"], ["2"], []]
-    assert found.outside == 2
+    assert {day: [row["id"] for row in rows] for day, rows in payloads(source).items()} == {
+        FIRST: ["1"],
+        SECOND: ["2"],
+        THIRD: [],
+    }
 
 
 def test_a_row_without_a_time_is_not_lost(tmp_path: Path, lake: Lake) -> None:
@@ -98,12 +110,9 @@ def test_exports_of_spreadsheets_are_read(tmp_path: Path) -> None:
 
 def test_json_lines_keep_their_types_and_tolerate_blank_lines_and_poison(tmp_path: Path) -> None:
     (tmp_path / "2024-01-01.jsonl").write_bytes(b'\xef\xbb\xbf{"id": 1, "b": [true]}\n\n{"id": 2, "n": NaN}\r\n7\n')
-    found = source_for(tmp_path, "{day}.jsonl", "jsonl").extract("sales", DayRange(FIRST, FIRST))
-    assert [record.payload for record in found.by_day[FIRST].values()] == [
-        '{"id":1,"b":[true]}',
-        '{"id":2,"n":NaN}',
-        "7",
-    ]
+    ((records, day),) = source_for(tmp_path, "{day}.jsonl", "jsonl").read("sales", DayRange(FIRST, FIRST))
+    assert day == FIRST
+    assert [record.payload for record in records] == ['{"id":1,"b":[true]}', '{"id":2,"n":NaN}', "7"]
 
 
 def test_parquet_rows_become_json(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,18 +10,18 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from integration_fakes import ENVIRON, PERSON, SECRET, json_response, service_for, stream_for
+from integration_fakes import ENVIRON, PERSON, SECRET, in_days, json_response, service_for, stream_for
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from cx_orchestration.integration.answers import CredentialsRefused
-from cx_orchestration.integration.extraction import Extracted, sort_into_days
 from cx_orchestration.integration.landing import land
-from cx_orchestration.integration.records import Record, record_reader
+from cx_orchestration.integration.records import Batch, Record, record_reader
 from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.integration.times import micros
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
+from cx_orchestration.model.service import Stream
 from cx_orchestration.model.tables import landed
 from cx_orchestration.storage.lake import Lake
 
@@ -46,6 +47,7 @@ class FakeSource:
     """A service whose records are known, in chunks of ``max_days``, that fails on the days it is told to."""
 
     service = "billing"
+    zone = ZoneInfo("UTC")
 
     def __init__(self, records: list[Record], *, max_days: int = 31, divisible: bool = True) -> None:
         self.records = records
@@ -65,13 +67,16 @@ class FakeSource:
     def divisible(self, stream: str) -> bool:
         return self.is_divisible
 
-    def extract(self, stream: str, days: DayRange) -> Extracted:
+    def stream(self, name: str) -> Stream:
+        return stream_for()
+
+    def read(self, stream: str, days: DayRange) -> Iterator[Batch]:
         self.asked.append(days)
+        yield self.records, None
         for day in days:
             if day in self.fails:
                 raise self.fails[day]
-        timeless = [record for day in days for record in self.timeless_on.get(day, [])]
-        return sort_into_days([*self.records, *timeless], days, ZoneInfo("UTC"))
+            yield self.timeless_on.get(day, []), None
 
 
 def rows(lake: Lake) -> dict[dt.date, set[str]]:
@@ -101,6 +106,7 @@ def test_a_landed_row_has_its_day_its_times_and_the_payload_as_received(lake: La
             "updated_at": dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC),
             "extracted_at": NOW,
             "payload": '{"id":"r1"}',
+            "deleted": False,
             "day": day(1),
         }
     ]
@@ -158,7 +164,7 @@ def test_what_lies_outside_the_window_is_counted_and_left_out(lake: Lake) -> Non
     assert rows(lake) == {day(4): {"r4"}, day(5): {"r5"}}
 
 
-def test_of_several_versions_in_a_day_the_newest_stays_and_of_equals_the_later_listed() -> None:
+def test_of_several_versions_in_a_day_the_newest_stays_and_of_equals_the_later_listed(lake: Lake) -> None:
     versions = [
         Record("a", at(1, 3), "old"),
         Record("a", at(1, 5), "new"),
@@ -167,9 +173,9 @@ def test_of_several_versions_in_a_day_the_newest_stays_and_of_equals_the_later_l
         Record("b", at(1, 3), "second"),
         Record("a", at(2, 1), "next day"),
     ]
-    found = sort_into_days(versions, days(1, 2), ZoneInfo("UTC"))
-    payloads = {day: {record.payload for record in kept.values()} for day, kept in found.by_day.items()}
-    assert payloads == {day(1): {"new", "second"}, day(2): {"next day"}}
+    land(lake, FakeSource(versions), "charges", days(1, 2), run_id="r", now=NOW)
+    payloads = {(row["day"], row["payload"]) for row in lake.read(TABLE).to_pylist()}
+    assert payloads == {(day(1), "new"), (day(1), "second"), (day(2), "next day")}
 
 
 @pytest.mark.parametrize(("number", "hours"), [(1, 23), (2, 25)])
@@ -179,9 +185,7 @@ def test_a_record_of_a_clock_change_lies_in_exactly_one_day(number: int, hours: 
     start, end = around.bounds(ZURICH)
     each_hour = [micros(start) + n * 3_600_000_000 for n in range(int((end - start).total_seconds()) // 3600)]
     records = [Record(str(moment), moment, "") for moment in each_hour]
-    found = sort_into_days(records, around, ZURICH)
-    assert [len(kept) for kept in found.by_day.values()] == [24, hours, 24]
-    assert found.outside == 0
+    assert [len(ids) for ids in in_days(records, around, ZURICH).values()] == [24, hours, 24]
 
 
 def test_a_record_without_a_time_lands_in_each_day_whose_own_query_returns_it(lake: Lake) -> None:
@@ -226,7 +230,7 @@ def test_reruns_in_any_order_and_any_ranges_leave_the_same_content(
 
 
 def read(record: Any, *, exact: bool = True, **changes: Any) -> Record:
-    return record_reader(stream_for(**changes))(record, exact)
+    return record_reader((made := stream_for(**changes)).record_id, made.updated_at)(record, exact)
 
 
 def test_the_payload_keeps_the_order_of_the_keys() -> None:

@@ -218,7 +218,8 @@ def test_a_replayed_record_has_its_own_id_and_lies_in_the_day_of_its_slice(
     time = stream.updated_at
     assert time is not None
     shelf = Shelf(stream, time, templates_of(stream, time, [text]), moments, slices)
-    records = [record_reader(stream)(orjson.loads(shelf.record(number)), True) for number in range(5)]
+    read = record_reader(stream.record_id, stream.updated_at)
+    records = [read(orjson.loads(shelf.record(number)), True) for number in range(5)]
     assert len({record.record_id for record in records}) == 5
     for record, number in zip(records, (0, 0, 0, 1, 399), strict=True):
         start, end = slices.days(number, number).bounds(zone_of(stream.updated_at))

@@ -1,15 +1,17 @@
 """Each paginator against a server: all records in order, and a failure where public extractors stop early."""
 
+import datetime as dt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from integration_fakes import answers, json_response, session_for
-from pydantic import TypeAdapter
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from cx_orchestration.integration.paging import Listing
-from cx_orchestration.model.endpoint import Paginator
+from cx_orchestration.integration.windows import query
+from cx_orchestration.model.endpoint import Endpoint
 from cx_orchestration.model.failures import PermanentFailure
 
 ROWS = [{"id": f"r{n}"} for n in range(7)]
@@ -25,9 +27,11 @@ LINK = {"type": "link_header"}
 
 
 def listing(httpserver: HTTPServer, paginator: dict[str, Any], **changes: Any) -> Listing:
-    declared: Any = TypeAdapter(Paginator).validate_python(paginator)
+    declared = {"path": "/rows", "params": {"q": "a b"}, "data_selector": "data", "paginator": paginator, **changes}
+    endpoint = Endpoint.model_validate(declared)
     session = session_for(httpserver.url_for("/api"), max_attempts=1, rate={"per_second": 1000})
-    return Listing(session, "rows", "/rows", {"q": "a b"}, changes.get("data_selector", "data"), declared)
+    always = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    return Listing(session, "rows", endpoint, query(endpoint, always, always, ZoneInfo("UTC")))
 
 
 def read(listing: Listing) -> list[Any]:

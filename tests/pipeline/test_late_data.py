@@ -15,13 +15,13 @@ from shop import DAYS, Shop
 
 from cx_orchestration.commands.materialize import materialize_project
 from cx_orchestration.definitions import build_defs
-from cx_orchestration.integration.extraction import Extracted, sort_into_days
 from cx_orchestration.integration.landing import Landing, land
-from cx_orchestration.integration.records import Record
+from cx_orchestration.integration.records import Batch, Record
 from cx_orchestration.integration.settling import open_days
 from cx_orchestration.integration.times import micros
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.service import Stream
 from cx_orchestration.partitions import range_tags
 from cx_orchestration.sensors.jobs import service_asset_keys
 from cx_orchestration.sensors.needs import ServiceDays, as_needs
@@ -106,10 +106,18 @@ def test_what_is_to_be_read_again_is_requested_by_the_sensor_until_it_is_done(sh
     assert not shop.tick().run_requests
 
 
+ORDERS = {
+    "files": {"pattern": "orders.jsonl", "format": "jsonl"},
+    "record_id": "order_no",
+    "updated_at": "placed_at",
+}
+
+
 class Orders:
     """A till that says, when it is asked, which orders it knows by now."""
 
     service = "store_till"
+    zone = ZoneInfo("UTC")
     requests = 0
 
     def __init__(self) -> None:
@@ -124,8 +132,11 @@ class Orders:
     def divisible(self, stream: str) -> bool:
         return False
 
-    def extract(self, stream: str, days: DayRange) -> Extracted:
-        return sort_into_days(map(self._record, self.known), days, ZoneInfo("UTC"))
+    def stream(self, name: str) -> Stream:
+        return Stream.model_validate(ORDERS)
+
+    def read(self, stream: str, days: DayRange) -> Iterator[Batch]:
+        yield [self._record(payload) for payload in self.known], None
 
     def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
         return land(lake, self, stream, days, run_id=run_id, now=now)

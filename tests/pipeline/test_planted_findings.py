@@ -4,6 +4,7 @@ Its records are landed as they lie on file, without HTTP; mapping, identity, jou
 """
 
 import datetime as dt
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,11 @@ from demo_site import Site
 from cx_orchestration.commands.demo import DemoCompany, held_against_truth, wrong_findings
 from cx_orchestration.demo.company import Company, generate
 from cx_orchestration.demo.project_folder import write_project
-from cx_orchestration.integration.extraction import Extracted, sort_into_days
 from cx_orchestration.integration.landing import land
 from cx_orchestration.integration.mapping import map_events
-from cx_orchestration.integration.records import record_reader
+from cx_orchestration.integration.records import Batch, record_reader
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.service import ServiceDeclaration
+from cx_orchestration.model.service import ServiceDeclaration, Stream
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 
@@ -34,7 +34,7 @@ class OnFile:
         self.service = declaration.service
         self._declaration = declaration
         self._records = company.records[declaration.service]
-        self._zone = project.zone
+        self.zone = project.zone
 
     def chunks(self, stream: str, days: DayRange) -> list[DayRange]:
         return [days]
@@ -42,9 +42,13 @@ class OnFile:
     def divisible(self, stream: str) -> bool:
         return False
 
-    def extract(self, stream: str, days: DayRange) -> Extracted:
-        read = record_reader(self._declaration.streams[stream])
-        return sort_into_days((read(record, True) for record in self._records[stream].records), days, self._zone)
+    def stream(self, name: str) -> Stream:
+        return self._declaration.streams[name]
+
+    def read(self, stream: str, days: DayRange) -> Iterator[Batch]:
+        declared = self._declaration.streams[stream]
+        read = record_reader(declared.record_id, declared.updated_at)
+        yield [read(record, True) for record in self._records[stream].records], None
 
 
 def explored(folder: Path, company: Company) -> Site:

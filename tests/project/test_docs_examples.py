@@ -169,7 +169,7 @@ def test_a_bad_page_fails_with_the_message_in_the_document(httpserver: HTTPServe
         environ={"HELP_DESK_URL": httpserver.url_for(""), "HELP_DESK_TOKEN": "t"},
     )
     with pytest.raises({"permanent": PermanentFailure, "transient": TransientFailure}[family]) as failure:
-        source.extract("tickets", DayRange(dt.date(2026, 6, 1), dt.date(2026, 6, 1)))
+        list(source.read("tickets", DayRange(dt.date(2026, 6, 1), dt.date(2026, 6, 1))))
     source.close()
     assert str(failure.value) == message
 

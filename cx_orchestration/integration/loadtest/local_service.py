@@ -20,6 +20,7 @@ import orjson
 from cx_orchestration.integration.loadtest.schedule import Stopwatch
 from cx_orchestration.integration.loadtest.shelf import Shelf
 from cx_orchestration.integration.loadtest.templates import number_of, put
+from cx_orchestration.integration.page import EACH
 from cx_orchestration.integration.paths import MISSING, parse_path
 from cx_orchestration.integration.times import time_reader
 from cx_orchestration.model.connection import NoAuth
@@ -114,7 +115,7 @@ class LocalService:
             case CursorPaginator() as how:
                 number = asked.value(how.cursor_param, how.cursor_body_path) or first
             case HeaderCursorPaginator() as how:
-                number = asked.params.get(how.cursor_param, first)
+                number = asked.params.get(how.cursor_param or _FROM, first)
             case NextUrlPaginator() | LinkHeaderPaginator():
                 number = asked.params.get(_FROM, first)
         return abs(int(number) - listed.start), size
@@ -137,9 +138,9 @@ class LocalService:
                 if how.end_path is not None:
                     marks[how.end_path] = how.end_value if last else _not(how.end_value)
             case HeaderCursorPaginator() as how if not last:
-                headers[how.cursor_header] = str(following)
-            case LastIdPaginator() as how:
-                marks[how.has_more_path] = not last
+                headers[how.cursor_header] = str(following) if how.cursor_param else link
+            case LastIdPaginator(has_more_path=str(path)):
+                marks[path] = not last
             case NextUrlPaginator() as how:
                 marks[how.next_url_path] = None if last else link
                 if how.done_path is not None:
@@ -230,6 +231,9 @@ def _rehearsed_stream(name: str, stream: Stream) -> Stream:
     here: dict[str, Any] = {"path": f"/{name}/{endpoint.path.lstrip('/')}", "params": {**endpoint.params, **carried}}
     if endpoint.order is not None and endpoint.order.by not in (stream.updated_at.paths if stream.updated_at else ()):
         here["order"] = None
+    if EACH in endpoint.data_selector:
+        # What landed are the inner objects, with what surrounds them: they are served as they landed.
+        here["data_selector"] = "records"
     tombstones = None if isinstance(stream.tombstones, FeedTombstones) else stream.tombstones
     return stream.model_copy(update={"endpoint": endpoint.model_copy(update=here), "tombstones": tombstones})
 

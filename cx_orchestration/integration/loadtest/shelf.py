@@ -58,5 +58,5 @@ class Shelf:
 
     def ids(self, numbers: range) -> Iterator[str]:
         """The ids under which these records are to land."""
-        read = record_reader(self.stream)
+        read = record_reader(self.stream.record_id, self.stream.updated_at)
         return (read(orjson.loads(self.record(number)), True).record_id for number in numbers)

@@ -80,7 +80,7 @@ def templates_of(stream: Stream, updated_at: Time, payloads: Iterable[str]) -> l
 
     A payload that is no JSON object, or that has neither where the declaration says, cannot: it landed to be rejected.
     """
-    read = record_reader(stream)
+    read = record_reader(stream.record_id, stream.updated_at)
     write = time_writer(updated_at)
     found = []
     for payload in payloads:

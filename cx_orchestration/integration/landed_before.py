@@ -1,0 +1,98 @@
+"""What landed before, as far as landing needs it: parents, the state a sweep is compared with, what has vanished.
+
+Belongs here: reading landing tables. Does not belong here: writing them (``landing.py``).
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Collection, Iterable, Iterator
+from zoneinfo import ZoneInfo
+
+from cx_orchestration.integration.records import Batch, Record
+from cx_orchestration.integration.times import micros
+from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.tables import Table
+from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.lake import Lake
+
+
+def newest_landed_day(lake: Lake, table: Table) -> dt.date | None:
+    """The newest day of a landing table that has rows."""
+    days = lake.partition_values(table, "day")
+    return dt.date.fromisoformat(days[-1]) if days else None
+
+
+def rows_by_day(lake: Lake, table: Table, days: Collection[dt.date]) -> dict[dt.date, int]:
+    """How many rows each of the days holds now."""
+    return {day: lake.read(table, {"day": day}, columns=["day"]).num_rows for day in sorted(days)}
+
+
+def landed_payloads(lake: Lake, table: Table, day: dt.date) -> Iterator[str]:
+    """The payloads of one day, deleted records left out, by record id."""
+    sql = "SELECT payload FROM landed WHERE deleted IS NOT TRUE ORDER BY record_id"
+    yield from Engine().query(sql, {"landed": lake.scan(table, {"day": day})})["payload"].to_pylist()
+
+
+def only_changed(pages: Iterable[Batch], lake: Lake, table: Table, days: DayRange) -> Iterator[Batch]:
+    """Of a full listing what is new, or differs from what landed before the first of the days; all of the last day.
+
+    Memory holds two numbers for each record that ever landed.
+    """
+    known = _latest(lake, table, days.first)
+    for records, _ in pages:
+        changed = [
+            record for record in records if record.deleted or known.get(record.record_id) != _digest(record.payload)
+        ]
+        yield changed, days.last
+
+
+def with_vanished(
+    pages: Iterable[Batch],
+    existing: Iterable[list[str]] | None,
+    lake: Lake,
+    table: Table,
+    days: DayRange,
+    zone: ZoneInfo,
+) -> Iterator[Batch]:
+    """The pages, and a tombstone for each record that landed before the days and is not listed any more.
+
+    ``existing`` lists the ids of all records there are; without it the pages do. A tombstone belongs to the last of the
+    days and bears its last microsecond. When a later day has landed, a listing of now says nothing about these days:
+    they keep the tombstones that they hold.
+    """
+    listed: set[str] = set()
+    for records, day in pages:
+        if existing is None:
+            listed.update(record.record_id for record in records)
+        yield records, day
+    for ids in existing or ():
+        listed.update(ids)
+    newest = newest_landed_day(lake, table)
+    if newest is not None and newest > days.last:
+        yield from _tombstones_kept(lake, table, days, listed)
+        return
+    at = micros(days.bounds(zone)[1]) - 1
+    gone = sorted(set(_latest(lake, table, days.first)) - listed)
+    yield [Record(record_id, at, "{}", deleted=True) for record_id in gone], days.last
+
+
+def _tombstones_kept(lake: Lake, table: Table, days: DayRange, listed: Collection[str]) -> Iterator[Batch]:
+    sql = "SELECT day, record_id, epoch_us(updated_at) AS at, payload FROM landed WHERE deleted ORDER BY day, record_id"
+    rows = Engine().query(sql, {"landed": lake.scan(table, {"day": (days.first, days.last)})}).to_pylist()
+    for row in rows:
+        if row["record_id"] not in listed:
+            yield [Record(row["record_id"], row["at"], row["payload"], deleted=True)], row["day"]
+
+
+def _latest(lake: Lake, table: Table, before: dt.date) -> dict[str, str]:
+    """The newest payload of each record that landed before a day and was not deleted, as a digest, by record id."""
+    if before == dt.date.min:
+        return {}
+    days = (dt.date.min, before - dt.timedelta(days=1))
+    scan = lake.scan(table, {"day": days})
+    rows = Engine().query(sql_text(__package__, "landed_latest.sql"), {"landed": scan}, {"before": before})
+    return dict(zip(rows["record_id"].to_pylist(), rows["digest"].to_pylist(), strict=True))
+
+
+def _digest(payload: str) -> str:
+    return hashlib.md5(payload.encode(), usedforsecurity=False).hexdigest()

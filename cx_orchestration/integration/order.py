@@ -1,0 +1,49 @@
+"""The declared order of a listing, held against its records as they come."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from cx_orchestration.integration.paths import MISSING, parse_path
+from cx_orchestration.integration.times import micros, time_reader
+from cx_orchestration.model.endpoint import Order
+from cx_orchestration.model.values import Time
+
+
+class OrderCheck:
+    """Remembers the last value by which a listing is ordered; ``wrong`` makes the failure for a page out of order."""
+
+    def __init__(self, order: Order, updated_at: Time | None, wrong: Callable[[str], Exception]) -> None:
+        self._order = order
+        self._by_time = updated_at is not None and updated_at.paths == [order.by]
+        self._descending = order.direction == "descending"
+        self._value = time_reader(updated_at) if self._by_time and updated_at else parse_path(order.by).of
+        self._wrong = wrong
+        self._last: Any = None
+
+    def check(self, records: Sequence[Any]) -> None:
+        """Take the next records; one without a value is passed over."""
+        last = self._last
+        for record in records:
+            value = self._value(record)
+            if value is None or value is MISSING:
+                continue
+            if last is not None and (
+                type(value) is not type(last) or (value > last if self._descending else value < last)
+            ):
+                raise self._wrong(
+                    f"records are not listed by '{self._order.by}' {self._order.direction} (order), so a record may "
+                    "have been missed"
+                )
+            last = value
+        self._last = last
+
+    def is_past(self, start: dt.datetime, end: dt.datetime) -> bool:
+        """Whether nothing that follows can lie in ``[start, end)``; known where the order is that of time."""
+        if not self._by_time or self._last is None:
+            return False
+        return bool(self._last < micros(start) if self._descending else self._last >= micros(end))
+
+    def reached_by_time(self) -> int | None:
+        """Up to which microsecond everything was listed, where the order is that of ascending time."""
+        return self._last if self._by_time and not self._descending else None
