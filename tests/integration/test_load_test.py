@@ -384,7 +384,29 @@ def test_connections_that_break_during_the_replay_cost_time_and_no_record() -> N
     declaration = billing(charges({"type": "last_id"}, **WINDOW), max_attempts=1)
     verdict = rehearsed(declaration, between=breaking(2, 5, 6))
     assert (verdict.retried, verdict.committed, verdict.lost, verdict.doubled) == (3, 21, 0, 0)
+    assert verdict.notes[0].startswith("an attempt was made again: billing/charges: ")
     assert verdict.passed
+
+
+def test_what_a_failed_attempt_landed_is_neither_lost_nor_doubled_when_time_is_up() -> None:
+    asked_before: list[str] = []
+
+    def refunds_go_down(answers: Answers) -> Answers:
+        def broken(asked: Asked) -> Answer:
+            if asked.stream == "refunds" and asked.stream in asked_before:
+                raise ConnectionResetError
+            asked_before.append(asked.stream)
+            return answers(asked)
+
+        return broken
+
+    streams = {"charges": charges(**WINDOW), "refunds": charges(**WINDOW)}
+    declaration = service_for("http://billing.example", streams, auth={"type": "none"}, max_attempts=1)
+    verdict = rehearsed(declaration, seconds=2, max_drain_seconds=1.5, between=refunds_go_down)
+    assert (verdict.retried, verdict.committed + verdict.still_waiting) == (2, 14)
+    assert 0 < verdict.committed < 14
+    assert (verdict.lost, verdict.doubled) == (0, 0)
+    assert verdict.why == f"{verdict.still_waiting} of 14 records still waiting 1.5 s after the last arrival"
 
 
 def test_a_replay_that_fails_again_and_again_ends_with_the_failure(tmp_path: Path) -> None:

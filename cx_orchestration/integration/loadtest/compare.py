@@ -24,7 +24,11 @@ def compare(stage: Stage, played: Played) -> Compared:
     """Hold what was offered in the slices that went through against landed records, events and rejections.
 
     A record that fits no declared event has neither event nor rejection; how many those are, the mapping itself says.
+    What a failed attempt left of later slices does not count.
     """
+    if not played.done:
+        return Compared(0, 0)
+    days = stage.slices.days(0, played.done - 1)
     lost = doubled = without_outcome = 0
     lake, service = stage.lake, stage.declaration.service
     mapped = {"events": lake.scan(EVENTS), "rejected": lake.scan(REJECTED_RECORDS)}
@@ -32,7 +36,7 @@ def compare(stage: Stage, played: Played) -> Compared:
         offered = list(shelf.ids(shelf.of_slices(0, played.done - 1)))
         inputs = {
             "offered": pa.table({"record_id": pa.array(offered, pa.string())}),
-            "landed": lake.scan(landed(service, name)),
+            "landed": lake.scan(landed(service, name), {"day": (days.first, days.last)}),
             **mapped,
         }
         found = stage.engine.query(sql_text(__package__, "outcome_of_replay.sql"), inputs, {"stream": name})

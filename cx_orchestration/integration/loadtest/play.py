@@ -36,13 +36,15 @@ class Batch:
 
 @dataclass
 class Played:
-    """What happened: batches in order, ``retried`` attempts that failed, and the records that fit no declared event.
+    """What happened: batches in order, ``retried`` attempts that failed (``failure`` says why the last did), and the
+    records that fit no declared event.
 
     ``done`` is the number of slices that went through; with fewer than all, time was up. ``ended`` is when.
     """
 
     batches: list[Batch] = field(default_factory=list)
     retried: int = 0
+    failure: str = ""
     unmapped: int = 0
     done: int = 0
     ended: int = 0
@@ -85,8 +87,9 @@ def play(stage: Stage, *, give_up: int) -> Played:
         try:
             played.batches.append(_batch(stage, played, over - 1))
             failed = 0
-        except TransientFailure:
+        except TransientFailure as failure:
             played.retried += 1
+            played.failure = str(failure)
             failed += 1
             if failed == MOST_FAILURES:
                 raise

@@ -158,7 +158,7 @@ def judge(
         lost=compared.lost,
         doubled=compared.doubled,
         retried=played.retried,
-        notes=notes,
+        notes=(*notes, f"an attempt was made again: {played.failure}") if played.failure else notes,
         why="; ".join(each for each in objections if each),
     )
 
