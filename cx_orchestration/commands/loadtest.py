@@ -30,6 +30,7 @@ from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
 _SHOWN_COMMITS = 10
+_FEW = 100
 
 
 def loadtest(
@@ -140,7 +141,7 @@ def _declared(project: CXProject, service: str) -> ServiceDeclaration:
 def _announcement(load: Load) -> str:
     return (
         f"Replaying {load.service}: {load.peak_per_hour:,.0f} records in the busiest hour ({load.peak_from}) times "
-        f"{load.factor:g} is {load.per_second:,.2f} a second, for {load.seconds:g} s ..."
+        f"{load.factor:,g} is {_rate(load.per_second)} a second, for {load.seconds:g} s ..."
     )
 
 
@@ -166,6 +167,10 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     console.print(waiting)
     for note in verdict.notes:
         console.print(f"note: {escape(note)}", highlight=False)
+    if verdict.offered < _FEW:
+        console.print(
+            f"note: {verdict.offered} records say little about percentiles; --factor or --seconds brings more"
+        )
     if verdict.passed:
         console.print(f"[green]passed[/green]  {verdict.load.service}")
     else:
@@ -173,13 +178,17 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
 
 
 def _figures(verdict: Verdict) -> Iterator[tuple[str, str]]:
-    yield "records offered", f"{verdict.offered:,} ({verdict.offered_per_second:,.2f} a second)"
-    yield "records committed", f"{verdict.committed:,} ({verdict.achieved_per_second:,.2f} a second)"
+    yield "records offered", f"{verdict.offered:,} ({_rate(verdict.offered_per_second)} a second)"
+    yield "records committed", f"{verdict.committed:,} ({_rate(verdict.achieved_per_second)} a second)"
     yield "batches", f"{verdict.batches:,}; the pipeline worked {verdict.busy:.0%} of the time"
     yield "largest backlog", f"{verdict.max_backlog:,} records"
     yield "time to drain", f"{verdict.drain_seconds:.2f} s after the last arrival"
     yield "lost, doubled", f"{verdict.lost:,}, {verdict.doubled:,}"
     yield "attempts made again", f"{verdict.retried:,}"
+
+
+def _rate(per_second: float) -> str:
+    return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.3g}"
 
 
 def _percentiles(each: Percentiles | None) -> list[str]:
