@@ -74,7 +74,7 @@ class EndpointReader:
             if order is not None:
                 order.check(page.records)
             yield self._of(page)
-            received += len(page.records)
+            received += len(page.listed)
             if order is not None and order.is_past(question.start, question.end):
                 return []
             if cap is not None and received >= cap:
@@ -113,7 +113,7 @@ class EndpointReader:
         return [later] if reached is not None else [_Question(question.start, middle), later]
 
     def _last_id(self, question: _Question, page: Page, path: str) -> str:
-        last = parse_path(path).of(page.records[-1])
+        last = parse_path(path).of(page.listed[-1])
         if isinstance(last, bool) or not isinstance(last, str | int):
             raise self._wrong(f"expected an id at '{path}' (tie_break) in the last record, found {kind(last)}")
         if str(last) == question.after_id:

@@ -19,8 +19,12 @@ EACH = "[*]"
 
 @dataclass(frozen=True)
 class Page:
-    """The records of one page as parsed. ``last`` is true when paging ends here."""
+    """The records of one page as parsed. ``last`` is true when paging ends here.
 
+    ``listed`` is what the service listed, and counts: with ``[*]`` records are inside of that, many, one or none.
+    """
+
+    listed: list[Any]
     records: list[Any]
     exact: bool
     last: bool
@@ -36,10 +40,9 @@ class PageReader:
         self._selector = [parse_path(part) for part in selector_parts(endpoint.data_selector)]
         self._required = [parse_path(path) for path in endpoint.required_keys]
 
-    def records(self, reply: Reply) -> list[Any]:
-        """The records of a page. Raises ``PermanentFailure`` where there is no list of them."""
-        first, *inner = self._selector
-        records = first.of(reply.body)
+    def listed(self, reply: Reply) -> list[Any]:
+        """What the service lists on a page. Raises ``PermanentFailure`` where there is no list."""
+        records = self._selector[0].of(reply.body)
         if records is MISSING and self._endpoint.absent_when_empty and self.is_complete(reply):
             return []
         if not isinstance(records, list):
@@ -47,7 +50,14 @@ class PageReader:
                 f"expected a list of records at '{self._endpoint.data_selector}' (data_selector), found "
                 f"{kind(records)}" + (f" in {kind(reply.body)}" if records is MISSING else "")
             )
-        for path in inner:
+        return records
+
+    def records(self, listed: list[Any]) -> list[Any]:
+        """The records in what a page lists. Raises ``PermanentFailure`` where none is as declared."""
+        records = listed
+        for path in self._selector[1:]:
+            if records and all(path.of(outer) is MISSING for outer in records):
+                raise self.wrong(f"expected a list at '{path}' in each record (data_selector), found it in none")
             records = [record for outer in records for record in self._unfolded(outer, path)]
         for required in self._required if records else ():
             if all(required.of(record) in (MISSING, None) for record in records):

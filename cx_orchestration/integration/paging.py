@@ -4,7 +4,7 @@ A page that makes no progress, or lacks the sign of how to go on, is a ``Permane
 page to page. Does not belong here: what one page must be (``page.py``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from cx_orchestration.integration.answers import CredentialsRefused, Reply
@@ -28,6 +28,9 @@ from cx_orchestration.model.failures import TransientFailure
 #: What paging adds to a query: parameters by name, and values of the request's JSON by path.
 _Additions = Mapping[str, str | int]
 
+#: How often a list that changes while it is paged is read before it is given up for now.
+_SWEEPS = 3
+
 
 class Listing:
     """One listing of one endpoint: what to ask for first, and how to go on."""
@@ -46,7 +49,7 @@ class Listing:
         match how:
             case SinglePage():
                 reply = self._ask({})
-                yield self._page(reply, self._read.records(reply), last=True)
+                yield self._page(reply, self._read.listed(reply), last=True)
             case PageNumberPaginator():
                 yield from self._by_number(how)
             case OffsetPaginator():
@@ -66,7 +69,7 @@ class Listing:
         number, before = how.base_page, None
         while True:
             reply = self._ask({how.page_param: number})
-            records = self._read.records(reply)
+            records = self._read.listed(reply)
             last = not records
             if how.total_pages_path is not None:
                 total = self._read.marker(reply, how.total_pages_path, int, "total_pages_path", "the number of pages")
@@ -80,28 +83,43 @@ class Listing:
             number, before = number + 1, records
 
     def _by_offset(self, how: OffsetPaginator) -> Iterator[Page]:
+        """A record that leaves the list while it is paged moves the others up, and one of them is skipped: a total that
+        changes shows it, and the list is read from its start again."""
+        for _ in range(_SWEEPS):
+            if (yield from self._offset_sweep(how)):
+                return
+        raise TransientFailure(
+            f"{self.session.service}/{self._stream}: {self._endpoint.path}: '{how.total_path}' changed each of "
+            f"{_SWEEPS} times that the list was read; it is asked for again later"
+        )
+
+    def _offset_sweep(self, how: OffsetPaginator) -> Generator[Page, None, bool]:
+        """The pages from first to last; returns whether the total stayed as it was."""
         limit, offset = how.limit_body_path or how.limit_param, how.offset_body_path or how.offset_param
-        seen, before = 0, None
+        seen, before, first_total = 0, None, None
+        steady = True
         while True:
             reply = self._ask({limit: how.limit, offset: seen}, in_body=how.offset_body_path is not None)
-            records = self._read.records(reply)
+            records = self._read.listed(reply)
             total = self._read.total(reply, how.total_path)
+            first_total = total if first_total is None else first_total
+            steady = steady and total == first_total
             self._moved_on(records, before, offset)
             if seen + len(records) < total and not records:
                 raise self._read.wrong(
                     f"page at offset {seen} is empty, but '{how.total_path}' promises {total} records"
                 )
             seen, before = seen + len(records), records
-            yield self._page(reply, records, last=seen >= total)
+            yield self._page(reply, records, last=seen >= total and steady)
             if seen >= total:
-                return
+                return steady
 
     def _by_cursor(self, how: CursorPaginator) -> Iterator[Page]:
         cursor, seen = None, set[str | int]()
         place = how.cursor_body_path or str(how.cursor_param)
         while True:
             reply = self._ask({} if cursor is None else {place: cursor}, in_body=how.cursor_body_path is not None)
-            records = self._read.records(reply)
+            records = self._read.listed(reply)
             following = self._next_cursor(reply, how)
             yield self._page(reply, records, last=following is None)
             if following is None:
@@ -126,7 +144,7 @@ class Listing:
         reply, seen = self._ask({}), set[str | int]()
         while True:
             following = reply.headers.get(how.cursor_header, "")
-            yield self._page(reply, self._read.records(reply), last=not following)
+            yield self._page(reply, self._read.listed(reply), last=not following)
             if not following:
                 return
             if how.cursor_param is None:
@@ -139,7 +157,7 @@ class Listing:
         seen: set[str | int] = set()
         while True:
             reply = self._ask(additions)
-            records = self._read.records(reply)
+            records = self._read.listed(reply)
             more = bool(records)
             if how.has_more_path is not None:
                 meaning = "whether there are more records"
@@ -159,7 +177,7 @@ class Listing:
     def _by_next_url(self, how: NextUrlPaginator) -> Iterator[Page]:
         reply, seen = self._ask({}), set[str | int]()
         while True:
-            records = self._read.records(reply)
+            records = self._read.listed(reply)
             done = self._next_url_done(reply, how)
             yield self._page(reply, records, done)
             if done:
@@ -184,7 +202,7 @@ class Listing:
     def _by_link_header(self) -> Iterator[Page]:
         reply, seen = self._ask({}), set[str | int]()
         while True:
-            yield self._page(reply, self._read.records(reply), last=reply.next_link is None)
+            yield self._page(reply, self._read.listed(reply), last=reply.next_link is None)
             if reply.next_link is None:
                 return
             reply = self._follow(reply.next_link, reply, seen, "Link header")
@@ -192,7 +210,7 @@ class Listing:
     def _page(self, reply: Reply, records: list[Any], last: bool) -> Page:
         if last:
             self._read.require_complete(reply)
-        return Page(records, reply.exact, last)
+        return Page(records, self._read.records(records), reply.exact, last)
 
     def _ask(self, additions: _Additions, *, in_body: bool = False) -> Reply:
         params, body = self._query.params, self._query.body

@@ -12,7 +12,7 @@ from werkzeug import Request, Response
 from cx_orchestration.integration.paging import Listing
 from cx_orchestration.integration.windows import query
 from cx_orchestration.model.endpoint import Endpoint
-from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 
 ROWS = [{"id": f"r{n}"} for n in range(7)]
 
@@ -218,6 +218,54 @@ def test_offsets_count_what_came_when_the_service_caps_its_pages(httpserver: HTT
     )
     assert read(listing(httpserver, OFFSET)) == [1, 2, 3]
     assert httpserver.log[1][0].args["skip"] == "2"
+
+
+def test_a_list_whose_total_changes_while_it_is_paged_is_read_again(httpserver: HTTPServer) -> None:
+    """Record 1 leaves the list after the first page, 3 moves up, and the second page begins behind it."""
+    serve(
+        httpserver,
+        {"data": [1, 2], "meta": {"total": 4}},
+        {"data": [4], "meta": {"total": 3}},
+        {"data": [2, 3], "meta": {"total": 3}},
+        {"data": [4], "meta": {"total": 3}},
+    )
+    assert read(listing(httpserver, OFFSET)) == [1, 2, 4, 2, 3, 4]
+
+
+def test_a_list_that_never_rests_is_asked_for_again_later(httpserver: HTTPServer) -> None:
+    pages = [{"data": [1, 2], "meta": {"total": 4}}, {"data": [4], "meta": {"total": 3}}] * 3
+    serve(httpserver, *pages)
+    with pytest.raises(TransientFailure, match=r"'meta.total' changed each of 3 times"):
+        read(listing(httpserver, OFFSET))
+
+
+@pytest.mark.parametrize(
+    ("paginator", "more"),
+    [
+        (PAGE_NUMBER, [{}, {}, {}, {}]),
+        (OFFSET, [{"meta": {"total": 6}}] * 3),
+        ({**LAST_ID, "has_more_path": None}, [{}, {}, {}, {}]),
+    ],
+)
+def test_lists_inside_of_records_do_not_count_as_records(
+    httpserver: HTTPServer, paginator: dict[str, Any], more: list[dict[str, Any]]
+) -> None:
+    """The second page has orders and no lines at all."""
+    lines = [[["a", "b", "c"], []], [[], None], [["d"], ["e"]], []]
+    orders = [
+        [{"id": 10 * n + m, "lines": each and [{"sku": sku} for sku in each]} for m, each in enumerate(page)]
+        for n, page in enumerate(lines)
+    ]
+    serve(httpserver, *({"data": page, **sign} for page, sign in zip(orders, more, strict=False)))
+    found = read(listing(httpserver, paginator, data_selector="data[*].lines"))
+    assert [line["sku"] for line in found] == ["a", "b", "c", "d", "e"]
+    assert found[-1]["_parent"] == {"id": 21}
+
+
+def test_lists_that_no_record_has_are_a_wrong_declaration(httpserver: HTTPServer) -> None:
+    serve(httpserver, {"data": [{"id": 1}, {"id": 2}]})
+    with pytest.raises(PermanentFailure, match=r"expected a list at 'lines' in each record .*found it in none"):
+        read(listing(httpserver, {"type": "single_page"}, data_selector="data[*].lines"))
 
 
 @pytest.mark.parametrize("address", ["http://elsewhere.example/rows?page=2", "//elsewhere.example/rows"])
