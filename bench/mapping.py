@@ -154,7 +154,7 @@ def cpu_seconds(job: Callable[[], Any]) -> float:
 
 def main(records: int = 200_000, repeat: int = 7, sample: int = 5_000) -> None:
     """Exits 1 when the two sides disagree about a record of the sample; a missed target is printed."""
-    console, engine, table = Console(), Engine(), landed("billing", "charges")
+    console, engine, table = Console(width=120), Engine(), landed("billing", "charges")
     rows = landed_charges(records)
     payloads = rows["payload"].to_pylist()
     stream = DECLARATION.streams["charges"]

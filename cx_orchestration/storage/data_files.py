@@ -11,6 +11,8 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -73,11 +75,15 @@ class DataFileWriter:
             return
         columns = [rows[name] for name in self._table.partition_by]
         kinds = rows.select(list(self._table.partition_by)).group_by(list(self._table.partition_by)).aggregate([])
+        starts = _starts_of_runs(columns)
+        if len(starts) == kinds.num_rows:
+            # Rows that come partition by partition, as they usually do, need not be copied.
+            for start, end in pairwise([*starts, rows.num_rows]):
+                partition = tuple(column[start].as_py() for column in columns)
+                self.write_partition(partition, rows.slice(start, end - start))
+            return
         for row in kinds.to_pylist():
             partition = tuple(row[name] for name in self._table.partition_by)
-            if kinds.num_rows == 1:
-                self.write_partition(partition, rows)
-                return
             inside = pc.equal(columns[0], pa.scalar(partition[0], columns[0].type))
             for column, value in zip(columns[1:], partition[1:], strict=True):
                 inside = pc.and_(inside, pc.equal(column, pa.scalar(value, column.type)))
@@ -141,6 +147,15 @@ class DataFileWriter:
 
     def _existing_folder(self) -> Path:
         return next(folder for folder in (self._folder, *self._folder.parents) if folder.exists())
+
+
+def _starts_of_runs(columns: list[pa.ChunkedArray]) -> list[int]:
+    """The rows that differ from the one before them in one of the columns, the first row among them."""
+    count = len(columns[0])
+    if count < 2:
+        return list(range(count))
+    differs = [pc.fill_null(pc.not_equal(column.slice(1), column.slice(0, count - 1)), True) for column in columns]
+    return [0, *(place + 1 for place in pc.indices_nonzero(reduce(pc.or_, differs)).to_pylist())]
 
 
 def _plain(table: Table, value: Any) -> str:

@@ -370,6 +370,29 @@ def test_values_are_joined_mapped_scaled_and_defaulted(run: Any) -> None:
     }  # fmt: skip
 
 
+TEXTS = st.none() | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=6)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=20))
+@settings(deadline=None, derandomize=True, max_examples=25)
+def test_attributes_are_json_whatever_texts_a_record_has_and_lacks(records: list[tuple[str | None, ...]]) -> None:
+    declared = declare(event(attributes={"a": "a", "b": "b", "c": "deep.c"}))
+    payloads = [json.dumps({**RECORD, "a": a, "b": b, "deep": {"c": c}}) for a, b, c in records]
+    rows = pa.table(
+        {
+            "record_id": [str(n) for n in range(len(records))],
+            "updated_at": pa.array([0] * len(records), pa.timestamp("us", tz="UTC")),
+            "payload": payloads,
+            "day": pa.array([DAY] * len(records)),
+        }
+    )
+    found = Engine().query(compile_events("billing", "charges", declared.streams["charges"]), {"landed": rows})
+    by_id = {row["record_id"]: json.loads(row["attributes"]) for row in found.to_pylist()}
+    assert [by_id[str(n)] for n in range(len(records))] == [
+        {name: text for name, text in zip("abc", record, strict=True) if text} for record in records
+    ]
+
+
 def test_a_default_stands_in_for_a_missing_amount_but_not_for_an_unreadable_one(run: Any) -> None:
     declared = event(amount={"path": "amount", "scale": 0.01, "default": "7.5"}, currency={"const": "usd"})
     events, rejected, _ = run(declare(declared), RECORD, {**RECORD, "id": "bad", "amount": "lots"})

@@ -42,6 +42,18 @@ def test_files_count_from_their_commit_on_and_are_one_a_partition(lake: Lake) ->
     assert lake.read(CHARGES, version=version).num_rows == 4
 
 
+@pytest.mark.parametrize("days", [[1], [1, 1, 2, 2, 3], [3, 1, 1, 2], [1, 2, 1, 2, 2, 1]])
+def test_rows_reach_their_partition_in_whatever_order_they_come(lake: Lake, days: list[int]) -> None:
+    rows = records(*days)
+    with lake.writer(CHARGES) as writer:
+        writer.write(pa.concat_tables([rows.slice(0, 1), rows.slice(1)]))
+        files = writer.finish()
+    assert {file.partition: file.rows for file in files} == {(day(number),): days.count(number) for number in days}
+    lake.replace_by_files(CHARGES, files, where={"day": (day(1), day(3))}, run_id="r")
+    found = lake.read(CHARGES, columns=["record_id", "day"]).sort_by("record_id").to_pylist()
+    assert found == rows.select(["record_id", "day"]).sort_by("record_id").to_pylist()
+
+
 def test_a_block_that_is_left_without_finishing_leaves_no_file(lake: Lake) -> None:
     with pytest.raises(KeyboardInterrupt), lake.writer(CHARGES) as writer:
         writer.write(records(1))
