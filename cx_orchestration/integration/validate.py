@@ -9,17 +9,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import PurePosixPath
+from typing import Any
 
 from cx_orchestration.integration.mapping_sql import MOST_SCALE_DIGITS, scale_digits
+from cx_orchestration.integration.page import selector_parts
 from cx_orchestration.integration.paths import parse_path
-from cx_orchestration.integration.windows import PLACEHOLDER, PLACEHOLDERS
-from cx_orchestration.model.endpoint import Endpoint
+from cx_orchestration.integration.windows import PARENT, PLACEHOLDER, PLACEHOLDERS
+from cx_orchestration.model.endpoint import (
+    Endpoint,
+    FeedTombstones,
+    FlagTombstones,
+    SnapshotTombstones,
+    Tombstones,
+)
 from cx_orchestration.model.failures import ProjectError
 from cx_orchestration.model.service import EventMapping, FileDrop, ProfileMapping, ServiceDeclaration, Stream
 from cx_orchestration.model.values import Condition, Time, Value
 
 #: Directives that Python and DuckDB read alike.
 _DIRECTIVES = frozenset("aAbBdfHIjmMpSyYz%")
+
+#: Where placeholders may stand.
+_PLACES = "'path', 'params' or 'json'"
 
 _EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 
@@ -30,11 +41,7 @@ def check_service(declaration: ServiceDeclaration, file: str = "") -> list[Proje
     ``file`` is what the errors name as the place, ``services/<service>.yaml`` unless given.
     """
     place = file or f"services/{declaration.service}.yaml"
-    return [
-        ProjectError(place, found.path, found.value, found.expected)
-        for name, stream in declaration.streams.items()
-        for found in _check_stream(f"streams.{name}", stream)
-    ]
+    return [ProjectError(place, found.path, found.value, found.expected) for found in _check(declaration)]
 
 
 @dataclass(frozen=True)
@@ -44,9 +51,21 @@ class _Found:
     expected: str
 
 
+def _check(declaration: ServiceDeclaration) -> Iterator[_Found]:
+    for number, rule in enumerate(declaration.client.retry_on if declaration.client else ()):
+        if rule.code_path is not None:
+            yield from _check_path(f"client.retry_on[{number}].code_path", rule.code_path)
+    for name, stream in declaration.streams.items():
+        yield from _check_stream(f"streams.{name}", stream)
+
+
 def _check_stream(at: str, stream: Stream) -> Iterator[_Found]:
     if stream.endpoint is not None:
-        yield from _check_endpoint(f"{at}.endpoint", stream.endpoint)
+        yield from _check_endpoint(f"{at}.endpoint", stream.endpoint, has_parent=stream.parent is not None)
+    if stream.parent is not None:
+        yield from _check_conditions(f"{at}.parent", stream.parent.when)
+    if stream.tombstones is not None:
+        yield from _check_tombstones(f"{at}.tombstones", stream.tombstones)
     if stream.files is not None:
         yield from _check_files(f"{at}.files", stream.files)
     yield from _check_value(f"{at}.record_id", stream.record_id)
@@ -71,24 +90,80 @@ def _check_stream(at: str, stream: Stream) -> Iterator[_Found]:
         yield from _check_profile(f"{at}.profile", stream.profile)
 
 
-def _check_endpoint(at: str, endpoint: Endpoint) -> Iterator[_Found]:
-    yield from _check_path(f"{at}.data_selector", endpoint.data_selector)
+def _check_endpoint(at: str, endpoint: Endpoint, *, has_parent: bool = False) -> Iterator[_Found]:
+    for part in selector_parts(endpoint.data_selector):
+        yield from _check_path(f"{at}.data_selector", part)
     for name, path in endpoint.paginator:
         if name.endswith("_path") and isinstance(path, str):
             yield from _check_path(f"{at}.paginator.{name}", path)
-    texts = {"path": endpoint.path} | {f"params.{name}": str(value) for name, value in endpoint.params.items()}
-    used = {match: where for where, text in texts.items() for match in PLACEHOLDER.findall(text)}
-    for name, where in used.items():
-        if name not in PLACEHOLDERS:
-            yield _Found(
-                f"{at}.{where}", f"{{{name}}}", "expected only {window.start} and {window.end} as placeholders"
-            )
-        elif endpoint.window is None:
-            yield _Found(f"{at}.{where}", f"{{{name}}}", "expected a 'window' that says how the time is written")
+    if endpoint.order is not None:
+        yield from _check_path(f"{at}.order.by", endpoint.order.by)
+    if endpoint.tie_break is not None:
+        yield from _check_path(f"{at}.tie_break.id_path", endpoint.tie_break.id_path)
+    if endpoint.complete_when is not None:
+        yield from _check_path(f"{at}.complete_when.path", endpoint.complete_when.path)
+    for number, path in enumerate(endpoint.required_keys):
+        yield from _check_path(f"{at}.required_keys[{number}]", path)
     if endpoint.window is not None:
-        if not used:
-            yield _Found(f"{at}.window", "", "expected {window.start} or {window.end} in 'path' or 'params'")
         yield from _check_format(f"{at}.window.format", endpoint.window.format)
+    yield from _check_placeholders(at, endpoint, has_parent)
+
+
+def _check_placeholders(at: str, endpoint: Endpoint, has_parent: bool) -> Iterator[_Found]:
+    used = {name: where for where, text in _texts(endpoint) for name in PLACEHOLDER.findall(text)}
+    for name, where in used.items():
+        if name.startswith(PARENT) and has_parent:
+            yield from _check_path(f"{at}.{where}", name.removeprefix(PARENT))
+        elif name not in PLACEHOLDERS and not (where.startswith("json") and "." not in name):
+            yield _Found(
+                f"{at}.{where}",
+                f"{{{name}}}",
+                "expected only {window.start}, {window.end}, {tie_break.id} and, where the stream has a 'parent', "
+                "{parent.PATH} as placeholders",
+            )
+        elif name.startswith("window.") and endpoint.window is None:
+            yield _Found(f"{at}.{where}", f"{{{name}}}", "expected a 'window' that says how the time is written")
+        elif name == "tie_break.id" and endpoint.tie_break is None:
+            yield _Found(f"{at}.{where}", f"{{{name}}}", "expected a 'tie_break' that says where ids are")
+    if endpoint.window is not None and not any(name.startswith("window.") for name in used):
+        yield _Found(f"{at}.window", "", f"expected {{window.start}} or {{window.end}} in {_PLACES}")
+    if endpoint.tie_break is not None and "tie_break.id" not in used:
+        yield _Found(f"{at}.tie_break", "", f"expected {{tie_break.id}} in {_PLACES}")
+    if has_parent and not any(name.startswith(PARENT) for name in used):
+        yield _Found(at, "", f"expected {{parent.PATH}} in {_PLACES}: else every parent has the same list")
+
+
+def _texts(endpoint: Endpoint) -> Iterator[tuple[str, str]]:
+    """All texts in which placeholders are filled in, each with its place in the endpoint."""
+    yield "path", endpoint.path
+    for name, value in endpoint.params.items():
+        yield f"params.{name}", str(value)
+    yield from _texts_of_json("json", endpoint.body)
+
+
+def _texts_of_json(at: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield at, value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts_of_json(f"{at}.{name}", inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _texts_of_json(f"{at}[{number}]", inner)
+
+
+def _check_tombstones(at: str, tombstones: Tombstones) -> Iterator[_Found]:
+    match tombstones:
+        case FlagTombstones():
+            yield from _check_conditions(at, tombstones.when)
+        case FeedTombstones():
+            yield from _check_endpoint(f"{at}.endpoint", tombstones.endpoint)
+            yield from _check_conditions(at, tombstones.when)
+            yield from _check_value(f"{at}.record_id", tombstones.record_id)
+            yield from _check_time(f"{at}.deleted_at", tombstones.deleted_at)
+        case SnapshotTombstones():
+            if tombstones.endpoint is not None:
+                yield from _check_endpoint(f"{at}.endpoint", tombstones.endpoint)
 
 
 def _check_files(at: str, drop: FileDrop) -> Iterator[_Found]:

@@ -14,12 +14,13 @@ EVENT = {"type": "order.placed", "occurred_at": "at", "channel": "web", "entity"
 def errors(**changes: Any) -> list[tuple[str, str]]:
     stream = stream_for(**changes)
     kind = "files" if stream.files else "rest"
+    others = {stream.parent.stream: stream_for().model_dump()} if stream.parent else {}
     declaration = ServiceDeclaration.model_validate(
         {
             "service": "shop",
             "kind": kind,
             "client": {"base_url": "http://x"} if kind == "rest" else None,
-            "streams": {"orders": stream.model_dump()},
+            "streams": {"orders": stream.model_dump(), **others},
         }
     )
     return [(error.path, error.value) for error in check_service(declaration)]
@@ -32,6 +33,14 @@ def endpoint(**changes: Any) -> dict[str, Any]:
 def test_a_good_declaration_has_no_errors() -> None:
     window = {"params": {"since": "{window.start}", "filter": '{"a": 1}'}, "window": {"format": "%Y-%m-%d"}}
     assert errors(endpoint=endpoint(**window), events=[EVENT]) == []
+
+
+def test_placeholders_may_stand_in_json_and_graphql_is_none() -> None:
+    query = {"query": "{orders{id}}", "since": "{window.start}", "after": ["{tie_break.id}"]}
+    declared = endpoint(
+        method="POST", json=query, window={}, max_results_per_query=10, tie_break={"id_path": "id"}, path="/{parent.id}"
+    )
+    assert errors(endpoint=declared, parent={"stream": "tickets"}) == []
 
 
 def test_an_error_names_the_file_the_way_and_what_was_expected() -> None:
@@ -72,6 +81,54 @@ BAD = "streams.orders"
         ),
         ({"endpoint": endpoint(params={"q": "{window.start}"})}, (f"{BAD}.endpoint.params.q", "{window.start}")),
         ({"endpoint": endpoint(window={})}, (f"{BAD}.endpoint.window", "")),
+        (
+            {"endpoint": endpoint(method="POST", json={"all": [{"q": "{window.begin}"}]})},
+            (f"{BAD}.endpoint.json.all[0].q", "{window.begin}"),
+        ),
+        (
+            {"endpoint": endpoint(method="POST", json={"all": {"q": "{window.start}"}})},
+            (f"{BAD}.endpoint.json.all.q", "{window.start}"),
+        ),
+        ({"endpoint": endpoint(path="/{tie_break.id}")}, (f"{BAD}.endpoint.path", "{tie_break.id}")),
+        (
+            {"endpoint": endpoint(max_results_per_query=10, tie_break={"id_path": "id"})},
+            (f"{BAD}.endpoint.tie_break", ""),
+        ),
+        ({"endpoint": endpoint(path="/{parent.id}")}, (f"{BAD}.endpoint.path", "{parent.id}")),
+        ({"endpoint": endpoint(), "parent": {"stream": "tickets"}}, (f"{BAD}.endpoint", "")),
+        (
+            {"endpoint": endpoint(path="/{parent.a[}"), "parent": {"stream": "tickets"}},
+            (f"{BAD}.endpoint.path", "a["),
+        ),
+        (
+            {
+                "endpoint": endpoint(path="/{parent.id}"),
+                "parent": {"stream": "tickets", "when": [{"path": "a b", "exists": True}]},
+            },
+            (f"{BAD}.parent.when[0].path", "a b"),
+        ),
+        ({"endpoint": endpoint(order={"by": "a b"})}, (f"{BAD}.endpoint.order.by", "a b")),
+        ({"endpoint": endpoint(required_keys=["id", "a b"])}, (f"{BAD}.endpoint.required_keys[1]", "a b")),
+        (
+            {"endpoint": endpoint(complete_when={"path": "a b", "equals": True})},
+            (f"{BAD}.endpoint.complete_when.path", "a b"),
+        ),
+        ({"endpoint": endpoint(data_selector="a[*].b c")}, (f"{BAD}.endpoint.data_selector", "b c")),
+        (
+            {"tombstones": {"type": "flag", "when": [{"path": "a b", "exists": True}]}},
+            (f"{BAD}.tombstones.when[0].path", "a b"),
+        ),
+        (
+            {
+                "tombstones": {
+                    "type": "feed",
+                    "endpoint": endpoint(path="/{parent.id}"),
+                    "record_id": "id",
+                    "deleted_at": "at",
+                }
+            },
+            (f"{BAD}.tombstones.endpoint.path", "{parent.id}"),
+        ),
         (
             {"endpoint": endpoint(path="/{window.start}", window={"format": "%s"})},
             (f"{BAD}.endpoint.window.format", "%s"),
