@@ -8,7 +8,7 @@ from vendor_server import Record, at
 from vendor_site import Site, march, site
 
 from cx_orchestration.integration.http import CredentialsRefused
-from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
@@ -76,6 +76,39 @@ def test_days_are_those_of_the_company(httpserver: HTTPServer, lake: Lake) -> No
     server = Salesforce({"Contact": [record(CONTACT, name, *when) for name, when in times.items()]})
     shop = organisation(httpserver, lake, server, zone="America/Denver")
     assert shop.landed("contacts", 5, 5) == {5: ["003B", "003C"]}
+
+
+def test_what_went_to_the_recycle_bin_is_deleted(httpserver: HTTPServer, lake: Lake, engine: Engine) -> None:
+    kept, gone = record(CONTACT, "003A", 5), record(CONTACT, "003B", 5)
+    server = Salesforce({"Contact": [kept, gone]})
+    shop = organisation(httpserver, lake, server)
+    assert shop.landed("contacts", 5, 5) == {5: ["003A", "003B"]}
+    gone |= {"IsDeleted": True, "SystemModstamp": stamped(6), "MasterRecordId": "003A"}
+    shop.land("contacts", 5, 6)
+    assert shop.deleted("contacts") == {6: ["003B"]}
+
+
+def test_used_up_requests_are_waited_for_and_not_taken_for_refused_credentials(
+    httpserver: HTTPServer, lake: Lake
+) -> None:
+    server = Salesforce({"Contact": contacts(60, 5)}, batch=25)
+    server.requests_left = 2
+    shop = organisation(httpserver, lake, server)
+    failure = shop.land("contacts", 5, 6).failures[march(5)]
+    assert isinstance(failure, TransientFailure)
+    assert failure.retry_after == 3600
+    assert shop.clock.slept == [], "an hour is not slept through"
+    server.requests_left = None
+    assert len(shop.landed("contacts", 5, 6)[5]) == 60
+
+
+def test_a_list_that_died_is_begun_again_later(httpserver: HTTPServer, lake: Lake) -> None:
+    server = Salesforce({"Contact": contacts(60, 5)}, batch=25)
+    server.locator_pages = 2
+    shop = organisation(httpserver, lake, server)
+    assert isinstance(shop.land("contacts", 5, 5).failures[march(5)], TransientFailure)
+    server.locator_pages = None
+    assert len(shop.landed("contacts", 5, 5)[5]) == 60
 
 
 def test_a_session_that_ended_is_renewed(httpserver: HTTPServer, lake: Lake) -> None:

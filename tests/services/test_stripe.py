@@ -77,6 +77,40 @@ def test_a_debit_that_succeeds_days_later_is_read_again(httpserver: HTTPServer, 
     assert [event[0] for event in shop.events(engine, 5, 9)] == ["payment.succeeded"]
 
 
+def test_a_deleted_customer_is_deleted_although_no_list_has_it(httpserver: HTTPServer, lake: Lake) -> None:
+    server = Stripe({"customers": [customer("cus_1", 5), customer("cus_2", 5)]})
+    shop = account(httpserver, lake, server)
+    assert shop.landed("customers", 5, 5) == {5: ["cus_1", "cus_2"]}
+    del server.lists["customers"][1]
+    gone = [happened("evt_1", "customer.deleted", 6, id="cus_2"), happened("evt_2", "customer.updated", 6, id="cus_1")]
+    server.lists["events"] = gone
+    shop.land("customers", 6, 6)
+    assert shop.deleted("customers") == {6: ["cus_2"]}
+
+
+def test_a_subscription_of_long_ago_that_ends_today_is_seen(httpserver: HTTPServer, lake: Lake, engine: Engine) -> None:
+    started = {"start_date": epoch(at(1)), "created": epoch(at(1)), "customer": "cus_1", "items": {"data": []}}
+    subscriptions = [{"id": f"sub_{n}", "status": "active", "ended_at": None, **started} for n in range(3)]
+    server = Stripe({"subscriptions": subscriptions})
+    shop = account(httpserver, lake, server)
+    shop.landed("subscriptions", 8, 8)
+    subscriptions[1] |= {"status": "canceled", "ended_at": epoch(at(9, 8))}
+    assert shop.landed("subscriptions", 9, 9) == {8: ["sub_0", "sub_1", "sub_2"], 9: ["sub_1"]}
+    ended = [event for event in shop.events(engine, 8, 9) if event[0] == "subscription.cancelled"]
+    assert ended == [("subscription.cancelled", "09 08:00", "web", "cus_1", None, None)]
+
+
+def test_25_requests_a_second_are_never_exceeded(httpserver: HTTPServer, lake: Lake) -> None:
+    def change(values: Record) -> None:
+        endpoint = values["streams"]["charges"]["endpoint"]
+        endpoint["params"] = {**endpoint["params"], "limit": 5}
+
+    server = Stripe({"charges": [charge(f"ch_{n:05}", 5, n % 24) for n in range(300)]})
+    shop = account(httpserver, lake, server, change=change, own_rate=True)
+    assert len(shop.landed("charges", 5, 5)[5]) == 300
+    assert server.count("/v1/charges") == 60, "none was refused"
+
+
 def test_an_unknown_parameter_fails_for_good(httpserver: HTTPServer, lake: Lake) -> None:
     def change(values: Record) -> None:
         endpoint = values["streams"]["charges"]["endpoint"]

@@ -96,9 +96,18 @@ class Site:
         return self.ids(stream)
 
     def ids(self, stream: str) -> dict[int, list[str]]:
+        """The ids of what was there, by day."""
+        return self._by_day(stream, deleted=False)
+
+    def deleted(self, stream: str) -> dict[int, list[str]]:
+        """The ids of what was deleted, by day."""
+        return self._by_day(stream, deleted=True)
+
+    def _by_day(self, stream: str, *, deleted: bool) -> dict[int, list[str]]:
         found: dict[int, list[str]] = {}
         for row in self.lake.read(landed(self.declaration.service, stream)).to_pylist():
-            found.setdefault(row["day"].day, []).append(row["record_id"])
+            if bool(row["deleted"]) is deleted:
+                found.setdefault(row["day"].day, []).append(row["record_id"])
         return {day: sorted(ids) for day, ids in sorted(found.items())}
 
     def events(self, engine: Engine, first: int, last: int) -> list[tuple[Any, ...]]:
