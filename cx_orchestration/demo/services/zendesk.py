@@ -52,6 +52,7 @@ def _users(sources: Sources, users: pd.DataFrame, rng: np.random.Generator) -> l
             "phone": phone if calls or gives_phone else None,
             "external_id": contact,
             "role": "end-user",
+            "active": True,
             "time_zone": "America/Chicago",
             "created_at": at,
             "updated_at": at,
@@ -84,6 +85,7 @@ def _tickets(tickets: pd.DataFrame, rng: np.random.Generator) -> Records:
         iso(solved, "s", "Z"),
         (solved > 0).tolist(),
         iso(changed, "s", "Z"),
+        (changed // 1_000_000).tolist(),
         strict=True,
     )
     records = [
@@ -96,8 +98,9 @@ def _tickets(tickets: pd.DataFrame, rng: np.random.Generator) -> Records:
             "tags": [],
             "created_at": asked_at,
             "updated_at": changed_at,
+            "generated_timestamp": changed_s,
             "metric_set": {"ticket_id": ticket, "solved_at": solved_at if is_solved else None},
         }
-        for ticket, user, channel, subject, asked_at, solved_at, is_solved, changed_at in rows
+        for ticket, user, channel, subject, asked_at, solved_at, is_solved, changed_at, changed_s in rows
     ]
     return in_order(changed, records, "s")
