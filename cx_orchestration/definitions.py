@@ -15,6 +15,7 @@ from cx_orchestration.resources.service import FederatedService, resource_key
 from cx_orchestration.resources.stores import EngineResource, LakeResource, ProjectResource, RegistryResource
 from cx_orchestration.sensors import customers, integration_runs, nightly, project_changes
 from cx_orchestration.sensors.jobs import customers_job, integration_job, planning_job
+from cx_orchestration.storage.orphans import SPILL
 
 DEMO_PROJECT = Path(__file__).parent / "demo" / "project"
 
@@ -32,7 +33,7 @@ def build_defs(
     by_default: dict[str, object] = {
         "project": ProjectResource(folder=folder),
         "lake": LakeResource(root=root),
-        "engine": EngineResource(),
+        "engine": EngineResource(spill_folder=str(Path(root) / SPILL)),
         "registry": RegistryResource(folder=folder, lake_root=root),
         **{
             resource_key(name): FederatedService(project=folder, service=name, lake_root=root)

@@ -43,9 +43,10 @@ class EngineResource(dg.ConfigurableResource[Engine]):
     """DuckDB over the lake's files."""
 
     memory_limit: str = Field(default="2GB", description="Beyond this, queries spill to disk")
+    spill_folder: str = Field(default="", description="Where queries spill to; its parent must exist")
 
     def create_resource(self, context: dg.InitResourceContext) -> Engine:  # noqa: ARG002
-        return Engine(memory_limit=self.memory_limit)
+        return Engine(memory_limit=self.memory_limit, temp_directory=self.spill_folder or None)
 
 
 class RegistryResource(dg.ConfigurableResource[Registry]):

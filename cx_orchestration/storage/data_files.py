@@ -4,10 +4,8 @@ Belongs here: rows to Parquet files, one a partition, in bounded memory. Does no
 A file that no commit names is never read; ``cx prune`` removes it.
 """
 
-import errno
 import json
 import re
-import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,11 +23,10 @@ from deltalake.transaction import AddAction
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.tables import Table
 from cx_orchestration.model.words import quoted
+from cx_orchestration.storage.full_disk import write_failure
 
 #: What is the same in a path, in a URL and in a Delta log.
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
-
-_DISK_IS_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True)
@@ -101,14 +98,14 @@ class DataFileWriter:
                 self._open[partition] = _OpenFile.create(self._table, self._folder, partition, content.schema)
             self._open[partition].write(content)
         except OSError as error:
-            raise self._failure(error) from error
+            raise write_failure(self._table.path, self._folder, error) from error
 
     def finish(self) -> list[DataFile]:
         """Close the files; from now on they stay."""
         try:
             files = [file.close() for file in self._open.values()]
         except OSError as error:
-            raise self._failure(error) from error
+            raise write_failure(self._table.path, self._folder, error) from error
         self._finished = True
         return files
 
@@ -134,19 +131,6 @@ class DataFileWriter:
         for file in self._open.values():
             file.remove()
         self._open.clear()
-
-    def _failure(self, error: OSError) -> PermanentFailure:
-        if error.errno in _DISK_IS_FULL:
-            free = shutil.disk_usage(self._existing_folder()).free
-            return PermanentFailure(
-                f"{self._table.path}: the disk of the lake is full ({free / 2**20:.0f} MiB free); nothing was "
-                "replaced. Make room, then rerun"
-            )
-        reason = error.strerror or type(error).__name__
-        return PermanentFailure(f"{self._table.path}: a file of the lake cannot be written: {reason}")
-
-    def _existing_folder(self) -> Path:
-        return next(folder for folder in (self._folder, *self._folder.parents) if folder.exists())
 
 
 def _starts_of_runs(columns: list[pa.ChunkedArray]) -> list[int]:

@@ -5,13 +5,15 @@ files beside the domain module that names its inputs.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, TypeAlias
 
 import duckdb
 import pyarrow as pa
 
+from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.storage.scan import Scan
 
 #: What a SQL text may name: a scan of the lake, or a small table in memory.
@@ -42,8 +44,9 @@ class Engine:
         """The result of one SELECT whose tables are the names in ``inputs``; ``$name`` is taken from ``params``.
 
         Parameters that the text does not use are ignored. Text in the query cannot reach any file but the scans'.
+        Raises ``PermanentFailure`` when memory and the disk that it spills to are too small.
         """
-        with duckdb.connect(config=self._config) as connection:
+        with self._within_its_means(), duckdb.connect(config=self._config) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             for name, source in (inputs or {}).items():
                 if isinstance(source, Scan):
@@ -59,6 +62,20 @@ class Engine:
             # The same result, collected by all threads: ``execute`` hands it over piece by piece to this one, which
             # polls for it without pause, half a CPU-second for each one that the threads work.
             return connection.sql(sql).to_arrow_table()
+
+    @contextmanager
+    def _within_its_means(self) -> Iterator[None]:
+        try:
+            yield
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+            folder = str(self._config.get("temp_directory", ".tmp"))
+            if isinstance(error, duckdb.IOException) and folder not in str(error):
+                raise
+            memory = self._config.get("memory_limit", "most of the machine's")
+            raise PermanentFailure(
+                f"a query needs more than its memory ({memory}) and the disk of {folder}, where it spills to, have; "
+                "nothing was replaced. Make room there, or raise the engine's memory_limit, then rerun"
+            ) from None
 
 
 def _make_view(connection: duckdb.DuckDBPyConnection, name: str, scan: Scan) -> None:

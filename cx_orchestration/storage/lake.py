@@ -24,6 +24,7 @@ from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.model.tables import Table
 from cx_orchestration.storage.data_files import DataFile, DataFileWriter
 from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.full_disk import write_failure, writing
 from cx_orchestration.storage.scan import Scan
 
 #: What a slice of a partitioned table may name: one value, or an inclusive range of days or numbers.
@@ -173,15 +174,16 @@ class Lake:
         try:
             return DeltaTable(str(self._path(table)))
         except TableNotFoundError:
-            self._path(table).mkdir(parents=True, exist_ok=True)
-            return DeltaTable.create(
-                str(self._path(table)),
-                schema=table.schema,
-                partition_by=list(table.partition_by) or None,
-                description=table.grain,
-                configuration={"delta.logRetentionDuration": _KEEP_VERSIONS},
-                mode="ignore",
-            )
+            with writing(table.path, self._path(table)):
+                self._path(table).mkdir(parents=True, exist_ok=True)
+                return DeltaTable.create(
+                    str(self._path(table)),
+                    schema=table.schema,
+                    partition_by=list(table.partition_by) or None,
+                    description=table.grain,
+                    configuration={"delta.logRetentionDuration": _KEEP_VERSIONS},
+                    mode="ignore",
+                )
 
     def _write(
         self, table: Table, rows: pa.Table, where: Mapping[str, Bound] | None, run_id: str, mode: str = "overwrite"
@@ -222,6 +224,8 @@ class Lake:
                     partition_filters=_partition_filters(where) or None,
                     commit_properties=once,
                 )
+            except OSError as error:
+                raise write_failure(table.path, self._path(table), error) from None
             except CommitFailedError:
                 time.sleep(random.uniform(0, 0.02 * 2 ** min(attempt, 6)))  # noqa: S311
                 continue

@@ -14,6 +14,9 @@ from urllib.parse import unquote
 
 import orjson
 
+#: The folder of the lake that queries spill to when they need more than memory.
+SPILL = ".spill"
+
 #: A write names its files to the table within the run that makes them, and no run lasts so long.
 SAFE_AGE = dt.timedelta(days=1)
 
@@ -32,11 +35,10 @@ class Orphan:
 
 def find_orphans(lake: Path, *, before: dt.datetime) -> list[Orphan]:
     """The orphans that were last written before a point in time, by table; a folder without tables has none."""
+    spilled = (path for path in (lake / SPILL).glob("*") if path.is_file())
+    unnamed = (path for log in sorted(lake.rglob("_delta_log")) for path in _unnamed(log))
     return [
-        orphan
-        for log in sorted(lake.rglob("_delta_log"))
-        for path in _unnamed(log)
-        if (orphan := _written_before(path, before.timestamp())) is not None
+        orphan for path in (*unnamed, *spilled) if (orphan := _written_before(path, before.timestamp())) is not None
     ]
 
 

@@ -113,7 +113,7 @@ class Registry:
     """Opens the database at a SQLAlchemy URL and brings its tables up to date."""
 
     def __init__(self, url: str) -> None:
-        self._engine = create_engine(url)
+        self._engine = create_engine(url, hide_parameters=True)
         if self._engine.url.drivername.startswith("sqlite") and self._engine.url.database:
             Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
         self.upgrade()
@@ -255,8 +255,15 @@ class Registry:
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        with Session(self._engine) as session, session.begin():
-            yield session
+        try:
+            with Session(self._engine) as session, session.begin():
+                yield session
+        except OperationalError as error:
+            place = self._engine.url.database or self._engine.url.host
+            reason = str(error.orig).partition("\n")[0]
+            raise TransientFailure(
+                f"the registry {place} cannot be used ({reason}); look at its disk and its server, then rerun"
+            ) from None
 
     def _alembic(self) -> Config:
         config = Config()
