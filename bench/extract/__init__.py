@@ -1,0 +1,1 @@
+"""What reading a REST service into the lake costs, beside a dlt pipeline and bare requests."""
