@@ -71,9 +71,10 @@ class EndpointReader:
         cap, received = self.endpoint.max_results_per_query, 0
         order = OrderCheck(self.endpoint.order, self.updated_at, self._wrong) if self.endpoint.order else None
         for page in self._listing(question, names).pages():
+            records = self._of(page)
             if order is not None:
-                order.check(page.records)
-            yield self._of(page)
+                order.check(page.records, records)
+            yield records
             received += len(page.listed)
             if order is not None and order.is_past(question.start, question.end):
                 return []

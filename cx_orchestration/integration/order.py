@@ -1,10 +1,11 @@
 """The declared order of a listing, held against its records as they come."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cx_orchestration.integration.paths import MISSING, parse_path
+from cx_orchestration.integration.records import Record
 from cx_orchestration.integration.times import micros, time_reader
 from cx_orchestration.model.endpoint import Order
 from cx_orchestration.model.values import Time
@@ -17,26 +18,32 @@ class OrderCheck:
         self._order = order
         self._by_time = updated_at is not None and updated_at.paths == [order.by]
         self._descending = order.direction == "descending"
-        self._value = time_reader(updated_at) if self._by_time and updated_at else parse_path(order.by).of
+        self._value = time_reader(updated_at) if self._by_time and updated_at else parse_path(order.by).reader()
         self._wrong = wrong
         self._last: Any = None
 
-    def check(self, records: Sequence[Any]) -> None:
-        """Take the next records; one without a value is passed over."""
-        last = self._last
-        for record in records:
-            value = self._value(record)
-            if value is None or value is MISSING:
-                continue
-            if last is not None and (
-                type(value) is not type(last) or (value > last if self._descending else value < last)
-            ):
-                raise self._wrong(
-                    f"records are not listed by '{self._order.by}' {self._order.direction} (order), so a record may "
-                    "have been missed"
-                )
-            last = value
-        self._last = last
+    def check(self, listed: Sequence[Any], records: Sequence[Record]) -> None:
+        """Take what was listed next, and the records it was read into; what has no value is passed over."""
+        if self._by_time and len(records) == len(listed):
+            found: Iterable[Any] = [record.updated_at for record in records]
+        else:
+            found = map(self._value, listed)
+        values = [value for value in found if value is not None and value is not MISSING]
+        if self._last is not None:
+            values.insert(0, self._last)
+        if not values or self._is_ordered(values):
+            self._last = values[-1] if values else None
+            return
+        raise self._wrong(
+            f"records are not listed by '{self._order.by}' {self._order.direction} (order), so a record may have been "
+            "missed"
+        )
+
+    def _is_ordered(self, values: list[Any]) -> bool:
+        if len({type(value) for value in values}) > 1:
+            return False
+        # Sorting what is sorted already is one comparison a value, without any Python between them.
+        return values == sorted(values, reverse=self._descending)
 
     def is_past(self, start: dt.datetime, end: dt.datetime) -> bool:
         """Whether nothing that follows can lie in ``[start, end)``; known where the order is that of time."""

@@ -90,6 +90,8 @@ def _escaped(value: Any) -> str:
 
 
 def _is_unicode(text: str) -> bool:
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -112,8 +114,8 @@ def _text_reader(value: Value) -> Callable[[Any], str | None]:
 
 def _source_reader(value: Value) -> Callable[[Any], str | None]:
     if value.path is not None:
-        path = parse_path(value.path)
-        return lambda record: text_of(path.of(record))
+        value_of = parse_path(value.path).reader()
+        return lambda record: text_of(value_of(record))
     if value.const is not None:
         constant = text_of(value.const)
         return lambda _: constant

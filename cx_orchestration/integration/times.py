@@ -39,12 +39,12 @@ def time_reader(time: Time) -> Callable[[Any], Micros]:
 
     The first path that holds something counts; where that cannot be read the record has no time.
     """
-    paths = [parse_path(path) for path in time.paths]
+    values = [parse_path(path).reader() for path in time.paths]
     parse = _parser(time)
 
     def read(record: Any) -> Micros:
-        for path in paths:
-            value = path.of(record)
+        for value_of in values:
+            value = value_of(record)
             if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
                 return parse(value)
         return None
@@ -63,6 +63,9 @@ def _parser(time: Time) -> Callable[[str | int | float], Micros]:
 
 def _epoch_parser(per_unit: int) -> Callable[[str | int | float], Micros]:
     def parse(value: str | int | float) -> Micros:
+        if type(value) is int:
+            found = value * per_unit
+            return found if FIRST_MICROS <= found <= LAST_MICROS else None
         if isinstance(value, str):
             try:
                 value = float(value)
