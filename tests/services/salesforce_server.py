@@ -1,7 +1,7 @@
 """Salesforce's REST API as documented: OAuth2, SOQL by ``query`` and ``queryAll``, query locators, limits.
 
-Traps to switch on: ``requests_left`` (a 403 when they are used up), ``locator_pages`` (a locator that dies), sessions
-that end, and batches smaller than asked for.
+Traps to switch on: ``requests_left`` (a 403 when they are used up), ``locator_pages`` (a locator that dies),
+``session_pages`` (a session that ends within a list, and its locators with it), batches smaller than asked for.
 """
 
 import re
@@ -26,6 +26,7 @@ class Salesforce(Server):
         self.objects = objects
         self.batch = batch
         self.requests_left: int | None = None
+        self.session_pages: int | None = None
         self.locator_pages: int | None = None
         self.sessions: set[str] = set()
         self._logins = 0
@@ -34,6 +35,10 @@ class Salesforce(Server):
     def refuses(self, request: Request) -> Response | None:
         if request.path == "/services/oauth2/token":
             return None
+        if self.session_pages is not None and not request.path.endswith(("/query", "/queryAll")):
+            self.session_pages -= 1
+            if self.session_pages == 0:
+                self.end_sessions()
         if bearer(request) not in self.sessions:
             return self._error(401, "INVALID_SESSION_ID", "Session expired or invalid")
         if self.requests_left is not None:

@@ -119,6 +119,14 @@ def test_a_session_that_ended_is_renewed(httpserver: HTTPServer, lake: Lake) -> 
     assert len(shop.landed("contacts", 5, 5)[5]) == 3
 
 
+def test_a_session_that_ended_within_a_list_takes_the_list_along(httpserver: HTTPServer, lake: Lake) -> None:
+    server = Salesforce({"Contact": contacts(60, 5)}, batch=25)
+    server.session_pages = 1
+    shop = organisation(httpserver, lake, server)
+    assert isinstance(shop.land("contacts", 5, 5).failures[march(5)], TransientFailure)
+    assert len(shop.landed("contacts", 5, 5)[5]) == 60
+
+
 def test_a_missing_field_fails_for_good(httpserver: HTTPServer, lake: Lake) -> None:
     def change(values: Record) -> None:
         params = values["streams"]["contacts"]["endpoint"]["params"]
