@@ -9,12 +9,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from cx_orchestration.assets import catalog, exploration, identity, integration, journeys, landing, scoring
+from cx_orchestration.assets import catalog, exploration, identity, integration, journeys, landing, scoring, standing
 from cx_orchestration.project import CXProject
 from cx_orchestration.resources.service import FederatedService, resource_key
 from cx_orchestration.resources.stores import EngineResource, LakeResource, ProjectResource, RegistryResource
-from cx_orchestration.sensors import customers, integration_runs, nightly, project_changes
-from cx_orchestration.sensors.jobs import customers_job, integration_job, planning_job
+from cx_orchestration.sensors import alerts, customers, integration_runs, nightly, project_changes
+from cx_orchestration.sensors.jobs import customers_job, integration_job, planning_job, standing_job
 from cx_orchestration.storage.orphans import SPILL
 
 DEMO_PROJECT = Path(__file__).parent / "demo" / "project"
@@ -52,13 +52,15 @@ def build_defs(
     ]
     return dg.Definitions(
         assets=_owned(assets, project.settings.owner),
+        asset_checks=[standing.no_partition_left_failed],
         resources={**by_default, **(resources or {})},
-        jobs=[planning_job, integration_job, customers_job],
+        jobs=[planning_job, integration_job, customers_job, standing_job],
         schedules=[nightly.nightly_sync(project)],
         sensors=[
             integration_runs.integration_sensor(project),
             customers.customers_sensor,
             project_changes.project_sensor(project),
+            *alerts.SENSORS,
         ],
         executor=dg.in_process_executor,
     )

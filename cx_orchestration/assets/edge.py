@@ -12,14 +12,14 @@ import pyarrow as pa
 
 from cx_orchestration.model.bugs import Bug
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.failures import Failure, TransientFailure
+from cx_orchestration.model.failures import FAMILY, Failure, TransientFailure
 from cx_orchestration.model.settings import Retries
 from cx_orchestration.model.tables import Table
 
 R = TypeVar("R")
 
-#: Metadata of a step failure: the class of the failure, and whether another try soon may help.
-FAMILY, MAY_PASS = "failure_family", "may_pass_soon"
+#: Metadata of a step failure: whether another try soon may help.
+MAY_PASS = "may_pass_soon"  # noqa: S105
 
 #: Metadata of a step failure: the way to an unexpected exception.
 TRACE = "trace"

@@ -1,43 +1,59 @@
-"""``cx failed``: the partitions whose last attempt failed, why, and the command that reruns them."""
+"""``cx failed``: what is left failed, why, since when, and the command that reruns it."""
 
-import shlex
-from collections import defaultdict
+import sys
+from contextlib import closing
 from pathlib import Path
+from typing import Annotated
 
+import orjson
 import typer
 
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
-from cx_orchestration.model.days import DayRange
+from cx_orchestration.integration.failed import FailedRange, Folders, failed_ranges
 from cx_orchestration.project import CXProject
-from cx_orchestration.storage.registry import MAPPING, Attempt, Registry
+from cx_orchestration.storage.registry import Registry
+from cx_orchestration.storage.waits import Wait
 
 
-def failed(project: ProjectFolder = Path(), lake: LakeFolder = None) -> None:
-    """List failed partitions with their reason and the command that reruns them; exit 1 if there are any."""
+def failed(
+    project: ProjectFolder = Path(),
+    lake: LakeFolder = None,
+    json: Annotated[bool, typer.Option("--json", help="Write the list to standard output as JSON")] = False,
+) -> None:
+    """List failed partitions with their reason and the command that reruns them, and services that do not answer.
+
+    Exits with 1 if there are any.
+    """
     loaded = CXProject.load(project)
-    registry = Registry(loaded.registry_url(lake or loaded.lake_root))
-    attempts = registry.failed()
-    registry.close()
+    wanted = {service: loaded.due(service).streams for service in loaded.services}
+    with closing(Registry(loaded.registry_url(lake or loaded.lake_root))) as registry:
+        ranges = failed_ranges(registry.left_failed(), wanted)
+        waits = [wait for service, wait in registry.waits.standing().items() if wanted.get(service)]
+    folders = Folders(project, lake)
+    if json:
+        found = {
+            "failed": [each.as_row(folders) for each in ranges],
+            "silent": [vars(wait) for wait in waits],
+        }
+        sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        _print(ranges, waits, folders)
+    if ranges or waits:
+        raise typer.Exit(1)
+
+
+def _print(ranges: list[FailedRange], waits: list[Wait], folders: Folders) -> None:
     console = terminal()
-    if not attempts:
-        console.print("No partition is left failed.")
-        return
-    by_reason: dict[tuple[str, str, str], list[Attempt]] = defaultdict(list)
-    for attempt in attempts:
-        by_reason[attempt.service, attempt.stream, attempt.message].append(attempt)
-    folders = ["--project", str(project), *(["--lake", str(lake)] if lake else [])]
-    for (service, stream, message), group in by_reason.items():
-        keys = _asset_keys(service, stream)
-        for days in DayRange.contiguous(attempt.day for attempt in group):
-            command = ["cx", "run", *folders, "--since", str(days.first), "--until", str(days.last)]
-            rerun = shlex.join([*command, "--select", ",".join(keys)])
-            for line in (f"{keys[0]} {days}: {message}", f"  {rerun}"):
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1)
+    lines = [line for each in ranges for line in _lines(each, folders)] + [f"{wait}" for wait in waits]
+    for line in lines or ["No partition is left failed."]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _asset_keys(service: str, stream: str) -> list[str]:
-    """What failed, followed by what is made from it and must be made anew."""
-    events = f"integration/{service}/events"
-    return [events] if stream == MAPPING else [f"landing/{service}/{stream}", events]
+def _lines(failed: FailedRange, folders: Folders) -> list[str]:
+    often = "once" if failed.times == 1 else f"{failed.times} times"
+    return [
+        f"{failed.assets[0]} {failed.days}: {failed.family}, {often} since {failed.since:%Y-%m-%d %H:%M} UTC",
+        f"  {failed.message}",
+        f"  {failed.rerun(folders)}",
+    ]

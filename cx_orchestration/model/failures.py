@@ -27,6 +27,10 @@ class TransientFailure(Failure):
         self.retry_after = retry_after
 
 
+#: The key under which a failed step says of which family its failure is.
+FAMILY = "failure_family"
+
+
 @dataclass(frozen=True)
 class ProjectError:
     """One thing wrong in a project folder.

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from cx_orchestration.model.base import Declared, Owner, Slug, TimeZone
+from cx_orchestration.model.base import Declared, EnvName, Owner, Slug, TimeZone
 from cx_orchestration.model.scoring import Strategy
 
 
@@ -90,6 +90,17 @@ class Retries(Declared):
     pause_seconds: float = Field(default=20, ge=0, description="Before the first; each further is about twice as long")
 
 
+class Alerts(Declared):
+    """Who is told when something fails (docs/operations.md)."""
+
+    urls_env: list[EnvName] = Field(
+        default_factory=list, description="Environment variables that hold an Apprise URL each: they contain secrets"
+    )
+    ui_url: str = Field(
+        default="http://127.0.0.1:3000", pattern="^https?://", description="Where the Dagster UI is, for links to runs"
+    )
+
+
 class Settings(Declared):
     name: str = Field(min_length=1)
     owner: Owner = Field(
@@ -108,6 +119,7 @@ class Settings(Declared):
     lookback_days: int = Field(default=3, ge=0, description="Days before yesterday that the nightly sync reads again")
     nightly_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "02:30"
     retries: Retries = Retries()
+    alerts: Alerts = Alerts()
     inventory: InventoryFile = InventoryFile()
     catalog: Catalog = Catalog()
     stores: Stores = Stores()

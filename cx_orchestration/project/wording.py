@@ -14,6 +14,7 @@ from cx_orchestration.project.yaml_files import KeyPath
 Schema = Mapping[str, Any]
 
 _PATTERNS = {
+    "^https?://": "an http(s) address",
     r"^[a-z][a-z0-9_]{0,62}$": "a name of lower-case letters, digits and '_' such as order_history",
     r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable such as BILLING_TOKEN, never its value",
     r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$": "an event type such as order.completed",

@@ -32,6 +32,14 @@ customers_job = dg.define_asset_job(
     "customers_and_journeys", selection=CUSTOMERS, description="Who is who, their journeys, and what those show."
 )
 
+standing_job = dg.define_asset_job(
+    "standing_checks",
+    selection=dg.AssetSelection.checks(
+        dg.AssetCheckKey(dg.AssetKey(["integration", "customer_events"]), "no_partition_left_failed")
+    ),
+    description="Looks whether any partition is left failed.",
+)
+
 #: The tag by which runs of one request are counted, and the one by which a service's runs are found.
 REQUEST_TAG, SERVICE_TAG = "cx/request", "cx/service"
 

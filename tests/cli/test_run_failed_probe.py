@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from cx_orchestration.cli import app
 from cx_orchestration.model import tables
+from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import MAPPING, Attempt, Registry
@@ -187,8 +188,8 @@ def test_the_printed_command_mends_what_failed(company: Path) -> None:
 
     listed = cx("failed", "--project", company)
     assert listed.exit_code == 1
-    reason, command = listed.stdout.splitlines()
-    assert reason.startswith("landing/store_till/orders 2026-01-05..2026-01-11: ")
+    what, reason, command = listed.stdout.splitlines()
+    assert what.startswith("landing/store_till/orders 2026-01-05..2026-01-11: permanent, once since ")
     assert "4 values under" in reason
 
     file.write_text(good, encoding="utf-8")
@@ -208,7 +209,7 @@ def test_neighbouring_days_with_one_reason_are_one_command(company: Path) -> Non
     record(company, *[("orders", day, "damaged") for day in (3, 4, 6)], ("orders", 5, "empty"))
     done = cx("failed", "--project", company)
     assert done.exit_code == 1
-    assert [line.split(" --since ")[1].split(" --select")[0] for line in done.stdout.splitlines()[1::2]] == [
+    assert [line.split(" --since ")[1].split(" --select")[0] for line in done.stdout.splitlines()[2::3]] == [
         "2026-01-03 --until 2026-01-04",
         "2026-01-06 --until 2026-01-06",
         "2026-01-05 --until 2026-01-05",
@@ -217,8 +218,10 @@ def test_neighbouring_days_with_one_reason_are_one_command(company: Path) -> Non
 
 def test_a_failed_mapping_is_mapped_again_without_landing(company: Path) -> None:
     record(company, (MAPPING, 3, "no such value"))
-    reason, command = cx("failed", "--project", company).stdout.splitlines()
-    assert reason == "integration/store_till/events 2026-01-03: no such value"
+    record(company, (MAPPING, 3, "no such value"))
+    what, reason, command = cx("failed", "--project", company).stdout.splitlines()
+    assert what == "integration/store_till/events 2026-01-03: permanent, 2 times since 2026-02-01 00:00 UTC"
+    assert reason == "  no such value"
     assert shlex.split(command)[-2:] == ["--select", "integration/store_till/events"]
 
 
@@ -232,9 +235,46 @@ def test_failures_of_another_lake_are_listed_with_that_lake(company: Path, tmp_p
     registry.record([Attempt("store_till", "orders", dt.date(2026, 1, 3), "r", AT, "failed", message="damaged")])
     registry.close()
     done = cx("failed", "--project", company, "--lake", other)
-    arguments = shlex.split(done.stdout.splitlines()[1])
+    arguments = shlex.split(done.stdout.splitlines()[2])
     assert arguments[arguments.index("--lake") + 1] == str(other)
     assert cx("failed", "--project", company).exit_code == 0
+
+
+def test_the_list_for_programs_has_everything_the_list_for_people_has(company: Path) -> None:
+    record(company, ("orders", 3, "damaged"), ("orders", 4, "damaged"))
+    registry = Registry(CXProject.load(company).registry_url())
+    registry.waits.postpone("store_till", TransientFailure("no answer"), now=AT)
+    registry.waits.postpone("help_desk", TransientFailure("not decided about"), now=AT)
+    registry.close()
+    done = cx("failed", "--project", company, "--json")
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    (failed,) = found["failed"]
+    command = shlex.split(failed.pop("rerun"))
+    assert command == [
+        *("cx", "run", "--project", str(company), "--since", "2026-01-03", "--until", "2026-01-04"),
+        *("--select", OF_ORDERS),
+    ]
+    assert failed == {
+        "asset": "landing/store_till/orders",
+        "service": "store_till",
+        "stream": "orders",
+        "since_day": "2026-01-03",
+        "until_day": "2026-01-04",
+        "class": "permanent",
+        "reason": "damaged",
+        "failed_since": "2026-02-01T00:00:00+00:00",
+        "times": 1,
+    }
+    assert [(wait["service"], wait["reason"]) for wait in found["silent"]] == [("store_till", "no answer")]
+    assert "store_till is left alone until 2026-02-01 00:05 UTC" in cx("failed", "--project", company).stdout
+
+
+def test_partitions_of_a_service_that_is_not_integrated_any_more_wait_for_nobody(company: Path) -> None:
+    record(company, ("orders", 3, "damaged"), (MAPPING, 3, "damaged"))
+    (company / "decisions.yaml").write_text("decisions: []\n", encoding="utf-8")
+    done = cx("failed", "--project", company)
+    assert (done.exit_code, done.stdout) == (0, "No partition is left failed.\n")
 
 
 # --- which project --------------------------------------------------------------------------------------------------

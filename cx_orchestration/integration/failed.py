@@ -1,0 +1,104 @@
+"""Partitions that are left failed, as an on-call engineer wants them: in ranges, with the command that reruns them.
+
+Belongs here: grouping, words, the command. Does not belong here: which partitions failed (``storage/registry.py``), and
+where the list is shown (``cx failed``, the standing check, alerts).
+"""
+
+import datetime as dt
+import shlex
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from cx_orchestration.model.days import DayRange
+from cx_orchestration.storage.registry import MAPPING, LeftFailed
+
+_FAMILIES = {"TransientFailure": "transient", "Bug": "bug"}
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a command finds the project, and its lake if that is another than the project's own."""
+
+    project: Path
+    lake: Path | None = None
+
+    @property
+    def options(self) -> list[str]:
+        """As options of ``cx``."""
+        return ["--project", str(self.project), *(["--lake", str(self.lake)] if self.lake else [])]
+
+
+@dataclass(frozen=True)
+class FailedRange:
+    """Neighbouring days of one stream, or of a service's mapping, that are left failed for the same reason.
+
+    ``times`` is how often the most tried day failed since it last succeeded, ``since`` when the first of them did.
+    """
+
+    service: str
+    stream: str
+    days: DayRange
+    family: str
+    message: str
+    since: dt.datetime
+    times: int
+
+    @classmethod
+    def of(cls, days: DayRange, group: Collection[LeftFailed]) -> Self:
+        """The range for what failed on these days."""
+        some = next(iter(group))
+        here = [left for left in group if left.attempt.day in days]
+        return cls(
+            service=some.attempt.service,
+            stream=some.attempt.stream,
+            days=days,
+            family=_FAMILIES.get(some.attempt.failure, "permanent"),
+            message=some.attempt.message,
+            since=min(left.since for left in here),
+            times=max(left.times for left in here),
+        )
+
+    @property
+    def assets(self) -> list[str]:
+        """What failed, followed by what is made from it and must be made anew."""
+        events = f"integration/{self.service}/events"
+        return [events] if self.stream == MAPPING else [f"landing/{self.service}/{self.stream}", events]
+
+    def rerun(self, folders: Folders) -> str:
+        """The command that reruns these partitions, to be pasted into a shell."""
+        days = ["--since", str(self.days.first), "--until", str(self.days.last)]
+        return shlex.join(["cx", "run", *folders.options, *days, "--select", ",".join(self.assets)])
+
+    def as_row(self, folders: Folders) -> dict[str, Any]:
+        """All of it in plain values, for JSON and for tables."""
+        return {
+            "asset": self.assets[0],
+            "service": self.service,
+            "stream": self.stream,
+            "since_day": str(self.days.first),
+            "until_day": str(self.days.last),
+            "class": self.family,
+            "reason": self.message,
+            "failed_since": self.since.isoformat(),
+            "times": self.times,
+            "rerun": self.rerun(folders),
+        }
+
+
+def failed_ranges(left: Iterable[LeftFailed], wanted: Mapping[str, Collection[str]]) -> list[FailedRange]:
+    """What is left failed, by service, stream, reason and day.
+
+    ``wanted`` has the streams that are integrated, by service: partitions of others wait for nobody.
+    """
+    groups: dict[tuple[str, str, str, bool], list[LeftFailed]] = {}
+    for each in left:
+        service, stream = each.attempt.service, each.attempt.stream
+        if stream in wanted.get(service, ()) or (stream == MAPPING and wanted.get(service)):
+            groups.setdefault((service, stream, each.attempt.message, each.is_transient), []).append(each)
+    return [
+        FailedRange.of(days, group)
+        for group in groups.values()
+        for days in DayRange.contiguous(left.attempt.day for left in group)
+    ]
