@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 import struct
+import threading
 from collections.abc import Callable
 from email.utils import format_datetime
 from pathlib import Path
@@ -227,6 +228,40 @@ def test_a_certificate_of_the_company_is_accepted(tmp_path: Path, monkeypatch: p
         server.expect_request("/q").respond_with_json({"ok": 1})
         session = session_for(f"https://localhost:{server.port}")
         assert [session.ask("/q").body for _ in range(2)] == [{"ok": 1}] * 2
+
+
+@pytest.mark.parametrize("part", ["handshake", "headers", "body"])
+def test_a_slow_drip_through_tls_ends_at_the_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    context = own_certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
+    stop = threading.Event()
+
+    def serve() -> None:
+        plain, _ = listener.accept()
+        with contextlib.suppress(OSError), plain:
+            if part == "handshake":
+                plain.sendall(b"\x16\x03\x03\x40\x00")  # a record of 16 kB begins
+                while not stop.wait(0.05):
+                    plain.sendall(b"\x00")
+                return
+            with context.wrap_socket(plain, server_side=True) as connection:
+                connection.recv(65536)
+                start = b"X-Slow: " if part == "headers" else b"Content-Length: 100000\r\n\r\n"
+                connection.sendall(b"HTTP/1.1 200 OK\r\n" + start)
+                while not stop.wait(0.05):
+                    connection.sendall(b"0")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        session = session_for(f"https://localhost:{listener.getsockname()[1]}", timeout_seconds=0.5, max_attempts=1)
+        with pytest.raises(TransientFailure) as caught:
+            session.ask("/q")
+        stop.set()
+        thread.join(5)
+    assert str(caught.value) == "billing: /q took longer than client.timeout_seconds (0.5 s) in all"
 
 
 def test_behind_a_proxy_the_request_goes_through_it(monkeypatch: pytest.MonkeyPatch) -> None:
