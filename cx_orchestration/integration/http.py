@@ -224,7 +224,7 @@ class ServiceSession:
                     return _Redirect(response.status, location)
                 return self._judge.reply(response, url, here, for_token=question.for_token)
             finally:
-                # What is left unread would be taken for the next answer.
+                # A connection whose answer was not read to its end can serve no other request.
                 response.close()
         except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
             return _transport_failure(here, error, seconds)

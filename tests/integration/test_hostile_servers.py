@@ -8,6 +8,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable
 from email.utils import format_datetime
 from pathlib import Path
@@ -42,10 +43,10 @@ def failure_of(*scripts: Callable[[socket.socket], None], limits: Limits | None 
 
 
 def drip(connection: socket.socket) -> None:
-    """One byte after the other until the client has had enough."""
+    """One byte after the other until the client has had enough, for ten seconds at most."""
     connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     connection.settimeout(0.05)
-    while True:
+    for _ in range(200):
         connection.sendall(b"0")
         with contextlib.suppress(TimeoutError):
             if connection.recv(1) == b"":
@@ -243,16 +244,17 @@ def test_a_slow_drip_through_tls_ends_at_the_deadline(
         with contextlib.suppress(OSError), plain:
             if part == "handshake":
                 plain.sendall(b"\x16\x03\x03\x40\x00")  # a record of 16 kB begins
-                while not stop.wait(0.05):
+                while not stop.wait(0.05) and time.monotonic() < give_up_at:
                     plain.sendall(b"\x00")
                 return
             with context.wrap_socket(plain, server_side=True) as connection:
                 connection.recv(65536)
                 start = b"X-Slow: " if part == "headers" else b"Content-Length: 100000\r\n\r\n"
                 connection.sendall(b"HTTP/1.1 200 OK\r\n" + start)
-                while not stop.wait(0.05):
+                while not stop.wait(0.05) and time.monotonic() < give_up_at:
                     connection.sendall(b"0")
 
+    give_up_at = time.monotonic() + 10
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serve)
         thread.start()

@@ -19,7 +19,7 @@ from cx_orchestration.integration.rate import Limiter, OwnUsage, UsageStore
 from cx_orchestration.model.connection import Rate
 from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.storage.registry import Registry
-from cx_orchestration.storage.usage import RegistryUsage
+from cx_orchestration.storage.usage import RegistryUsage, Usage
 
 NOON = 20_000 * 86_400 + 43_200.0
 
@@ -196,6 +196,19 @@ def test_threads_never_have_more_requests_under_way_than_declared(shared: Regist
     assert sent == 100 and most <= 3
 
 
+def test_nobody_reads_the_numbers_while_somebody_changes_them(tmp_path: Path, shared: RegistryUsage) -> None:
+    impatient = create_engine(f"sqlite:///{tmp_path}/registry.db", connect_args={"timeout": 0})
+    shared.change("crm", lambda usage: (usage, None))
+
+    def change(usage: Usage) -> tuple[Usage, None]:
+        with pytest.raises(TransientFailure, match="locked"):
+            RegistryUsage(impatient).change("crm", lambda other: (other, None))
+        return usage, None
+
+    shared.change("crm", change)
+    impatient.dispose()
+
+
 def test_a_registry_that_is_locked_is_a_transient_failure(tmp_path: Path) -> None:
     with closing(Registry(f"sqlite:///{tmp_path}/registry.db")) as registry:
         impatient = create_engine(f"sqlite:///{tmp_path}/registry.db", connect_args={"timeout": 0})
@@ -234,7 +247,7 @@ from cx_orchestration.integration.rate import Limiter
 from cx_orchestration.model.connection import Rate
 from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.storage.registry import Registry
-from cx_orchestration.storage.usage import RegistryUsage
+from cx_orchestration.storage.usage import RegistryUsage, Usage
 
 usage = RegistryUsage(Registry(sys.argv[1]).engine)
 limiter = Limiter("crm", Rate(per_second=1e6, per_day=40, concurrency=4), usage, request_seconds=30)
