@@ -210,7 +210,7 @@ class ServiceSession:
                     f"{here} redirects to another host, which is not followed: correct client.base_url"
                 )
             here = f"{where}: {asked} (redirected)"
-        return PermanentFailure(f"{here} redirects in circles: correct the path")
+        return PermanentFailure(f"{where}: {asked} redirects in circles: correct the path")
 
     def _exchange(
         self, here: str, url: str, question: _Question, target: str, headers: Mapping[str, str]
