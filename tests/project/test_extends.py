@@ -134,11 +134,11 @@ def test_under_an_unknown_name_only_what_is_wrong_under_any_is_told_as_well(exte
 
 def test_what_the_file_itself_says_wrong_is_told_at_its_own_line_and_without_the_base(extend):
     assert extend(
-        "service: newsletter\nextends: survey\nstreams:\n  responses:\n    settle_hours: long\n    setle_hours: 1\n"
+        "service: newsletter\nextends: survey\nstreams:\n  answers:\n    settle_hours: long\n    setle_hours: 1\n"
     ) == [
-        "services/newsletter.yaml:5: streams.responses.settle_hours: "
+        "services/newsletter.yaml:5: streams.answers.settle_hours: "
         "expected a whole number of at least 0 (found 'long')",
-        "services/newsletter.yaml:6: streams.responses.setle_hours: unknown key; did you mean 'settle_hours'?",
+        "services/newsletter.yaml:6: streams.answers.setle_hours: unknown key; did you mean 'settle_hours'?",
     ]
 
 
@@ -151,25 +151,25 @@ def test_an_error_in_what_was_inherited_names_the_projects_file_and_the_base(ext
         text = (folder / file).read_text()
         (folder / file).write_text(text.replace(" email:", " e_mail:"))
     errors = extend("service: newsletter\n\nextends: survey\n")
-    line = line_in_survey("streams.responses.events[0].keys.email")
+    line = line_in_survey("streams.answers.events[0].keys.email")
     assert errors[0] == (
-        "services/newsletter.yaml:3: streams.responses.events[0].keys.email: expected a namespace of identity.yaml; "
+        "services/newsletter.yaml:3: streams.answers.events[0].keys.email: expected a namespace of identity.yaml; "
         f"did you mean 'e_mail'?; inherited from the ready-made survey.yaml, line {line} (found 'email')"
     )
 
 
 def test_an_error_that_both_files_make_together_says_so(extend):
-    errors = extend("service: newsletter\nextends: survey\nstreams:\n  responses:\n    sweep: hash\n")
-    line = line_in_survey("streams.responses")
+    errors = extend("service: newsletter\nextends: survey\nstreams:\n  answers:\n    sweep: hash\n")
+    line = line_in_survey("streams.answers")
     assert errors == [
-        "services/newsletter.yaml:4: streams.responses: a stream needs exactly one of 'updated_at' and 'sweep'; "
+        "services/newsletter.yaml:4: streams.answers: a stream needs exactly one of 'updated_at' and 'sweep'; "
         f"partly inherited from the ready-made survey.yaml, line {line}"
     ]
 
 
 def test_what_null_removed_although_it_is_needed_is_missing_in_the_projects_file(extend):
-    assert extend("service: newsletter\nextends: survey\nstreams:\n  responses:\n    record_id: null\n") == [
-        "services/newsletter.yaml:5: streams.responses.record_id: is missing"
+    assert extend("service: newsletter\nextends: survey\nstreams:\n  answers:\n    record_id: null\n") == [
+        "services/newsletter.yaml:5: streams.answers.record_id: is missing"
     ]
 
 
@@ -206,10 +206,10 @@ def validator():
     "text",
     [
         "extends: survey",
-        "{service: x, extends: survey, streams: {responses: null}}",
+        "{service: x, extends: survey, streams: {answers: null}}",
         "{extends: survey, client: {auth: {token_env: OTHER}, rate: null}}",
-        "{extends: survey, streams: {responses: {endpoint: {params: {per_page: 50, x: null}, window: {max_days: 1}}}}}",
-        "{extends: survey, streams: {responses: {updated_at: {format: epoch_s}, record_id: {scale: null}}}}",
+        "{extends: survey, streams: {answers: {endpoint: {params: {per_page: 50, x: null}, window: {max_days: 1}}}}}",
+        "{extends: survey, streams: {answers: {updated_at: {format: epoch_s}, record_id: {scale: null}}}}",
     ],
 )
 def test_with_extends_the_schema_requires_nothing_and_allows_null(validator, text):
@@ -223,9 +223,9 @@ def test_with_extends_the_schema_requires_nothing_and_allows_null(validator, tex
         "extends: nobody",
         "{extends: survey, knd: rest}",
         "{extends: survey, client: {auth: {tokn_env: OTHER}}}",
-        "{extends: survey, streams: {responses: {settle_hours: soon}}}",
-        "{extends: survey, streams: {responses: {events: [{type: a.b}]}}}",  # lists replace, so they must be whole
-        "{service: x, kind: rest, streams: {responses: null}}",
+        "{extends: survey, streams: {answers: {settle_hours: soon}}}",
+        "{extends: survey, streams: {answers: {events: [{type: a.b}]}}}",  # lists replace, so they must be whole
+        "{service: x, kind: rest, streams: {answers: null}}",
     ],
 )
 def test_the_schema_refuses_what_is_wrong_in_any_case(validator, text):

@@ -77,9 +77,13 @@ class Shopify(Server):
         headers = {"X-Shopify-Shop-Api-Call-Limit": f"{int(self._level)}/{_BUCKET}"}
         if begin + limit < len(matching):
             page_info = _sealed(filters, begin + limit)
-            address = f"{request.base_url}?limit={limit}&page_info={page_info}"
+            fields = f"&fields={params['fields']}" if "fields" in params else ""
+            address = f"{request.base_url}?limit={limit}{fields}&page_info={page_info}"
             headers["Link"] = f'<{address}>; rel="next"'
-        return json_answer({name: matching[begin : begin + limit]}, headers=headers)
+        page = matching[begin : begin + limit]
+        if "fields" in params:
+            page = [{key: record[key] for key in params["fields"].split(",") if key in record} for record in page]
+        return json_answer({name: page}, headers=headers)
 
     def _matches(self, name: str, record: Record, filters: dict[str, str]) -> bool:
         updated = dt.datetime.fromisoformat(record["updated_at"])

@@ -1,4 +1,5 @@
-"""Shopify by its ready-made declaration: pages by Link header, the bucket, HTML from a proxy, both bounds included."""
+"""Shopify by its ready-made declaration: pages by Link header, the bucket, HTML from a proxy, both bounds included; and
+by GraphQL, throttled with status 200."""
 
 import datetime as dt
 from decimal import Decimal
@@ -10,7 +11,7 @@ from vendor_server import Record, at
 from vendor_site import Site, march, site
 
 from cx_orchestration.integration.http import CredentialsRefused
-from cx_orchestration.model.failures import TransientFailure
+from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
@@ -87,6 +88,18 @@ def test_archived_and_cancelled_orders_are_there(httpserver: HTTPServer, lake: L
     assert shop(httpserver, lake, Shopify(orders=orders)).landed("orders", 5) == {5: ["1", "2", "3"]}
 
 
+def test_filters_beside_page_info_are_refused(httpserver: HTTPServer, lake: Lake) -> None:
+    def by_cursor(values: dict[str, Any]) -> None:
+        values["streams"]["orders"]["endpoint"]["paginator"] = {
+            "type": "header_cursor", "cursor_header": "X-Shopify-Shop-Api-Call-Limit", "cursor_param": "page_info",
+        }  # fmt: skip
+
+    company = shop(httpserver, lake, Shopify(orders=[order(n, 5) for n in range(300)]), change=by_cursor)
+    failure = company.land("orders", 5).failures[march(5)]
+    assert isinstance(failure, PermanentFailure)
+    assert "HTTP 400" in str(failure)
+
+
 def test_a_full_bucket_and_pages_of_html_are_waited_for(httpserver: HTTPServer, lake: Lake) -> None:
     server = Shopify(orders=[order(n, 5) for n in range(43)])
     server.bad_gateways = 2
@@ -106,13 +119,11 @@ def test_a_proxy_that_stays_down_is_transient(httpserver: HTTPServer, lake: Lake
 
 
 def test_orders_become_events(httpserver: HTTPServer, lake: Lake, engine: Engine) -> None:
-    money = {"kind": "refund", "amount": "20.00", "currency": "USD"}
-    refund = {"id": 1, "created_at": told(at(5, 18)), "transactions": [money]}
     orders = [
         order(1, 5, 9),
         order(2, 5, 10, source_name="pos", customer=None, email="", financial_status="pending"),
         order(3, 5, 11, cancelled_at=told(at(5, 17)), cancel_reason="customer", financial_status="voided"),
-        order(4, 5, 12, financial_status="partially_refunded", refunds=[refund]),
+        order(4, 5, 12, financial_status="partially_refunded"),
     ]
     company = shop(httpserver, lake, Shopify(orders=orders))
     company.landed("orders", 5)
@@ -124,7 +135,25 @@ def test_orders_become_events(httpserver: HTTPServer, lake: Lake, engine: Engine
         ("order.placed", "05 12:00", "web", "700", None, None),
         ("payment.succeeded", "05 12:00", "web", "700", Decimal("120.5"), "USD"),
         ("order.cancelled", "05 17:00", "web", "700", None, None),
-        ("refund.issued", "05 18:00", "web", "700", Decimal("-20").normalize(), "USD"),
+    ]
+
+
+def test_each_refund_of_an_order_is_an_event(httpserver: HTTPServer, lake: Lake, engine: Engine) -> None:
+    def back(number: int, hour: int, amount: str, status: str = "success", kind: str = "refund") -> Record:
+        given = {"id": number, "kind": kind, "status": status, "amount": amount, "currency": "USD"}
+        return {**given, "created_at": told(at(5, hour)), "processed_at": None}
+
+    refunds = [
+        {"id": 1, "transactions": [back(11, 13, "20.00"), back(12, 13, "5.00", "failure")]},
+        {"id": 2, "transactions": [back(21, 14, "7.50"), back(22, 14, "1.00", kind="void")]},
+        {"id": 3, "transactions": []},
+    ]
+    orders = [order(1, 5, 15, refunds=refunds), *(order(n, 5) for n in range(2, 302))]
+    company = shop(httpserver, lake, Shopify(orders=orders))
+    assert company.landed("refunds", 5) == {5: ["11", "12", "21", "22"]}
+    assert company.events(engine, 5, 5) == [
+        ("refund.issued", "05 13:00", "web", "700", Decimal("-2E+1"), "USD"),
+        ("refund.issued", "05 14:00", "web", "700", Decimal("-7.5"), "USD"),
     ]
 
 
@@ -148,3 +177,57 @@ def test_checkouts_that_were_left_have_begun(httpserver: HTTPServer, lake: Lake,
 def test_a_wrong_token_is_refused_credentials(httpserver: HTTPServer, lake: Lake) -> None:
     company = site(httpserver, lake, "shopify", Shopify(), {"SHOPIFY_TOKEN": "wrong"})
     assert isinstance(company.land("orders", 5).failures[march(5)], CredentialsRefused)
+
+
+# --- GraphQL --------------------------------------------------------------------------------------------------------
+
+
+def node(number: int, day: int, hour: int = 12, **changes: Any) -> Record:
+    moment = at(day, hour).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {
+        "id": f"gid://shopify/Order/{number:03}",
+        "name": f"#{number}",
+        "createdAt": moment,
+        "processedAt": moment,
+        "updatedAt": moment,
+        "cancelledAt": None,
+        "sourceName": "web",
+        "displayFinancialStatus": "PAID",
+        "email": "ada@example.org",
+        "customer": {"id": "gid://shopify/Customer/700"},
+        "paymentGatewayNames": ["shopify_payments"],
+        "lineItems": {"nodes": [{"title": "Starter set"}]},
+        "totalPriceSet": {"shopMoney": {"amount": "120.5", "currencyCode": "USD"}},
+        **changes,
+    }
+
+
+def by_graphql(httpserver: HTTPServer, lake: Lake, server: Shopify) -> Site:
+    return site(httpserver, lake, "shopify_graphql", server, ENVIRON)
+
+
+def test_graphql_is_paged_by_a_cursor_in_the_body(httpserver: HTTPServer, lake: Lake, engine: Engine) -> None:
+    server = Shopify(orders=[node(day * 100 + n, day) for day in (4, 5, 6) for n in range(60)])
+    company = by_graphql(httpserver, lake, server)
+    assert company.landed("orders", 5) == {5: [f"gid://shopify/Order/{500 + n}" for n in range(60)]}
+    assert [asked.body["variables"]["after"] is None for asked in server.asked] == [True, False]
+    assert company.events(engine, 5, 5)[:2] == [
+        ("order.placed", "05 12:00", "web", "gid://shopify/Customer/700", None, None),
+        ("order.placed", "05 12:00", "web", "gid://shopify/Customer/700", None, None),
+    ]
+
+
+def test_graphql_throttled_under_200_is_waited_for(httpserver: HTTPServer, lake: Lake) -> None:
+    server = Shopify(orders=[node(1, 5)])
+    server.points = 0
+    company = by_graphql(httpserver, lake, server)
+    assert company.landed("orders", 5) == {5: ["gid://shopify/Order/001"]}
+    assert company.clock.slept
+
+
+def test_a_graphql_error_under_200_is_permanent(httpserver: HTTPServer, lake: Lake) -> None:
+    def misspelt(values: dict[str, Any]) -> None:
+        values["streams"]["orders"]["endpoint"]["json"]["query"] = "{ ordrs { id } }"
+
+    company = site(httpserver, lake, "shopify_graphql", Shopify(), ENVIRON, misspelt)
+    assert isinstance(company.land("orders", 5).failures[march(5)], PermanentFailure)
