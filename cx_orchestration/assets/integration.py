@@ -1,15 +1,26 @@
 """Phase 4, integration: landed days become customer events; then what all services together have and lack."""
 
 import datetime as dt
+from collections.abc import Iterator
 from functools import partial
 
 import dagster as dg
 
-from cx_orchestration.assets.edge import markdown_table, row_count, table_asset, table_metadata, told_plainly
+from cx_orchestration.assets import checks
+from cx_orchestration.assets.edge import (
+    markdown_table,
+    report_skip,
+    row_count,
+    table_asset,
+    table_metadata,
+    told_plainly,
+)
 from cx_orchestration.integration.coverage import coverage
-from cx_orchestration.integration.loadtest.gate import Gate, gate
+from cx_orchestration.integration.loadtest.gate import gate
 from cx_orchestration.integration.mapping import map_events
+from cx_orchestration.integration.rejections import count_rejections
 from cx_orchestration.integration.settling import open_days
+from cx_orchestration.journeys.completeness import event_metadata
 from cx_orchestration.model import tables
 from cx_orchestration.model.bugs import bugs_as_failures
 from cx_orchestration.model.failures import Failure
@@ -39,12 +50,8 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
         freshness_policy=fresh if project.due(service).streams else None,
         owners=[declaration.owner] if declaration.owner else None,
         pool=service,
-        check_specs=[
-            dg.AssetCheckSpec("no_record_rejected", asset=key, description="Warns of records that gave no event."),
-            dg.AssetCheckSpec(
-                "load_tested", asset=key, description="Is the service tested for the busy season, as declared now (I2)?"
-            ),
-        ],
+        check_specs=checks.events_specs(key),
+        output_required=False,
     )
     @partial(told_plainly, retries=project.settings.retries)
     def events(
@@ -53,12 +60,16 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
         lake: dg.ResourceParam[Lake],
         engine: dg.ResourceParam[Engine],
         registry: dg.ResourceParam[Registry],
-    ) -> dg.MaterializeResult:
+    ) -> Iterator[dg.MaterializeResult]:
         days, now = days_of(context), dt.datetime.now(dt.UTC)
+        if (why_not := project.due(service).why_nothing) is not None:
+            report_skip(context, why_not, days)
+            return
+        declared = project.services[service]
         attempt = partial(Attempt, service, MAPPING, run_id=context.run.run_id, attempted_at=now)
         try:
             with bugs_as_failures():
-                mapped = map_events(engine, lake, project.services[service], days, run_id=context.run.run_id)
+                mapped = map_events(engine, lake, declared, days, run_id=context.run.run_id)
         except Failure as failure:
             family, message = type(failure).__name__, str(failure)
             registry.record(attempt(day, outcome="failed", failure=family, message=message) for day in days)
@@ -66,33 +77,18 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
         registry.record(attempt(day, outcome="landed", records=mapped.events.get(day, 0)) for day in days)
         for day, count in mapped.events.items():
             context.add_asset_metadata(row_count(count), partition_key=day.isoformat())
-        return dg.MaterializeResult(
+        rejections = count_rejections(lake, engine, declared, days)
+        carried = event_metadata(lake, engine, project.maps, service, days).to_pylist()
+        tested = gate(lake, engine, declared, project.settings)
+        yield dg.MaterializeResult(
             check_results=[
-                dg.AssetCheckResult(
-                    check_name="no_record_rejected",
-                    passed=not mapped.rejected,
-                    severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"rejected": dict(mapped.rejected), "unmapped": mapped.unmapped},
-                ),
-                _load_tested(
-                    gate(lake, engine, project.services[service], project.settings),
-                    required=project.settings.load_test.required,
-                ),
+                checks.rejected_result(rejections, mapped.rejected, mapped.unmapped, declared.quality),
+                checks.metadata_result(carried, declared.quality),
+                checks.load_tested_result(tested, required=project.settings.load_test.required),
             ]
         )
 
     return events
-
-
-def _load_tested(found: Gate, *, required: bool) -> dg.AssetCheckResult:
-    """The state of a service's load test; where one is required, no further day lands without it either."""
-    return dg.AssetCheckResult(
-        check_name="load_tested",
-        passed=found.passed,
-        severity=dg.AssetCheckSeverity.ERROR if required else dg.AssetCheckSeverity.WARN,
-        description=found.why or None,
-        metadata=found.figures,
-    )
 
 
 def customer_events_asset(project: CXProject) -> dg.AssetsDefinition:

@@ -3,21 +3,29 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import TypeAlias
 
 import dagster as dg
 
+from cx_orchestration.assets import checks
 from cx_orchestration.assets.edge import StepFailures, is_tried_again, report_skip, row_count, table_asset
+from cx_orchestration.integration.landed_contract import Contract, check_contract, withhold_broken
 from cx_orchestration.integration.landing import Landing
 from cx_orchestration.integration.loadtest.gate import require_load_test
 from cx_orchestration.integration.patience import land_if_it_may_be_asked, remember
+from cx_orchestration.integration.schema_drift import schema_drift
 from cx_orchestration.integration.settling import settling
+from cx_orchestration.integration.volume import judge_volumes
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.partitions import ONE_RUN_PER_RANGE, daily_partitions, days_of
 from cx_orchestration.project import CXProject
 from cx_orchestration.resources.service import FederatedService, resource_key
-from cx_orchestration.storage.registry import Attempt, Registry
+from cx_orchestration.storage.registry import Attempt
+
+#: What the step of a landing asset tells Dagster.
+Reported: TypeAlias = dg.MaterializeResult | dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
 def landing_assets(project: CXProject, declaration: ServiceDeclaration) -> list[dg.AssetsDefinition]:
@@ -42,35 +50,42 @@ def _landing_asset(project: CXProject, declaration: ServiceDeclaration, stream: 
         pool=service,
         retries=project.settings.retries,
         required_resource_keys={"project", "lake", "engine", "registry", resource_key(service)},
+        check_specs=checks.landing_specs(dg.AssetKey(table.path.split("/"))),
         output_required=False,
     )
-    def landing(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def landing(context: dg.AssetExecutionContext) -> Iterator[Reported]:
         loaded: CXProject = context.resources.project
         loaded.require_approval(service)
         days = days_of(context)
         if (why_not := loaded.due(service).why_not(stream, days)) is None:
-            yield _land(context, service, stream, days)
+            yield from _land(context, service, stream, days)
         else:
             report_skip(context, why_not, days)
 
     return landing
 
 
-def _land(context: dg.AssetExecutionContext, service: str, stream: str, days: DayRange) -> dg.MaterializeResult:
+def _land(context: dg.AssetExecutionContext, service: str, stream: str, days: DayRange) -> Iterator[Reported]:
     source: FederatedService = getattr(context.resources, resource_key(service))
-    registry: Registry = context.resources.registry
+    lake, engine, registry = context.resources.lake, context.resources.engine, context.resources.registry
     project: CXProject = context.resources.project
-    require_load_test(context.resources.lake, context.resources.engine, project.services[service], project.settings)
-    now = dt.datetime.now(dt.UTC)
-    land = partial(source.land, context.resources.lake, stream, days, run_id=context.run.run_id, now=now)
+    declared, table, now = project.services[service], tables.landed(service, stream), dt.datetime.now(dt.UTC)
+    require_load_test(lake, engine, declared, project.settings)
+    land = partial(source.land, lake, stream, days, run_id=context.run.run_id, now=now)
     result = land_if_it_may_be_asked(registry, service, days, land, now=now)
+    contract = check_contract(lake, engine, table, result.records)
+    withhold_broken(result, table, contract)
     registry.record(_attempts(result, service, stream, context.run.run_id, now))
     if not is_tried_again(context, list(result.failures.values()), project.settings.retries):
         remember(registry, service, result, now=now)
-    hours = project.services[service].streams[stream].settle_hours
+    hours = declared.streams[stream].settle_hours
     settled = {day: settling(day, hours, project.zone, now) for day in result.records}
-    _report(context, tables.landed(service, stream), result, days, settled)
-    return dg.MaterializeResult()
+    yield from _report(context, table, result, contract, days, settled)
+    volumes = judge_volumes(registry.records_by_day(service, stream), result.records, declared.quality.volume)
+    usual_share = declared.quality.usual_path_share
+    drift = schema_drift(lake, engine, table, declared.streams[stream], days, usual_share=usual_share)
+    results = [checks.contract_kept(contract), checks.volume_result(volumes), checks.drift_result(drift)]
+    yield dg.MaterializeResult(check_results=results)
 
 
 def _attempts(result: Landing, service: str, stream: str, run_id: str, now: dt.datetime) -> list[Attempt]:
@@ -88,10 +103,14 @@ def _report(
     context: dg.AssetExecutionContext,
     table: tables.Table,
     result: Landing,
+    contract: Contract,
     days: DayRange,
     settled: Mapping[dt.date, Mapping[str, bool | str]],
-) -> None:
-    """Materialize each day that landed with its row count; days that did not land fail the step, and only they."""
+) -> Iterator[Reported]:
+    """Materialize each day that landed with its row count; days that did not land fail the step, and only they.
+
+    What is logged rather than yielded before a failure is lost.
+    """
     facts = {
         "outside_window": result.outside,
         "without_time": result.without_time,
@@ -102,9 +121,9 @@ def _report(
             context.add_asset_metadata(row_count(records, **facts, **settled[day]), partition_key=day.isoformat())
         return
     for day, records in sorted(result.records.items()):
-        context.log_event(
-            dg.AssetMaterialization(
-                table.path.split("/"), partition=day.isoformat(), metadata=row_count(records, **facts, **settled[day])
-            )
+        yield dg.AssetMaterialization(
+            table.path.split("/"), partition=day.isoformat(), metadata=row_count(records, **facts, **settled[day])
         )
+    if contract.broken:
+        yield checks.contract_broken(context.asset_key, contract)
     raise StepFailures(list(result.failures.values()), failed_days=len(result.failures), asked_for=str(days))

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.storage.engine import Engine, sql_text
-from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.lake import Bound, Lake
 
 _REQUIREMENTS = pa.schema([(name, pa.string()) for name in ("journey", "source", "type", "target", "required")])
 
@@ -29,6 +30,17 @@ def transition_metadata(lake: Lake, engine: Engine, maps: Sequence[JourneyMap]) 
             "requirements": _requirements(maps),
         },
     )
+
+
+def event_metadata(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], service: str, days: DayRange) -> pa.Table:
+    """The same of one service's events of some days, whomever they move: one row an event type and required name.
+
+    Columns: type, required, events, carried, share. Which of the events move somebody is known later; what their type
+    requires on some map they should carry in any case.
+    """
+    where: dict[str, Bound] = {"service": service, "day": (days.first, days.last)}
+    inputs = {"events": lake.scan(tables.EVENTS, where), "requirements": _requirements(maps)}
+    return engine.query(sql_text(__package__, "event_metadata.sql"), inputs)
 
 
 def _requirements(maps: Sequence[JourneyMap]) -> pa.Table:

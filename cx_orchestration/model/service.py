@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from cx_orchestration.model.base import Declared, EventType, Owner, Slug
 from cx_orchestration.model.connection import Client
 from cx_orchestration.model.endpoint import Endpoint, Parent, SnapshotTombstones, Tombstones
+from cx_orchestration.model.quality import Quality
 from cx_orchestration.model.values import Condition, TimeOrPath, Value, ValueOrPath
 
 
@@ -130,6 +131,7 @@ class ServiceDeclaration(Declared):
     owner: Owner = Field(default="", description="Shown in the UI: an e-mail address or team:name")
     freshness_hours: int = Field(default=36, ge=1, description="Older than this the service's data counts as stale")
     client: Client | None = None
+    quality: Quality = Quality()
     streams: dict[Slug, Stream] = Field(min_length=1)
 
     @model_validator(mode="before")

@@ -135,6 +135,17 @@ class Lake:
         partitions = DeltaTable(str(self._path(table))).partitions()
         return sorted({partition[column] for partition in partitions})
 
+    def days_of(self, table: Table) -> list[dt.date]:
+        """The days of a table partitioned by ``day`` that have rows, in order; no file is opened."""
+        return [dt.date.fromisoformat(day) for day in self.partition_values(table, "day") if day is not None]
+
+    def stored(self, table: Table) -> tuple[pa.Schema, tuple[str, ...]] | None:
+        """The columns that the table has in the lake and those it is partitioned by; ``None`` when it has none yet."""
+        if not self.exists(table):
+            return None
+        delta = DeltaTable(str(self._path(table)))
+        return pa.schema(delta.schema().to_arrow()), tuple(delta.metadata().partition_columns)
+
     def exists(self, table: Table) -> bool:
         return DeltaTable.is_deltatable(str(self._path(table)))
 

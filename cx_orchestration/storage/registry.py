@@ -243,6 +243,14 @@ class Registry:
         """The days that these streams have landed and that were mapped to events after that."""
         return {day for day, state in self.days(service, streams).items() if state.integrated}
 
+    def records_by_day(self, service: str, stream: str) -> dict[dt.date, int]:
+        """How many records each day of a stream had when it last landed."""
+        ours = (AttemptRow.service == service, AttemptRow.stream == stream, AttemptRow.outcome == "landed")
+        newest = select(func.max(AttemptRow.id)).where(*ours).group_by(AttemptRow.day)
+        query = select(AttemptRow.day, AttemptRow.records).where(AttemptRow.id.in_(newest))
+        with self._session() as session:
+            return {row.day: row.records for row in session.execute(query)}
+
     def landed_at(self, service: str, stream: str) -> dict[dt.date, dt.datetime]:
         """When each day of a stream was last read successfully."""
         query = (

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from cx_orchestration.journeys.completeness import transition_metadata
+from cx_orchestration.journeys.completeness import event_metadata, transition_metadata
 from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.journey import JourneyMap, Transition
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -90,6 +91,28 @@ def test_deviations_and_moves_by_other_transitions_are_not_asked(tmp_path):
     both = MAP.model_copy(update=begun)
     _, found = complete(tmp_path, [early, again], [paid(2, "shop")[1]], maps=(both,))
     assert found == {}
+
+
+def test_events_of_a_service_are_judged_by_what_any_transition_on_their_type_requires(tmp_path):
+    lake, day = Lake(tmp_path), dt.date(2026, 3, 1)
+
+    def reported(number, landed, **event):
+        whole = dict.fromkeys(tables.EVENTS.schema.names) | {"event_id": f"e{number}", "service": "shop", "day": landed}
+        return whole | {"type": "order.paid", "occurred_at": START} | event
+
+    later = day + dt.timedelta(days=1)
+    rows = [
+        reported(1, day, amount=Decimal(5), attributes=json.dumps({"product": " "})),
+        reported(2, day, attributes=json.dumps({"product": "duo"})),
+        reported(3, day),
+        reported(3, later, amount=Decimal(1)),  # the same event, told again with more
+        reported(4, day, type="page.viewed"),
+    ]
+    events = pa.Table.from_pylist(rows, tables.EVENTS.schema)
+    lake.replace(tables.EVENTS, events, where={"service": "shop", "day": (day, later)}, run_id="r")
+    for service, expected in (("shop", {"amount": (2, 3), "product": (1, 3)}), ("till", {})):
+        found = event_metadata(lake, Engine(), (MAP,), service, DayRange(day, later)).to_pylist()
+        assert {row["required"]: (row["carried"], row["events"]) for row in found} == expected
 
 
 def test_a_map_that_requires_nothing_has_nothing_to_show(tmp_path):

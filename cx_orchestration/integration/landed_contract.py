@@ -1,0 +1,100 @@
+"""The contract of landed days: what every reader of ``landing/<service>/<stream>`` may rely on, read back and checked.
+
+Belongs here: whether days that landed are what they must be. Does not belong here: what is worth a warning only
+(``volume.py``, ``schema_drift.py``), and pages of a service (a page that is not as declared never lands).
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cx_orchestration.integration.landing import Landing
+from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.tables import Table
+from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.lake import Lake
+
+
+class BrokenContract(PermanentFailure):
+    """A day lies in the lake and is not what its readers rely on: it must not be mapped."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a look at landed days showed: what is broken, by day, and how many payloads are no JSON text.
+
+    Such a payload breaks nothing: one bad record must not take its day along. The mapping puts it in quarantine.
+    """
+
+    days: tuple[dt.date, ...]
+    broken: Mapping[dt.date, list[str]] = field(default_factory=dict)
+    not_json: int = 0
+
+    def failure(self, table: Table, day: dt.date) -> BrokenContract:
+        """The failure of a broken day, and the way out."""
+        return BrokenContract(
+            f"{table.path} {day} breaks its contract and is not mapped: {'; '.join(self.broken[day])}. Whatever wrote "
+            "to this table besides the landing asset has to stop; then rerun the day"
+        )
+
+
+def withhold_broken(landing: Landing, table: Table, contract: Contract) -> None:
+    """Count the days whose contract is broken as failed, so that nobody takes them for landed and maps them."""
+    for day in contract.broken:
+        del landing.records[day]
+        landing.failures[day] = contract.failure(table, day)
+
+
+def check_contract(lake: Lake, engine: Engine, table: Table, landed: Mapping[dt.date, int]) -> Contract:
+    """Read days back that have just landed; ``landed`` has the number of records of each.
+
+    The table has the columns and types that ``tables.landed`` declares and is partitioned by its DATE ``day``; each day
+    has as many records as landed, each with an id of its own, the time when it was read, and a payload.
+    """
+    days = tuple(sorted(landed))
+    if not days:
+        return Contract(days)
+    if shape := list(_wrong_shape(lake, table)):
+        return Contract(days, dict.fromkeys(days, shape))
+    scan = lake.scan(table, {"day": (days[0], days[-1])})
+    found = {
+        row["day"]: row
+        for row in engine.query(sql_text(__package__, "landed_contract.sql"), {"landed": scan}).to_pylist()
+    }
+    broken = {day: list(_wrong_rows(landed[day], found.get(day, {"records": 0}))) for day in days}
+    strangers = [str(day) for day in found if day is None or day not in DayRange(days[0], days[-1])]
+    if strangers:
+        for day in days:
+            broken[day].append(f"rows of other days lie among those asked for: {', '.join(strangers)}")
+    not_json = sum(found[day]["not_json"] for day in days if day in found)
+    return Contract(days, {day: what for day, what in broken.items() if what}, not_json)
+
+
+def _wrong_shape(lake: Lake, table: Table) -> Iterator[str]:
+    stored = lake.stored(table)
+    if stored is None:
+        return
+    schema, partition_by = stored
+    for column in table.schema:
+        if column.name not in schema.names:
+            yield f"column {column.name} is missing"
+        elif schema.field(column.name).type != column.type:
+            yield f"column {column.name} is {schema.field(column.name).type} in place of {column.type}"
+    if partition_by != table.partition_by:
+        yield f"it is partitioned by {', '.join(partition_by) or 'nothing'} in place of {', '.join(table.partition_by)}"
+
+
+def _wrong_rows(landed: int, found: Mapping[str, Any]) -> Iterator[str]:
+    records = found["records"]
+    if records != landed:
+        yield f"it holds {records} records in place of the {landed} that landed"
+    if records:
+        if found["without_id"]:
+            yield f"{found['without_id']} records have no record_id"
+        if found["ids"] + found["without_id"] < records:
+            yield f"{records - found['ids']} records repeat the record_id of another one"
+        for column, name in (("without_time_of_reading", "extracted_at"), ("without_payload", "payload")):
+            if found[column]:
+                yield f"{found[column]} records have no {name}"
