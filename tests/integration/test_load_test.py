@@ -29,6 +29,7 @@ from cx_orchestration.model.endpoint import (
     PageNumberPaginator,
 )
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
+from cx_orchestration.model.quality import Quality
 from cx_orchestration.model.service import ServiceDeclaration, Stream
 from cx_orchestration.model.settings import LoadTest, Settings
 from cx_orchestration.storage.engine import Engine
@@ -619,7 +620,14 @@ def test_the_newest_test_decides(lake: Lake, engine: Engine) -> None:
 
 def test_words_about_a_service_and_defaults_written_out_need_no_new_test() -> None:
     plain = billing(charges(**WINDOW))
-    described = plain.model_copy(update={"description": "Money", "owner": "team:money", "freshness_hours": 5})
+    described = plain.model_copy(
+        update={
+            "description": "Money",
+            "owner": "team:money",
+            "freshness_hours": 5,
+            "quality": Quality(max_rejected_share=1),
+        }
+    )
     written_out = ServiceDeclaration.model_validate({**plain.model_dump(), "owner": "team:x"})
     assert declaration_digest(described) == declaration_digest(written_out) == declaration_digest(plain)
     assert declaration_digest(billing(charges())) != declaration_digest(plain)

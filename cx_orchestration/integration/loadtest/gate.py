@@ -18,7 +18,7 @@ from cx_orchestration.storage.engine import Engine, sql_text
 from cx_orchestration.storage.lake import Lake
 
 # What a declaration says about itself makes no difference to the load.
-_SAID_ONLY = {"description", "owner", "freshness_hours"}
+_SAID_ONLY = {"description", "owner", "freshness_hours", "quality"}
 
 
 @dataclass(frozen=True)
