@@ -9,7 +9,17 @@ from pathlib import Path
 
 import dagster as dg
 
-from cx_orchestration.assets import catalog, exploration, identity, integration, journeys, landing, scoring, standing
+from cx_orchestration.assets import (
+    catalog,
+    exploration,
+    identity,
+    integration,
+    journeys,
+    landing,
+    progress,
+    scoring,
+    standing,
+)
 from cx_orchestration.project import CXProject
 from cx_orchestration.resources.service import FederatedService, resource_key
 from cx_orchestration.resources.stores import EngineResource, LakeResource, ProjectResource, RegistryResource
@@ -46,6 +56,7 @@ def build_defs(
         *(asset for service in project.services.values() for asset in landing.landing_assets(project, service)),
         *(integration.events_asset(project, service) for service in project.services.values()),
         integration.customer_events_asset(project),
+        progress.integration_progress,
         *identity.ASSETS,
         *journeys.ASSETS,
         *exploration.ASSETS,

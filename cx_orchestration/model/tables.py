@@ -264,6 +264,31 @@ LOAD_TESTS = _table(
     ("notes", text, "what to know about the figures"),
 )
 
+PROGRESS = _table(
+    "integration/integration_progress",
+    "one service of the inventory: how far its integration is",
+    ("rank", whole, "in the plan, from 1"),
+    ("service", text, "the service, as its name stands in keys"),
+    ("status", text, "`inventoried`, `scored`, `decided`, `integrating`, `integrated`, `retired`"),
+    ("since", time, "when it came to this status"),
+    ("days_done", whole, "due days that all its streams have landed and that are mapped"),
+    ("days_due", whole, "days that it owes by now; 0 while it is not to be integrated"),
+    ("reason", text, "why it is not further"),
+    volatile=("since",),
+)
+
+PROGRESS_HISTORY = _table(
+    "integration/progress_history",
+    "one change of one service's progress; its newest row says how it is",
+    ("service", text, "the service, as its name stands in keys"),
+    ("changed_at", time, "when the change was seen"),
+    ("status", text, "as in `integration/integration_progress`, or `removed`: the inventory has it no more"),
+    ("days_done", whole, "likewise"),
+    ("days_due", whole, "likewise"),
+    ("reason", text, "likewise"),
+    volatile=("changed_at",),
+)
+
 # --- identity -------------------------------------------------------------------------------------------------------
 
 PROFILES = _table(

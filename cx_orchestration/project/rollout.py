@@ -27,7 +27,7 @@ class Due:
     @property
     def why_nothing(self) -> str | None:
         """Why not one stream is owed; ``None`` when some are."""
-        return None if self.streams else next(iter(self.outside.values()))
+        return None if self.streams else next(iter(self.outside.values()), "it declares no stream")
 
     def why_not(self, stream: str, days: DayRange) -> str | None:
         """Why these days of a stream are not owed; ``None`` when all of them are."""
@@ -38,6 +38,10 @@ class Due:
         if days.first not in self.days or days.last not in self.days:
             return f"{stream} {days} is outside of the rollout: the days {self.days} are due (see project.yaml)."
         return None
+
+
+#: What a service owes that no file declares.
+NOTHING_DUE = Due((), None, {})
 
 
 def what_is_due(

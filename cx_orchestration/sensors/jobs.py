@@ -12,14 +12,19 @@ from cx_orchestration.partitions import range_tags
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.registry import Registry
 
-PLANNING = dg.AssetSelection.assets(["catalog", "inventory"], ["catalog", "overlap"]) | dg.AssetSelection.groups(
-    "scoring"
+PROGRESS = dg.AssetSelection.assets(["integration", "integration_progress"])
+PLANNING = (
+    dg.AssetSelection.assets(["catalog", "inventory"], ["catalog", "overlap"])
+    | dg.AssetSelection.groups("scoring")
+    | PROGRESS
 )
 INTEGRATION = dg.AssetSelection.groups("landing") | (
-    dg.AssetSelection.groups("integration") - dg.AssetSelection.assets(["integration", "customer_events"])
+    dg.AssetSelection.groups("integration") - dg.AssetSelection.assets(["integration", "customer_events"]) - PROGRESS
 )
-CUSTOMERS = dg.AssetSelection.groups("identity", "journeys", "exploration") | dg.AssetSelection.assets(
-    ["integration", "customer_events"], ["catalog", "gaps"]
+CUSTOMERS = (
+    dg.AssetSelection.groups("identity", "journeys", "exploration")
+    | dg.AssetSelection.assets(["integration", "customer_events"], ["catalog", "gaps"])
+    | PROGRESS
 )
 
 planning_job = dg.define_asset_job(

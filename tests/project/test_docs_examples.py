@@ -70,7 +70,8 @@ def table_rows(text):
 
 
 def declarations():
-    """Every declaration of services.md; a block marked 'added to ...' stands for the one above with its keys added."""
+    """Every declaration of services.md; a block marked 'added to ...' stands for the one above with its keys added,
+    at its top where a file is named."""
     found = []
     for text in blocks(SERVICES, "yaml"):
         content, errors = extended("services.md", parse_yaml(text))
@@ -80,7 +81,7 @@ def declarations():
             place = re.match(r"# added to (\S+)\n", text)
             assert place, "a block is a whole declaration or begins with '# added to <path>'"
             whole = copy.deepcopy(found[-1])
-            reduce(getitem, place[1].split("."), whole).update(values)
+            reduce(getitem, () if "/" in place[1] else place[1].split("."), whole).update(values)
             values = whole
         found.append(values)
     return [ServiceDeclaration.model_validate(values) for values in found]
