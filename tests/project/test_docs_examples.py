@@ -96,7 +96,7 @@ def test_every_service_in_the_document_is_valid(number):
 
 
 def test_the_four_steps_lead_to_a_service_with_events_and_a_profile():
-    assert len(DECLARATIONS) == 6
+    assert len(DECLARATIONS) == 7
     tickets = DECLARATIONS[4].streams["tickets"]
     assert [mapping.type for mapping in tickets.events] == ["support.requested", "support.resolved", "support.rated"]
     assert DECLARATIONS[4].streams["users"].profile is not None
