@@ -36,6 +36,7 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
     """The asset that maps one service's landed days to customer events, and quarantines what cannot be mapped."""
     service = declaration.service
     key = dg.AssetKey(["integration", service, "events"])
+    specs = checks.events_specs(key)
     fresh = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=declaration.freshness_hours))
 
     @dg.asset(
@@ -50,7 +51,7 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
         freshness_policy=fresh if project.due(service).streams else None,
         owners=[declaration.owner] if declaration.owner else None,
         pool=service,
-        check_specs=checks.events_specs(key),
+        check_specs=specs,
         output_required=False,
     )
     @partial(told_plainly, retries=project.settings.retries)
@@ -60,10 +61,11 @@ def events_asset(project: CXProject, declaration: ServiceDeclaration) -> dg.Asse
         lake: dg.ResourceParam[Lake],
         engine: dg.ResourceParam[Engine],
         registry: dg.ResourceParam[Registry],
-    ) -> Iterator[dg.MaterializeResult]:
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         days, now = days_of(context), dt.datetime.now(dt.UTC)
         if (why_not := project.due(service).why_nothing) is not None:
             report_skip(context, why_not, days)
+            yield from checks.nothing_judged(specs, why_not)
             return
         declared = project.services[service]
         attempt = partial(Attempt, service, MAPPING, run_id=context.run.run_id, attempted_at=now)

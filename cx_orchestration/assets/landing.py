@@ -25,7 +25,7 @@ from cx_orchestration.resources.service import FederatedService, resource_key
 from cx_orchestration.storage.registry import Attempt
 
 #: What the step of a landing asset tells Dagster.
-Reported: TypeAlias = dg.MaterializeResult | dg.AssetMaterialization | dg.AssetCheckEvaluation
+Reported: TypeAlias = dg.MaterializeResult | dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.AssetCheckResult
 
 
 def landing_assets(project: CXProject, declaration: ServiceDeclaration) -> list[dg.AssetsDefinition]:
@@ -36,6 +36,7 @@ def landing_assets(project: CXProject, declaration: ServiceDeclaration) -> list[
 def _landing_asset(project: CXProject, declaration: ServiceDeclaration, stream: str) -> dg.AssetsDefinition:
     service = declaration.service
     table = tables.landed(service, stream)
+    specs = checks.landing_specs(dg.AssetKey(table.path.split("/")))
     fresh = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=declaration.freshness_hours))
 
     @table_asset(
@@ -50,7 +51,7 @@ def _landing_asset(project: CXProject, declaration: ServiceDeclaration, stream: 
         pool=service,
         retries=project.settings.retries,
         required_resource_keys={"project", "lake", "engine", "registry", resource_key(service)},
-        check_specs=checks.landing_specs(dg.AssetKey(table.path.split("/"))),
+        check_specs=specs,
         output_required=False,
     )
     def landing(context: dg.AssetExecutionContext) -> Iterator[Reported]:
@@ -61,6 +62,7 @@ def _landing_asset(project: CXProject, declaration: ServiceDeclaration, stream: 
             yield from _land(context, service, stream, days)
         else:
             report_skip(context, why_not, days)
+            yield from checks.nothing_judged(specs, why_not)
 
     return landing
 

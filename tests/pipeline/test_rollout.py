@@ -124,6 +124,24 @@ def test_an_asset_outside_of_the_rollout_skips_and_says_why(
     assert reason in str(seen.asset_observation.metadata["skipped"].value)
 
 
+def test_the_events_of_a_service_outside_of_the_rollout_are_left_as_they_are(
+    site: Site, instance: dg.DagsterInstance
+) -> None:
+    roll_out(site, "{streams: {survey: all}}")
+    site.run(select="landing/survey/*,integration/survey/events")
+    before = site.lake.version(tables.EVENTS)
+    roll_out(site, "{streams: {stripe: all}}")
+    key = dg.AssetKey(["integration", "survey", "events"])
+    result = (
+        build_defs(site.project)
+        .resolve_job_def("integration")
+        .execute_in_process(instance=instance, asset_selection=[key], partition_key="2026-06-02")
+    )
+    assert result.success
+    assert site.lake.version(tables.EVENTS) == before
+    assert "rollout.streams does not name survey" in str(instance.fetch_observations(key, limit=1).records)
+
+
 def test_the_nightly_sync_reads_the_rollouts_days_and_streams(site: Site) -> None:
     roll_out(site, "{since: 2026-06-08, streams: {stripe: [charges]}}")
     assert nightly_needs(site.project, "survey", site.registry, NIGHT) == []
