@@ -10,6 +10,8 @@ from cx_orchestration.cli import app
 from cx_orchestration.integration.validate import check_service
 from cx_orchestration.model.failures import InvalidProject
 from cx_orchestration.project import CXProject
+from cx_orchestration.project.checks import event_types, namespaces
+from cx_orchestration.project.environment import variables_named
 from cx_orchestration.project.ready_made import READY_MADE, extended, ready_made, ready_made_names
 from cx_orchestration.project.schemas import SERVICE, SHIPPED
 from cx_orchestration.project.yaml_files import parse_yaml, read_yaml
@@ -243,6 +245,20 @@ def test_each_ready_made_declaration_is_right_by_itself(name, validator):
     assert declaration.description
     assert check_service(declaration) == []
     assert list(validator.iter_errors(read_yaml(READY_MADE / f"{name}.yaml").values)) == []
+
+
+@pytest.mark.parametrize("name", ready_made_names())
+def test_the_document_says_what_each_needs_and_gives(name):
+    text = (READY_MADE.parent.parent / "docs/ready-made-services.md").read_text(encoding="utf-8")
+    section = text.split(f"## {name}\n")[1].split("\n## ")[0]
+    declaration = ready_made(name)
+    named = {
+        *variables_named(declaration.model_dump(mode="json")),
+        *declaration.streams,
+        *namespaces(declaration),
+        *event_types(declaration),
+    }
+    assert {word for word in named if f"`{word}`" not in section} == set()
 
 
 def test_services_lists_what_each_ready_made_one_needs():
