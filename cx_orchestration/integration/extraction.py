@@ -5,7 +5,7 @@ not belong here: how pages are fetched (``paging.py``), and where records go (``
 """
 
 import datetime as dt
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,15 +15,15 @@ from cx_orchestration.integration.order import OrderCheck
 from cx_orchestration.integration.page import Page, PageReader, kind
 from cx_orchestration.integration.paging import Listing
 from cx_orchestration.integration.paths import parse_path
-from cx_orchestration.integration.records import Record, record_reader
+from cx_orchestration.integration.records import Record, records_reader
 from cx_orchestration.integration.times import micros, zone_of
 from cx_orchestration.integration.windows import query, smallest_step
 from cx_orchestration.model.endpoint import Endpoint, FeedTombstones, FlagTombstones
 from cx_orchestration.model.service import Stream
 from cx_orchestration.model.values import Time
 
-#: From a parsed record, and whether its page was proper JSON, to what lands; ``None`` for what does not.
-_Read = Callable[[Any, bool], Record | None]
+#: From the parsed records of a page, and whether it was proper JSON, to those that land.
+_Read = Callable[[Sequence[Any], bool], list[Record]]
 
 _MICROSECOND = dt.timedelta(microseconds=1)
 
@@ -89,8 +89,7 @@ class EndpointReader:
         return Listing(self.session, self.stream, self.endpoint, asked)
 
     def _of(self, page: Page) -> list[Record]:
-        read, exact = self.read, page.exact
-        return [found for record in page.records if (found := read(record, exact)) is not None]
+        return self.read(page.records, page.exact)
 
     def _behind_cap(self, question: _Question, page: Page, order: OrderCheck | None) -> list[_Question]:
         """What is left to ask when a question gave as many results as the service gives at most."""
@@ -140,30 +139,32 @@ def stream_reader(
 
 def listing_reader(session: ServiceSession, name: str, stream: Stream, endpoint: Endpoint) -> EndpointReader:
     """What reads any listing of the records of a stream."""
-    read = record_reader(stream.record_id, stream.updated_at)
+    read = records_reader(stream.record_id, stream.updated_at)
     return EndpointReader(session, name, endpoint, stream.updated_at, read)
 
 
 def tombstone_reader(session: ServiceSession, name: str, feed: FeedTombstones) -> EndpointReader:
     """What reads the endpoint that lists a stream's deleted records."""
-    read, is_deletion = record_reader(feed.record_id, feed.deleted_at), all_hold(feed.when)
+    read, is_deletion = records_reader(feed.record_id, feed.deleted_at), all_hold(feed.when)
 
-    def tombstone(record: Any, exact: bool) -> Record | None:
-        return read(record, exact)._replace(deleted=True) if is_deletion(record) else None
+    def tombstones(entries: Sequence[Any], exact: bool) -> list[Record]:
+        deletions = [entry for entry in entries if is_deletion(entry)]
+        return [record._replace(deleted=True) for record in read(deletions, exact)]
 
-    return EndpointReader(session, name, feed.endpoint, feed.deleted_at, tombstone)
+    return EndpointReader(session, name, feed.endpoint, feed.deleted_at, tombstones)
 
 
 def _flagging(read: _Read, is_deleted: Callable[[Any], bool]) -> _Read:
-    def flagged(record: Any, exact: bool) -> Record | None:
-        found = read(record, exact)
-        return found._replace(deleted=True) if found is not None and is_deleted(record) else found
+    def flagged(listed: Sequence[Any], exact: bool) -> list[Record]:
+        pairs = zip(listed, read(listed, exact), strict=True)
+        return [record._replace(deleted=True) if is_deleted(found) else record for found, record in pairs]
 
     return flagged
 
 
 def _with_parent(read: _Read, around: Mapping[str, Any]) -> _Read:
-    def child(record: Any, exact: bool) -> Record | None:
-        return read({**record, "_parent": around} if isinstance(record, dict) else record, exact)
+    def children(listed: Sequence[Any], exact: bool) -> list[Record]:
+        named = [{**child, "_parent": around} if isinstance(child, dict) else child for child in listed]
+        return read(named, exact)
 
-    return child
+    return children

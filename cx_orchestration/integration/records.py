@@ -6,7 +6,7 @@ Belongs here: reading those three from a parsed record. Does not belong here: wh
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -49,6 +49,29 @@ def record_reader(record_id: Value, updated_at: Time | None) -> Callable[[Any, b
         return Record(found, time_of(record), payload)
 
     return read
+
+
+def records_reader(record_id: Value, updated_at: Time | None) -> Callable[[Sequence[Any], bool], list[Record]]:
+    """``record_reader`` for the records of a page at once, in their order.
+
+    A page without anything odd costs half: its columns are read one after the other.
+    """
+    read = record_reader(record_id, updated_at)
+    identify = _text_reader(record_id)
+    time_of = time_reader(updated_at) if updated_at else _no_time
+
+    def read_all(records: Sequence[Any], exact: bool) -> list[Record]:
+        if exact:
+            ids = [found for found in map(identify, records) if found is not None]
+            if len(ids) == len(records) and "".join(ids).isascii():
+                try:
+                    payloads = [orjson.dumps(record).decode() for record in records]
+                except orjson.JSONEncodeError:  # nested more than 254 deep
+                    return [read(record, exact) for record in records]
+                return list(map(Record, ids, map(time_of, records), payloads))
+        return [read(record, exact) for record in records]
+
+    return read_all
 
 
 def _no_time(_: Any) -> Micros:
@@ -102,6 +125,8 @@ def _is_unicode(text: str) -> bool:
 def _text_reader(value: Value) -> Callable[[Any], str | None]:
     """A ``Value`` evaluated in Python, as far as ids need it; empty text counts as nothing."""
     source = _source_reader(value)
+    if value.map is None and value.default is None:
+        return lambda record: source(record) or None
 
     def read(record: Any) -> str | None:
         text = source(record)
@@ -115,7 +140,7 @@ def _text_reader(value: Value) -> Callable[[Any], str | None]:
 def _source_reader(value: Value) -> Callable[[Any], str | None]:
     if value.path is not None:
         value_of = parse_path(value.path).reader()
-        return lambda record: text_of(value_of(record))
+        return lambda record: found if type(found := value_of(record)) is str else text_of(found)
     if value.const is not None:
         constant = text_of(value.const)
         return lambda _: constant

@@ -1,12 +1,14 @@
 """Days into the lake: what lands, what fails, and that neither depends on the range that was asked for."""
 
 import datetime as dt
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from werkzeug import Request, Response
 
 from cx_orchestration.integration.answers import CredentialsRefused
 from cx_orchestration.integration.landing import land
-from cx_orchestration.integration.records import Batch, Record, record_reader
+from cx_orchestration.integration.records import Batch, Record, record_reader, records_reader
 from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.integration.times import micros
 from cx_orchestration.model.days import DayRange
@@ -388,3 +390,18 @@ def test_an_unknown_stream_is_named() -> None:
     source = ServiceSource(declaration, zone=ZURICH, folder=Path(), environ={})
     with pytest.raises(PermanentFailure, match="no stream 'charge'; it has charges"):
         source.chunks("charge", days(1, 1))
+
+
+ODD = st.sampled_from([None, "", "é", "\ud800", True, 7, 2.0**60, 1.5, [], {"a": 1}])
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.lists(st.one_of(ODD, st.fixed_dictionaries({}, optional={"id": ODD, "created": ODD, "note": ODD})), max_size=5)
+)
+def test_a_page_reads_as_its_records_one_by_one(listed: list[Any]) -> None:
+    stream = stream_for()
+    alone, together = (make(stream.record_id, stream.updated_at) for make in (record_reader, records_reader))
+    assert together(listed, False) == [alone(record, False) for record in listed]
+    proper = orjson.loads(orjson.dumps([record for record in listed if "\\ud800" not in json.dumps(record)]))
+    assert together(proper, True) == [alone(record, True) for record in proper]
