@@ -39,7 +39,7 @@ COMMANDS = {
     "run": _Command("run", "run", "Materialize a project in this process, failed partitions reported at the end."),
     "failed": _Command("failed", "failed", "List failed partitions, why they failed, and how to rerun them."),
     "alert-test": _Command("alert_test", "alert_test", "Send a test message to everybody who is told of failures."),
-    "probe": _Command("probe", "probe", "Ask each stream of a service for a page: is it there and as declared?"),
+    "probe": _Command("probe", "probe", "Try what a service's declaration says: credentials, filter, bounds, pages."),
     "loadtest": _Command("loadtest", "loadtest", "Replay a service's busy season through the pipeline: is it fit?"),
     "demo": _Command("demo", "demo", "Run the main job on a demo company and compare the result with the truth."),
     "dev": _Command("dev", "dev", "Open the Dagster UI on the demo company, with its services running."),

@@ -159,7 +159,7 @@ def _retry_after(headers: Headers) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if re.fullmatch(r"\d{1,18}(\.\d{1,9})?", text):
         return _sensible(float(text))
-    until = _http_date(text)
+    until = http_date(text)
     return None if until is None else _sensible((until - _now(headers)).total_seconds())
 
 
@@ -169,10 +169,11 @@ def _sensible(seconds: float) -> float | None:
 
 
 def _now(headers: Headers) -> dt.datetime:
-    return _http_date(headers.get("Date", "")) or dt.datetime.now(dt.UTC)
+    return http_date(headers.get("Date", "")) or dt.datetime.now(dt.UTC)
 
 
-def _http_date(text: str) -> dt.datetime | None:
+def http_date(text: str) -> dt.datetime | None:
+    """The instant of a ``Date`` header; ``None`` where there is none to read."""
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cx_orchestration.integration.conditions import all_hold
-from cx_orchestration.integration.http import ServiceSession
+from cx_orchestration.integration.http import Asks
 from cx_orchestration.integration.order import OrderCheck
 from cx_orchestration.integration.page import Page, PageReader, kind
 from cx_orchestration.integration.paging import Listing
@@ -41,7 +41,7 @@ class _Question:
 class EndpointReader:
     """Reads one endpoint of one service. ``updated_at`` is where its records say their time."""
 
-    session: ServiceSession
+    session: Asks
     stream: str
     endpoint: Endpoint
     updated_at: Time | None
@@ -63,8 +63,15 @@ class EndpointReader:
 
     def first_page(self, start: dt.datetime, end: dt.datetime) -> tuple[list[Record], bool]:
         """The records of the first page of ``[start, end)``, and whether there is no other page."""
-        page = next(self._listing(_Question(start, end), {}).pages())
-        return self._of(page), page.last
+        page, records = next(self.pages(start, end))
+        return records, page.last
+
+    def pages(
+        self, start: dt.datetime, end: dt.datetime, names: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[Page, list[Record]]]:
+        """The pages of one query for ``[start, end)`` and what lands of each; result caps and orders are not heeded."""
+        for page in self._listing(_Question(start, end), names or {}).pages():
+            yield page, self._of(page)
 
     def _answers(self, question: _Question, names: Mapping[str, str]) -> Generator[list[Record], None, list[_Question]]:
         """The pages of one question; returns the questions that a result cap leaves open."""
@@ -125,9 +132,7 @@ class EndpointReader:
         return PageReader(self.session.service, self.stream, self.endpoint).wrong
 
 
-def stream_reader(
-    session: ServiceSession, name: str, stream: Stream, around: Mapping[str, Any] | None = None
-) -> EndpointReader:
+def stream_reader(session: Asks, name: str, stream: Stream, around: Mapping[str, Any] | None = None) -> EndpointReader:
     """What reads a stream's own endpoint; ``around`` is added to each of its records under ``_parent``."""
     if stream.endpoint is None:
         raise ValueError("this stream is read from files")
@@ -137,13 +142,13 @@ def stream_reader(
     return reader if around is None else replace(reader, read=_with_parent(reader.read, around))
 
 
-def listing_reader(session: ServiceSession, name: str, stream: Stream, endpoint: Endpoint) -> EndpointReader:
+def listing_reader(session: Asks, name: str, stream: Stream, endpoint: Endpoint) -> EndpointReader:
     """What reads any listing of the records of a stream."""
     read = records_reader(stream.record_id, stream.updated_at)
     return EndpointReader(session, name, endpoint, stream.updated_at, read)
 
 
-def tombstone_reader(session: ServiceSession, name: str, feed: FeedTombstones) -> EndpointReader:
+def tombstone_reader(session: Asks, name: str, feed: FeedTombstones) -> EndpointReader:
     """What reads the endpoint that lists a stream's deleted records."""
     read, is_deletion = records_reader(feed.record_id, feed.deleted_at), all_hold(feed.when)
 

@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
 
 import orjson
@@ -76,6 +76,19 @@ def shares(client: Client) -> bool:
     return client.rate != Rate() or isinstance(client.auth, OAuth2RefreshToken)
 
 
+class Asks(Protocol):
+    """What reading a listing needs of a session."""
+
+    @property
+    def service(self) -> str: ...
+
+    def ask(
+        self, path: str, params: Params | None = None, *, body: Mapping[str, Any] | None = None, stream: str = ""
+    ) -> Reply: ...
+
+    def address(self, path: str, *, against: str | None = None) -> str: ...
+
+
 class ServiceSession:
     """Asks one service for JSON. Threads may share it; its rate limit then holds for all of them together, and with
     ``shared`` for all processes.
@@ -114,6 +127,11 @@ class ServiceSession:
             self._connections = {_origin(address): Connections(address) for address in addresses}
         except urllib3.exceptions.LocationValueError:
             raise PermanentFailure(f"{service}: client.base_url has a host or proxy that is no address") from None
+
+    @property
+    def credentials(self) -> str:
+        """Where the credentials come from, in words: the names of environment variables."""
+        return self._credentials.named
 
     def ask(
         self, path: str, params: Params | None = None, *, body: Mapping[str, Any] | None = None, stream: str = ""

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 from cx_orchestration.integration.answers import CredentialsRefused, Reply
-from cx_orchestration.integration.http import ServiceSession
+from cx_orchestration.integration.http import Asks
 from cx_orchestration.integration.page import Page, PageReader, kind
 from cx_orchestration.integration.paths import MISSING, parse_path
 from cx_orchestration.integration.windows import Query
@@ -35,7 +35,7 @@ _SWEEPS = 3
 class Listing:
     """One listing of one endpoint: what to ask for first, and how to go on."""
 
-    def __init__(self, session: ServiceSession, stream: str, endpoint: Endpoint, query: Query) -> None:
+    def __init__(self, session: Asks, stream: str, endpoint: Endpoint, query: Query) -> None:
         self.session = session
         self._stream = stream
         self._endpoint = endpoint

@@ -6,7 +6,6 @@ Belongs here: the declaration, the session and the project folder put together. 
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,9 +15,9 @@ import orjson
 
 from cx_orchestration.integration.answers import NotFound
 from cx_orchestration.integration.conditions import all_hold
-from cx_orchestration.integration.extraction import listing_reader, stream_reader, tombstone_reader
+from cx_orchestration.integration.extraction import EndpointReader, listing_reader, stream_reader, tombstone_reader
 from cx_orchestration.integration.files import batched, drop_files, file_records, names_a_day
-from cx_orchestration.integration.http import ServiceSession, Shared, shares
+from cx_orchestration.integration.http import Asks, ServiceSession, Shared, shares
 from cx_orchestration.integration.paths import parse_path
 from cx_orchestration.integration.records import Batch, Record, text_of
 from cx_orchestration.integration.times import micros
@@ -26,7 +25,7 @@ from cx_orchestration.integration.variables import with_paths_filled
 from cx_orchestration.integration.windows import parent_paths
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.endpoint import FeedTombstones, SnapshotTombstones
-from cx_orchestration.model.failures import Failure, PermanentFailure
+from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.service import FileDrop, ServiceDeclaration, Stream
 
 
@@ -61,15 +60,6 @@ class RecordSource(Protocol):
 
     def existing(self, stream: str) -> Iterator[list[str]] | None:
         """The ids of all records there are, where a listing of its own says them."""
-
-
-@dataclass(frozen=True)
-class StreamProbe:
-    """What a first look at a stream showed: whether there are records, or the failure."""
-
-    stream: str
-    has_records: bool
-    failure: Failure | None = None
 
 
 class ServiceSource:
@@ -143,17 +133,28 @@ class ServiceSource:
         declared = self.stream(stream)
         if declared.parent is None or declared.endpoint is None:
             raise ValueError(f"{stream} has no parent")
-        record = orjson.loads(parent)
-        if not all_hold(declared.parent.when)(record):
+        asked = self.child_reader(self.session, stream, parent)
+        if asked is None:
             return
-        names = self._parent_names(stream, declared, record)
-        around = {name: record.get(name) for name in declared.parent.include_from_parent}
+        reader, names = asked
         start, end = DayRange(day, day).bounds(self.zone)
         try:
-            yield from stream_reader(self.session, stream, declared, around or None).records(start, end, names)
+            yield from reader.records(start, end, names)
         except NotFound:
             if declared.parent.gone == "fail":
                 raise
+
+    def child_reader(self, session: Asks, stream: str, parent: str) -> tuple[EndpointReader, dict[str, str]] | None:
+        """What reads the children of one parent record, given as it landed, and the placeholders that the record fills
+        in; ``None`` for a parent that is not asked for."""
+        declared = self.stream(stream)
+        if declared.parent is None:
+            raise ValueError(f"{stream} has no parent")
+        record = orjson.loads(parent)
+        if not all_hold(declared.parent.when)(record):
+            return None
+        around = {name: record.get(name) for name in declared.parent.include_from_parent}
+        return stream_reader(session, stream, declared, around or None), self._parent_names(stream, declared, record)
 
     def existing(self, stream: str) -> Iterator[list[str]] | None:
         declared = self.stream(stream)
@@ -201,19 +202,9 @@ class ServiceSource:
             day for day, at in landed_at.items() if any(path.stat().st_mtime > at.timestamp() for path in placed[day])
         ]
 
-    def probe(self, now: dt.datetime) -> list[StreamProbe]:
-        """One look at each stream: are the credentials accepted, and is the first page of the last day as declared?"""
-        return [self._probe(stream, now) for stream in self.declaration.streams]
-
     def close(self) -> None:
         if "session" in self.__dict__:
             self.session.close()
-
-    def _probe(self, stream: str, now: dt.datetime) -> StreamProbe:
-        try:
-            return StreamProbe(stream, self.has_new(stream, now - dt.timedelta(days=1), now))
-        except Failure as failure:
-            return StreamProbe(stream, False, failure)
 
     def _parent_names(self, stream: str, declared: Stream, record: Any) -> dict[str, str]:
         """The placeholders that a parent record fills in. Raises ``PermanentFailure`` where it has no value for one."""

@@ -59,8 +59,9 @@ def query(
     """
     values = dict(names or {})
     if endpoint.window is not None:
-        values["window.start"] = written(_lower(start, endpoint.window, zone), endpoint.window, zone)
-        values["window.end"] = written(_upper(end, endpoint.window, zone), endpoint.window, zone)
+        lower, upper = bounds_sent(endpoint.window, start, end, zone)
+        values["window.start"] = written(lower, endpoint.window, zone)
+        values["window.end"] = written(upper, endpoint.window, zone)
     params = {
         name: _fill(value, values) if isinstance(value, str) else _plain(value)
         for name, value in endpoint.params.items()
@@ -71,6 +72,21 @@ def query(
         body = {name: _fill_json(value, values, numbers) for name, value in (endpoint.body or {}).items()}
     in_path = {name: quote(value, safe="") for name, value in values.items()}
     return Query(_fill(endpoint.path, in_path), params, body)
+
+
+def bounds_sent(
+    window: Window, start: dt.datetime, end: dt.datetime, zone: ZoneInfo
+) -> tuple[dt.datetime, dt.datetime]:
+    """The instants that a query for ``[start, end)`` names as its bounds."""
+    return _lower(start, window, zone), _upper(end, window, zone)
+
+
+def places_of(endpoint: Endpoint, placeholder: str) -> list[str]:
+    """Where an endpoint has a placeholder: names of parameters, names in the JSON of a POST, or ``path``."""
+    wanted = "{" + placeholder + "}"
+    found = [name for name, value in endpoint.params.items() if wanted in str(value)]
+    found += [name for name, value in (endpoint.body or {}).items() if any(wanted in text for text in _texts(value))]
+    return found + (["path"] if wanted in endpoint.path else [])
 
 
 def written(moment: dt.datetime, window: Window, zone: ZoneInfo) -> str:
@@ -121,6 +137,13 @@ def _texts(value: Any) -> Iterator[str]:
 def smallest_step(window: Window) -> dt.timedelta:
     """The shortest window that can be asked for."""
     return max(unit(window), _GRANULARITY[window.granularity] if window.granularity else _MICROSECOND)
+
+
+def smallest_window_around(moment: dt.datetime, window: Window, zone: ZoneInfo) -> dt.datetime:
+    """Where the shortest window that can be asked for and holds an instant begins."""
+    if window.granularity is not None:
+        return _floor_of(moment, smallest_step(window))
+    return floor(moment, window, zone)
 
 
 def floor(moment: dt.datetime, window: Window, zone: ZoneInfo) -> dt.datetime:

@@ -13,7 +13,7 @@ from pydantic import Field, PrivateAttr
 
 from cx_orchestration.integration.http import Shared
 from cx_orchestration.integration.landing import Landing, land
-from cx_orchestration.integration.source import ServiceSource, StreamProbe
+from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.service import ServiceDeclaration
@@ -78,10 +78,6 @@ class FederatedService(dg.ConfigurableResource[None]):
         client = declaration.client and declaration.client.model_copy(update={"max_attempts": 1})
         with ExitStack() as stack:
             yield self._connected(project, declaration.model_copy(update={"client": client}), stack)
-
-    def probe(self, now: dt.datetime) -> list[StreamProbe]:
-        """One look at each stream: are the credentials accepted, and is the first page as declared?"""
-        return self.source.probe(now)
 
     def _connected(self, project: CXProject, declaration: ServiceDeclaration, stack: ExitStack) -> ServiceSource:
         """The service, closed with the stack; so is the registry, if there is anything that all processes share."""

@@ -315,21 +315,52 @@ def test_where_there_is_no_project_the_files_it_lacks_are_named(
 # --- probe ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_probe_says_of_each_stream_that_it_answers(company: Path) -> None:
-    done = cx("probe", "store_till", "--project", company)
+def test_a_probe_says_of_each_stream_what_it_tried(company: Path) -> None:
+    done = cx("probe", "store_till", "--project", company, "--json", company / "probe.json")
     assert done.exit_code == 0
-    assert [line.split(":")[0].split() for line in done.stdout.splitlines()] == [
-        ["ok", "store_till/customers"],
-        ["ok", "store_till/orders"],
-    ]
+    report = json.loads((company / "probe.json").read_text(encoding="utf-8"))
+    assert (report["service"], report["passed"]) == ("store_till", True)
+    assert [stream["stream"] for stream in report["streams"]] == ["customers", "orders"]
+    for stream in report["streams"]:
+        statuses = {finding["check"]: finding["status"] for finding in stream["findings"]}
+        assert {statuses[check] for check in ("files", "readable", "columns", "record_id", "times")} == {"ok"}
+        assert set(statuses) <= set(done.stdout.split())
+
+
+def test_a_probe_of_one_stream_says_nothing_of_others(company: Path) -> None:
+    done = cx("probe", "store_till", "--project", company, "--stream", "orders")
+    assert done.exit_code == 0
+    assert "orders" in done.stdout
+    assert "customers" not in done.stdout
+    wrong = cx("probe", "store_till", "--project", company, "--stream", "order")
+    assert (wrong.exit_code, wrong.stderr) == (
+        1,
+        "error: store_till declares no stream 'order'; it has customers, orders\n",
+    )
 
 
 def test_a_probe_that_cannot_reach_its_service_names_the_reason(company: Path) -> None:
     done = cx("probe", "help_desk", "--project", company)
     assert done.exit_code == 1
-    assert done.stdout.startswith("failed  help_desk/tickets: ")
+    assert done.stdout.split("\n")[1].split()[:3] == ["tickets", "connection", "failed"]
     assert "HELP_DESK_URL" in done.stdout
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--since", "2026-01-09", "--until", "2026-01-08"), "--until 2026-01-08 lies before 2026-01-09"),
+        (("--since", "2999-01-01", "--until", "2999-01-02"), "2999-01-01 has not begun"),
+        (("--json", "/nowhere/probe.json"), "there is no folder /nowhere; make it, or name another"),
+    ],
+)
+def test_a_wrong_option_of_a_probe_is_told_before_anything_is_asked(
+    company: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    done = cx("probe", "store_till", "--project", company, *arguments)
+    assert done.exit_code == 1
+    assert message in in_one_line(done.stderr)
 
 
 def test_a_probe_of_a_service_that_is_not_declared_names_those_that_are(company: Path) -> None:

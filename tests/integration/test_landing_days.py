@@ -373,18 +373,6 @@ def test_without_a_window_more_pages_than_one_may_hold_something_new(httpserver:
     source.close()
 
 
-def test_a_probe_reports_each_stream(httpserver: HTTPServer) -> None:
-    endpoint = {"path": "/gone", "data_selector": "data", "paginator": {"type": "single_page"}}
-    streams = {"charges": stream_for(), "refunds": stream_for(endpoint=endpoint)}
-    httpserver.expect_request("/charges").respond_with_json({"data": [{"id": 1, "created": int(NOW.timestamp()) - 5}]})
-    httpserver.expect_request("/gone").respond_with_json({}, status=404)
-    source = ServiceSource(service_for(httpserver.url_for(""), streams), zone=ZURICH, folder=Path(), environ=ENVIRON)
-    good, bad = source.probe(NOW)
-    assert (good.stream, good.has_records, good.failure) == ("charges", True, None)
-    assert bad.stream == "refunds" and "HTTP 404" in str(bad.failure)
-    source.close()
-
-
 def test_an_unknown_stream_is_named() -> None:
     declaration = service_for("http://127.0.0.1:1", {"charges": stream_for()})
     source = ServiceSource(declaration, zone=ZURICH, folder=Path(), environ={})
