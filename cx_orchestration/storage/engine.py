@@ -39,15 +39,23 @@ class Engine:
         }
 
     def query(
-        self, sql: str, inputs: Mapping[str, Input] | None = None, params: Mapping[str, Any] | None = None
+        self,
+        sql: str,
+        inputs: Mapping[str, Input] | None = None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        threads: int | None = None,
     ) -> pa.Table:
         """The result of one SELECT whose tables are the names in ``inputs``; ``$name`` is taken from ``params``.
 
+        ``threads`` bounds those that work on it; without it there is one a processor.
         Parameters that the text does not use are ignored. Text in the query cannot reach any file but the scans'.
         Raises ``PermanentFailure`` when memory and the disk that it spills to are too small.
         """
         with self._within_its_means(), duckdb.connect(config=self._config) as connection:
             connection.execute("SET TimeZone = 'UTC'")
+            if threads is not None:
+                connection.execute(f"SET threads = {threads}")
             for name, source in (inputs or {}).items():
                 if isinstance(source, Scan):
                     _make_view(connection, name, source)
