@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from cx_orchestration.integration.credentials import environment_value
-from cx_orchestration.model.endpoint import Endpoint, FeedTombstones
+from cx_orchestration.model.endpoint import Endpoint, FeedTombstones, SnapshotTombstones
 from cx_orchestration.model.service import Stream
 
 _VARIABLE = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
@@ -35,6 +35,6 @@ def with_paths_filled(service: str, stream: Stream, environ: Mapping[str, str]) 
     changes: dict[str, object] = {}
     if stream.endpoint is not None:
         changes["endpoint"] = with_path(stream.endpoint)
-    if isinstance(stream.tombstones, FeedTombstones):
+    if isinstance(stream.tombstones, FeedTombstones | SnapshotTombstones) and stream.tombstones.endpoint is not None:
         changes["tombstones"] = stream.tombstones.model_copy(update={"endpoint": with_path(stream.tombstones.endpoint)})
     return stream.model_copy(update=changes)

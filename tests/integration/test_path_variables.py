@@ -36,3 +36,14 @@ def test_a_variable_that_is_not_set_fails_what_needs_it_and_is_named(httpserver:
     with pytest.raises(PermanentFailure, match=missing):
         source(httpserver.url_for(""), "/lists/${LIST_ID}/members").has_new("members", NOW - DAY, NOW)
     assert httpserver.log == []
+
+
+def test_a_variable_in_the_path_of_a_listing_of_ids_is_filled_in_too(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/lists/a6b5/ids").respond_with_json({"data": [{"id": 7}]})
+    endpoint = {"path": "/lists/${LIST_ID}/ids", "data_selector": "data", "paginator": {"type": "single_page"}}
+    streams = {"members": stream_for(tombstones={"type": "snapshot", "endpoint": endpoint})}
+    declaration = service_for(httpserver.url_for(""), streams)
+    members = ServiceSource(declaration, zone=ZoneInfo("UTC"), folder=Path(), environ={**ENVIRON, "LIST_ID": "a6b5"})
+    ids = members.existing("members")
+    assert ids is not None
+    assert list(ids) == [["7"]]

@@ -6,6 +6,7 @@ Belongs here: putting the checks together. Does not belong here: any check.
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from cx_orchestration.integration.answers import CredentialsRefused, NotFound
 from cx_orchestration.integration.extraction import stream_reader
@@ -95,7 +96,11 @@ class Probe:
         found = self._children(name, stream, session) if stream.parent else self._listing(name, stream, session)
         yield self._credentials()
         if found is None:
-            yield warning("parent", "no record of the parent stream is known to ask with", "probe again with --since")
+            yield warning(
+                "parent",
+                "no record of the parent stream is known that its children can be asked for",
+                "look at parent.when and the endpoint's path, or name days that hold parents (--since, --until)",
+            )
             return
         question, known = found
         narrow = None
@@ -134,19 +139,18 @@ class Probe:
         parent = stream.parent.stream
         if parent not in self._parents:
             self._parents[parent] = self._listing(parent, self.source.stream(parent), session)[1].seen.records
-        found, tried = None, 0
-        for record in self._parents[parent]:
-            asked = self.source.child_reader(session, name, record.payload) if is_json(record.payload) else None
-            if asked is None:
-                continue
-            question, tried = Question(*asked), tried + 1
+        readable = (record for record in self._parents[parent] if is_json(record.payload))
+        asked = ((record, self.source.child_reader(session, name, record.payload)) for record in readable)
+        found = None
+        for record, (reader, names) in islice(((record, each) for record, each in asked if each), _PARENTS):
+            question = Question(reader, names)
             try:
                 found = question, find(question, self._spans_of_parent(record), windowed=False)
             except NotFound:
                 if stream.parent.gone == "fail":
                     raise
                 continue
-            if found[1].has_data or tried == _PARENTS:
+            if found[1].has_data:
                 break
         return found
 

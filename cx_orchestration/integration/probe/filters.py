@@ -5,38 +5,31 @@ paging (``pages.py``), and how a window is written (``integration/windows.py``).
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 from cx_orchestration.integration.probe.asking import Question, Seen, named
 from cx_orchestration.integration.probe.findings import Finding, failed, not_applicable, ok, spelled, warning
 from cx_orchestration.integration.probe.search import PAGES, Known
+from cx_orchestration.integration.probe.target import (
+    COARSER,
+    DAY,
+    EPOCH,
+    HOUR,
+    MICROSECOND,
+    SECOND,
+    Outside,
+    Target,
+    floor,
+    precision,
+)
 from cx_orchestration.integration.times import micros
 from cx_orchestration.integration.windows import bounds_sent, places_of, smallest_step, smallest_window_around
 from cx_orchestration.model.endpoint import Window
 from cx_orchestration.model.failures import PermanentFailure
 
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND, _SECOND = dt.timedelta(microseconds=1), dt.timedelta(seconds=1)
-_HOUR, _DAY = dt.timedelta(hours=1), dt.timedelta(days=1)
-_COARSER = {"minute": dt.timedelta(minutes=1), "hour": _HOUR, "day": _DAY}
 #: A time before anything that a service of today has records of.
 _LONG_AGO = dt.datetime(1990, 1, 1, tzinfo=dt.UTC)
-
-
-@dataclass(frozen=True)
-class _Target:
-    """One record, in microseconds since 1970, and the shortest window that can be asked for around it.
-
-    ``exact`` is true when a bound can name the very time of the record.
-    """
-
-    record_id: str
-    time: int
-    at: dt.datetime
-    length: dt.timedelta
-    exact: bool
 
 
 class Narrow:
@@ -101,15 +94,15 @@ class Narrow:
     def _long_ago(self, places: list[str]) -> Finding:
         """A window before any data, where no later record is known."""
         try:
-            seen = self._question.seen(_LONG_AGO, _LONG_AGO + _DAY)
+            seen = self._question.seen(_LONG_AGO, _LONG_AGO + DAY)
         except PermanentFailure:
             return not_applicable("filter until", "no later record is known, and a window long ago is refused")
-        later = [time for time in seen.times if time >= micros(_LONG_AGO + 2 * _DAY)]
+        later = [time for time in seen.times if time >= micros(_LONG_AGO + 2 * DAY)]
         if later:
             return self._ignored("filter until", places, len(later), len(seen.records), "a day long ago")
         return ok("filter until", f"{named(places)} heeded: asked for a day long ago, nothing came")
 
-    def _not_heeded(self, target: _Target, outside: "_Outside") -> Iterator[Finding]:
+    def _not_heeded(self, target: Target, outside: Outside) -> Iterator[Finding]:
         if (whole := self._whole(target, outside)) is not None:
             yield whole
             return
@@ -135,10 +128,10 @@ class Narrow:
             "'window', if there is none at all): then every record is listed, and filtered on our side",
         )
 
-    def _not_returned(self, target: _Target) -> Iterator[Finding]:
+    def _not_returned(self, target: Target) -> Iterator[Finding]:
         """The record did not come with its own time: because the service looks at whole units, or at another time."""
         for name, length in self._coarser(target):
-            at = _floor(target.at, length)
+            at = floor(target.at, length)
             if target.record_id in self._question.seen(at, at + length, PAGES).ids:
                 yield failed(
                     "granularity",
@@ -161,19 +154,19 @@ class Narrow:
             "filters by; check time_zone too",
         )
 
-    def _whole(self, target: _Target, outside: "_Outside") -> Finding | None:
+    def _whole(self, target: Target, outside: Outside) -> Finding | None:
         """That a whole minute, hour or day came, if that explains everything that lies outside of what was asked, and
         nothing comes when a neighbouring one is asked for."""
         for name, length in self._coarser(target):
             for zone in dict.fromkeys((ZoneInfo("UTC"), self._zone)):
-                begins, ends = _floor(outside.start, length, zone), _floor(outside.end - _MICROSECOND, length, zone)
+                begins, ends = floor(outside.start, length, zone), floor(outside.end - MICROSECOND, length, zone)
                 ends += length
                 explained = all(micros(begins) <= time < micros(ends) for time in outside.times)
                 if explained and not self._comes_from_beyond(target, outside, begins, ends):
                     return self._coarse(name, zone)
         return None
 
-    def _comes_from_beyond(self, target: _Target, outside: "_Outside", begins: dt.datetime, ends: dt.datetime) -> bool:
+    def _comes_from_beyond(self, target: Target, outside: Outside, begins: dt.datetime, ends: dt.datetime) -> bool:
         """Whether the record comes with windows after or before the unit that it lies in, as where a bound counts for
         nothing."""
         short = target.length
@@ -181,11 +174,11 @@ class Narrow:
         spans += [(begins - 2 * short, begins - short)] if outside.after else []
         return any(target.record_id in self._question.seen(start, end, PAGES).ids for start, end in spans)
 
-    def _comes_with(self, target: _Target) -> str | None:
+    def _comes_with(self, target: Target) -> str | None:
         """The longest unit of UTC with any other part of which the record comes too."""
         found = None
         for name, length in self._coarser(target):
-            begins, short = _floor(target.at, length), target.length
+            begins, short = floor(target.at, length), target.length
             late = target.at - begins > length / 2
             start = begins if late else begins + length - short
             if target.record_id not in self._question.seen(start, start + short, PAGES).ids:
@@ -193,9 +186,9 @@ class Narrow:
             found = name
         return found
 
-    def _coarser(self, target: _Target) -> list[tuple[str, dt.timedelta]]:
-        longest = self._window.max_days * _DAY
-        return [(name, unit) for name, unit in _COARSER.items() if target.length * 2 < unit <= longest]
+    def _coarser(self, target: Target) -> list[tuple[str, dt.timedelta]]:
+        longest = self._window.max_days * DAY
+        return [(name, unit) for name, unit in COARSER.items() if target.length * 2 < unit <= longest]
 
     def _coarse(self, name: str, zone: ZoneInfo) -> Finding:
         declare = f"window.granularity: {name}"
@@ -210,14 +203,14 @@ class Narrow:
 
     # --- bounds -------------------------------------------------------------------------------------------------
 
-    def _bounds(self, target: _Target, asked: dt.timedelta) -> Iterator[Finding]:
+    def _bounds(self, target: Target, asked: dt.timedelta) -> Iterator[Finding]:
         fine = ok("granularity", f"a window of {spelled(asked)} is answered as such")
         if not target.exact or target.record_id not in self.seen.ids:
             yield fine
             why = "its time cannot be named exactly" if not target.exact else "it lies behind the pages that were read"
             yield not_applicable("bounds", f"there is no record to try them with: {why}")
             return
-        step, length = smallest_step(self._window), max(target.length, _SECOND)
+        step, length = smallest_step(self._window), max(target.length, SECOND)
         found: list[Finding] = []
         if self._lower:
             start = target.at if self._window.start == "inclusive" else target.at + step
@@ -232,7 +225,7 @@ class Narrow:
         yield fine
         yield from found
 
-    def _bound(self, key: str, declared: str, target: _Target, start: dt.datetime, end: dt.datetime) -> Finding:
+    def _bound(self, key: str, declared: str, target: Target, start: dt.datetime, end: dt.datetime) -> Finding:
         """Whether a record whose time the bound names comes with it."""
         check = f"bound {key}"
         seen = self._question.seen(start, end, PAGES)
@@ -257,24 +250,24 @@ class Narrow:
 
     # --- windows ------------------------------------------------------------------------------------------------
 
-    def _around(self, target: _Target) -> tuple[dt.datetime, dt.datetime]:
-        margin = max(target.length, _SECOND) if target.length < _HOUR else dt.timedelta()
+    def _around(self, target: Target) -> tuple[dt.datetime, dt.datetime]:
+        margin = max(target.length, SECOND) if target.length < HOUR else dt.timedelta()
         return target.at - margin, target.at + target.length + margin
 
     def _allowed(self, start: dt.datetime, end: dt.datetime) -> tuple[int, int]:
         """What may come for ``[start, end)``, in microseconds. An upper bound that is inclusive, declared or not, is no
         filter that is not heeded."""
         lower, upper = bounds_sent(self._window, start, end, self._zone)
-        return micros(lower), micros(upper + max(smallest_step(self._window), _SECOND))
+        return micros(lower), micros(upper + max(smallest_step(self._window), SECOND))
 
-    def _outside(self, start: dt.datetime, end: dt.datetime) -> "_Outside":
+    def _outside(self, start: dt.datetime, end: dt.datetime) -> Outside:
         lower, upper = self._allowed(start, end)
         times = self.seen.times
         before = [time for time in times if time < lower and self._lower]
         after = [time for time in times if time >= upper and self._upper]
-        return _Outside(start, end, before=len(before), after=len(after), times=[*before, *after])
+        return Outside(start, end, before=len(before), after=len(after), times=[*before, *after])
 
-    def _choose(self) -> _Target | None:
+    def _choose(self) -> Target | None:
         """A record in the middle of those known, with a time that a bound can name if there is one."""
         since, until = micros(self._known.start), micros(self._known.end)
         inside = {
@@ -289,43 +282,8 @@ class Narrow:
         targets = [self._target_of(*ordered[at]) for at in sorted(range(len(ordered)), key=lambda at: abs(at - middle))]
         return next((target for target in targets if target.exact), targets[0] if targets else None)
 
-    def _target_of(self, time: int, record_id: str) -> _Target:
-        moment = _EPOCH + time * _MICROSECOND
+    def _target_of(self, time: int, record_id: str) -> Target:
+        moment = EPOCH + time * MICROSECOND
         at, step = smallest_window_around(moment, self._window, self._zone), smallest_step(self._window)
-        length = max(step, _precision(self._times), _SECOND)
-        return _Target(
-            record_id, time, at, length, exact=step >= _DAY or bool(self._window.granularity) or at == moment
-        )
-
-
-@dataclass(frozen=True)
-class _Outside:
-    """Records that came although they lie outside of what was asked for."""
-
-    start: dt.datetime
-    end: dt.datetime
-    before: int
-    after: int
-    times: list[int]
-
-    @property
-    def any(self) -> bool:
-        return bool(self.before or self.after)
-
-    @property
-    def asked(self) -> dt.timedelta:
-        return self.end - self.start
-
-
-def _precision(times: Iterable[int]) -> dt.timedelta:
-    """The coarsest unit that all times are whole ones of; a record may have happened anywhere within it."""
-    distinct = set(times)
-    for length in (_DAY, dt.timedelta(minutes=1)):
-        if len(distinct) > 2 and all(time % (length // _MICROSECOND) == 0 for time in distinct):
-            return length
-    return _SECOND
-
-
-def _floor(moment: dt.datetime, length: dt.timedelta, zone: dt.tzinfo = dt.UTC) -> dt.datetime:
-    local = moment.astimezone(zone)
-    return local - (local.replace(tzinfo=None) - _EPOCH.replace(tzinfo=None)) % length
+        length = max(step, precision(self._times), SECOND)
+        return Target(record_id, time, at, length, exact=step >= DAY or bool(self._window.granularity) or at == moment)
