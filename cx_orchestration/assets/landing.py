@@ -12,6 +12,7 @@ from cx_orchestration.assets.edge import StepFailures, is_tried_again, report_sk
 from cx_orchestration.integration.landed_contract import Contract, check_contract, withhold_broken
 from cx_orchestration.integration.landing import Landing
 from cx_orchestration.integration.loadtest.gate import require_load_test
+from cx_orchestration.integration.parents import land_after_parent
 from cx_orchestration.integration.patience import land_if_it_may_be_asked, remember
 from cx_orchestration.integration.schema_drift import schema_drift
 from cx_orchestration.integration.settling import settling
@@ -37,13 +38,14 @@ def _landing_asset(project: CXProject, declaration: ServiceDeclaration, stream: 
     service = declaration.service
     table = tables.landed(service, stream)
     specs = checks.landing_specs(dg.AssetKey(table.path.split("/")))
+    parent = declaration.streams[stream].parent
     fresh = dg.FreshnessPolicy.time_window(fail_window=dt.timedelta(hours=declaration.freshness_hours))
 
     @table_asset(
         table,
         description=f"{declaration.streams[stream].description}\n\nGrain: {table.grain}.".strip(),
         kinds={declaration.kind, "deltalake"},
-        deps=[["scoring", "integration_plan"]],
+        deps=[["scoring", "integration_plan"], *([["landing", service, parent.stream]] if parent else [])],
         partitions_def=daily_partitions(project.settings),
         backfill_policy=ONE_RUN_PER_RANGE,
         freshness_policy=fresh if stream in project.due(service).streams else None,
@@ -73,7 +75,8 @@ def _land(context: dg.AssetExecutionContext, service: str, stream: str, days: Da
     project: CXProject = context.resources.project
     declared, table, now = project.services[service], tables.landed(service, stream), dt.datetime.now(dt.UTC)
     require_load_test(lake, engine, declared, project.settings)
-    land = partial(source.land, lake, stream, days, run_id=context.run.run_id, now=now)
+    ask = partial(source.land, lake, stream, run_id=context.run.run_id, now=now)
+    land = partial(land_after_parent, registry, declared, stream, days, ask)
     result = land_if_it_may_be_asked(registry, service, days, land, now=now)
     contract = check_contract(lake, engine, table, result.records)
     withhold_broken(result, table, contract)
@@ -82,6 +85,8 @@ def _land(context: dg.AssetExecutionContext, service: str, stream: str, days: Da
         remember(registry, service, result, now=now)
     hours = declared.streams[stream].settle_hours
     settled = {day: settling(day, hours, project.zone, now) for day in result.records}
+    for day in result.kept:
+        settled[day]["kept"] = True
     yield from _report(context, table, result, contract, days, settled)
     volumes = judge_volumes(registry.records_by_day(service, stream), result.records, declared.quality.volume)
     usual_share = declared.quality.usual_path_share

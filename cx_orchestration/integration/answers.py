@@ -22,6 +22,7 @@ from cx_orchestration.model.connection import RetryRule
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
 
 _TRANSIENT_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+_QUESTION_STATUS = frozenset({400, 422})
 _UNITS = {"seconds": 1.0, "epoch_s": 1.0, "epoch_ms": 1000.0}
 #: Beyond this a header is not a time to wait but an error of whoever wrote it.
 _LONGEST_SENSIBLE_WAIT = 366 * 86_400.0
@@ -40,7 +41,11 @@ class CredentialsRefused(PermanentFailure):
         self.renewable = renewable
 
 
-class NotFound(PermanentFailure):
+class QuestionRefused(PermanentFailure):
+    """The service does not accept the question: wrong parameters, or a cursor that it does not know any more."""
+
+
+class NotFound(QuestionRefused):
     """There is nothing at the address that was asked for."""
 
 
@@ -110,7 +115,8 @@ class Judge:
             return _later(f"{where} answers HTTP {status}", _retry_after(response.headers))
         if status in (404, 410):
             return NotFound(f"{where} answers HTTP {status}: check client.base_url and the endpoint's path")
-        return PermanentFailure(f"{where} answers HTTP {status}: check the endpoint's parameters")
+        family = QuestionRefused if status in _QUESTION_STATUS else PermanentFailure
+        return family(f"{where} answers HTTP {status}: check the endpoint's parameters")
 
 
 def growing_pause(attempt: int) -> float:

@@ -13,12 +13,20 @@ from cx_orchestration.integration.conditions import all_hold
 from cx_orchestration.integration.http import Asks
 from cx_orchestration.integration.order import OrderCheck
 from cx_orchestration.integration.page import Page, PageReader, kind
-from cx_orchestration.integration.paging import Listing
+from cx_orchestration.integration.paging import PASSES, Listing
 from cx_orchestration.integration.paths import parse_path
 from cx_orchestration.integration.records import Record, records_reader
+from cx_orchestration.integration.sweeps import Sweep
 from cx_orchestration.integration.times import micros, zone_of
 from cx_orchestration.integration.windows import query, smallest_step
-from cx_orchestration.model.endpoint import Endpoint, FeedTombstones, FlagTombstones
+from cx_orchestration.model.endpoint import (
+    Endpoint,
+    FeedTombstones,
+    FlagTombstones,
+    PageNumberPaginator,
+    SnapshotTombstones,
+)
+from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.model.service import Stream
 from cx_orchestration.model.values import Time
 
@@ -39,13 +47,15 @@ class _Question:
 
 @dataclass(frozen=True)
 class EndpointReader:
-    """Reads one endpoint of one service. ``updated_at`` is where its records say their time."""
+    """Reads one endpoint of one service. ``updated_at`` is where its records say their time; ``whole`` says that all
+    records there are matter, whenever they changed."""
 
     session: Asks
     stream: str
     endpoint: Endpoint
     updated_at: Time | None
     read: _Read
+    whole: bool = False
 
     def records(
         self, start: dt.datetime, end: dt.datetime, names: Mapping[str, str] | None = None
@@ -54,7 +64,7 @@ class EndpointReader:
 
         ``names`` are further placeholders and their values. Raises as ``ServiceSession.ask`` does, and
         ``PermanentFailure`` for a page that is not what was declared, or for a window that cannot be read whole because
-        the service cuts its results off.
+        the service cuts its results off, and ``TransientFailure`` for a list that changes each time it is read.
         """
         questions = [_Question(start, end)]
         while questions:
@@ -74,14 +84,42 @@ class EndpointReader:
             yield page, self._of(page)
 
     def _answers(self, question: _Question, names: Mapping[str, str]) -> Generator[list[Record], None, list[_Question]]:
-        """The pages of one question; returns the questions that a result cap leaves open."""
+        """The pages of one question; returns the questions that a result cap leaves open.
+
+        Pages by number alone do not show that a record left the list and took another one along: the list is read
+        until two readings agree, unless it has one page only.
+        """
+        if not self._may_move_unseen:
+            return (yield from self._reading(question, names))
+        start, end = micros(question.start), micros(question.end)
+        before: Sweep | None = None
+        for _ in range(PASSES):
+            sweep = Sweep(start, end, whole=self.whole, before=before)
+            left_open = yield from self._reading(question, names, sweep)
+            if sweep.pages <= 1 or (before is not None and sweep.agrees(before)):
+                return left_open
+            before = sweep
+        raise TransientFailure(
+            f"{self.session.service}/{self.stream}: {self.endpoint.path}: the list changed each of {PASSES} times that "
+            "it was read; it is asked for again later"
+        )
+
+    def _reading(
+        self, question: _Question, names: Mapping[str, str], sweep: Sweep | None = None
+    ) -> Generator[list[Record], None, list[_Question]]:
         cap, received = self.endpoint.max_results_per_query, 0
         order = OrderCheck(self.endpoint.order, self.updated_at, self._wrong) if self.endpoint.order else None
         for page in self._listing(question, names).pages():
+            if page.first:
+                received = 0
+                if order is not None:
+                    order.start()
+                if sweep is not None:
+                    sweep.begin()
             records = self._of(page)
             if order is not None:
                 order.check(page.records, records)
-            yield records
+            yield records if sweep is None else sweep.add(records)
             received += len(page.listed)
             if order is not None and order.is_past(question.start, question.end):
                 return []
@@ -93,7 +131,17 @@ class EndpointReader:
         if self.endpoint.tie_break is not None:
             names = {**names, "tie_break.id": question.after_id or self.endpoint.tie_break.first}
         asked = query(self.endpoint, question.start, question.end, zone_of(self.updated_at), names)
-        return Listing(self.session, self.stream, self.endpoint, asked)
+        return Listing(self.session, self.stream, self.endpoint, asked, self._identify)
+
+    def _identify(self, listed: Any) -> Any:
+        """What stays the same of what a service lists, as long as it does not change: ids and times of its records."""
+        inner = PageReader(self.session.service, self.stream, self.endpoint).records([listed])
+        return [(record.record_id, record.updated_at) for record in self.read(inner, False)] or listed
+
+    @property
+    def _may_move_unseen(self) -> bool:
+        how = self.endpoint.paginator
+        return isinstance(how, PageNumberPaginator) and how.total_path is None
 
     def _of(self, page: Page) -> list[Record]:
         return self.read(page.records, page.exact)
@@ -137,6 +185,8 @@ def stream_reader(session: Asks, name: str, stream: Stream, around: Mapping[str,
     if stream.endpoint is None:
         raise ValueError("this stream is read from files")
     reader = listing_reader(session, name, stream, stream.endpoint)
+    by_own_listing = isinstance(stream.tombstones, SnapshotTombstones) and stream.tombstones.endpoint is None
+    reader = replace(reader, whole=by_own_listing or stream.sweep is not None)
     if isinstance(stream.tombstones, FlagTombstones):
         reader = replace(reader, read=_flagging(reader.read, all_hold(stream.tombstones.when)))
     return reader if around is None else replace(reader, read=_with_parent(reader.read, around))

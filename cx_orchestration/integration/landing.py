@@ -11,6 +11,7 @@ the range it was asked with, and nothing is lost; its events have one id whereve
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Self
 
 from cx_orchestration.integration.answers import CredentialsRefused
 from cx_orchestration.integration.landed_before import (
@@ -48,6 +49,15 @@ class Landing:
     outside: int = 0
     without_time: int = 0
     requests: int = 0
+
+    def add(self, other: Self) -> None:
+        """Take what became of further days."""
+        self.records |= other.records
+        self.failures |= other.failures
+        self.kept += other.kept
+        self.outside += other.outside
+        self.without_time += other.without_time
+        self.requests += other.requests
 
 
 def land(lake: Lake, source: RecordSource, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:

@@ -25,6 +25,7 @@ from cx_orchestration.storage.scan import Scan
 NOT_JSON = "the payload is not JSON"
 NOT_AN_OBJECT = "the payload is not an object"
 NO_RECORD_ID = "the record id is missing"
+REQUIRED_KEY_MISSING = "a required key is missing"
 TIME_MISSING = "the time is missing"
 TIME_UNREADABLE = "the time cannot be read"
 ENTITY_MISSING = "the entity is missing"
@@ -111,7 +112,10 @@ def compile_events(service: str, stream_name: str, stream: Stream) -> str:
     first, *others = mappings
     branches = [first.sql_with_the_rest([mapping.matched for mapping in mappings]), *[each.sql() for each in others]]
     flags = "".join(f",\n    record_reason IS NULL AND {each.matches} AS {each.matched}" for each in mappings)
+    required = [fields.column(path) for path in stream.endpoint.required_keys] if stream.endpoint else []
     texts = ", ".join(fields.names())
+    lacks = " OR ".join(f"{column} IS NULL" for column in required)
+    lacking = f"CASE WHEN {lacks} THEN {literal(REQUIRED_KEY_MISSING)} ELSE NULL END" if lacks else "NULL"
     return f"""-- {service}/{stream_name}: landed records to customer events, compiled from the declaration.
 -- grain: one landed record under one declared event (reasons null: an event; else rejected); and, with type null, one
 -- record that the first declared event does not fit (reasons: it cannot be read; unmapped: no event fits it). Key: day,
@@ -121,6 +125,8 @@ WITH documents AS (
   SELECT record_id, updated_at, day, payload,
     {fields.extraction("payload")} AS document
   FROM landed
+  -- A deleted record gives nothing; a deletion that does not say of what is a record without an id.
+  WHERE CASE WHEN deleted THEN record_id = 'sha256:' || sha256(payload) ELSE true END
 ),
 fields AS (
   SELECT record_id, updated_at, day, payload, document IS NULL AS unreadable,
@@ -130,13 +136,13 @@ fields AS (
 checked AS (
   SELECT *,
     CASE WHEN NOT (unreadable OR NOT STARTS_WITH(payload, '{{') OR STARTS_WITH(record_id, 'sha256:')
-        OR CONTAINS(payload, '\\u0000')) THEN NULL
+        OR CONTAINS(payload, '\\u0000'){f" OR {lacks}" if lacks else ""}) THEN NULL
       WHEN unreadable AND payload <> 'null' THEN {literal(NOT_JSON)}
       WHEN unreadable OR NOT STARTS_WITH(payload, '{{') THEN {literal(NOT_AN_OBJECT)}
       WHEN STARTS_WITH(record_id, 'sha256:') THEN
-        CASE WHEN record_id = 'sha256:' || sha256(payload) THEN {literal(NO_RECORD_ID)} ELSE NULL END
+        CASE WHEN record_id = 'sha256:' || sha256(payload) THEN {literal(NO_RECORD_ID)} ELSE {lacking} END
       WHEN CONTAINS(concat_ws('', {texts}), chr(0)) THEN {literal(NUL)}
-      ELSE NULL END AS record_reason
+      ELSE {lacking} END AS record_reason
   FROM fields
 ),
 records AS (

@@ -40,10 +40,17 @@ class OrderCheck:
         )
 
     def _is_ordered(self, values: list[Any]) -> bool:
-        if len({type(value) for value in values}) > 1:
-            return False
+        kinds = set(map(type, values))
+        if kinds not in ({int}, {str}):
+            families = {_family(value) for value in values}
+            if len(families) > 1 or None in families:
+                return False
         # Sorting what is sorted already is one comparison a value, without any Python between them.
         return values == sorted(values, reverse=self._descending)
+
+    def start(self) -> None:
+        """The listing begins, perhaps again."""
+        self._last = None
 
     def is_past(self, start: dt.datetime, end: dt.datetime) -> bool:
         """Whether nothing that follows can lie in ``[start, end)``; known where the order is that of time."""
@@ -54,3 +61,10 @@ class OrderCheck:
     def reached_by_time(self) -> int | None:
         """Up to which microsecond everything was listed, where the order is that of ascending time."""
         return self._last if self._by_time and not self._descending else None
+
+
+def _family(value: Any) -> str | None:
+    """What a value can be compared with; ``None`` where it has no place in an order."""
+    if isinstance(value, str):
+        return "text"
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -19,7 +19,8 @@ EACH = "[*]"
 
 @dataclass(frozen=True)
 class Page:
-    """The records of one page as parsed. ``last`` is true when paging ends here.
+    """The records of one page as parsed. ``last`` is true when paging ends here, ``first`` when the listing begins
+    here: it does so again where it had to be read from its start once more.
 
     ``listed`` is what the service listed, and counts: with ``[*]`` records are inside of that, many, one or none.
     """
@@ -28,6 +29,7 @@ class Page:
     records: list[Any]
     exact: bool
     last: bool
+    first: bool
 
 
 class PageReader:
@@ -60,7 +62,8 @@ class PageReader:
                 raise self.wrong(f"expected a list at '{path}' in each record (data_selector), found it in none")
             records = [record for outer in records for record in self._unfolded(outer, path)]
         for required in self._required if records else ():
-            if all(required.of(record) in (MISSING, None) for record in records):
+            # One bad record alone is no wrong declaration; the mapping puts it in quarantine.
+            if len(records) > 1 and all(required.of(record) in (MISSING, None) for record in records):
                 raise self.wrong(f"expected '{required}' (required_keys) in every record, found it in none of the page")
         return records
 

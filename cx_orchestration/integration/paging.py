@@ -4,10 +4,10 @@ A page that makes no progress, or lacks the sign of how to go on, is a ``Permane
 page to page. Does not belong here: what one page must be (``page.py``).
 """
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from cx_orchestration.integration.answers import CredentialsRefused, Reply
+from cx_orchestration.integration.answers import CredentialsRefused, QuestionRefused, Reply
 from cx_orchestration.integration.http import Asks
 from cx_orchestration.integration.page import Page, PageReader, kind
 from cx_orchestration.integration.paths import MISSING, parse_path
@@ -23,28 +23,73 @@ from cx_orchestration.model.endpoint import (
     PageNumberPaginator,
     SinglePage,
 )
-from cx_orchestration.model.failures import TransientFailure
+from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 
 #: What paging adds to a query: parameters by name, and values of the request's JSON by path.
 _Additions = Mapping[str, str | int]
 
-#: How often a list that changes while it is paged is read before it is given up for now.
-_SWEEPS = 3
+#: How often a list that cannot be read to its end is begun before it is given up for now.
+PASSES = 3
+
+#: How often records may leave a list while it is paged by offset, before it is begun again.
+_MOVES = 100
+
+
+class _StartAgain(Exception):
+    """The list cannot be read on from here, but perhaps from its start; ``refused`` when it was the question."""
+
+    def __init__(self, why: str, *, refused: bool = False) -> None:
+        super().__init__(why)
+        self.refused = refused
 
 
 class Listing:
-    """One listing of one endpoint: what to ask for first, and how to go on."""
+    """One listing of one endpoint: what to ask for first, and how to go on. ``identify`` gives what stays the same of
+    what is listed, as long as it does not change."""
 
-    def __init__(self, session: Asks, stream: str, endpoint: Endpoint, query: Query) -> None:
+    def __init__(
+        self,
+        session: Asks,
+        stream: str,
+        endpoint: Endpoint,
+        query: Query,
+        identify: Callable[[Any], Any] = lambda listed: listed,
+    ) -> None:
         self.session = session
         self._stream = stream
         self._endpoint = endpoint
         self._query = query
         self._read = PageReader(session.service, stream, endpoint)
-        self._asked = 0
+        self._identify = identify
+        self._asked = self._given = 0
 
     def pages(self) -> Iterator[Page]:
-        """The pages in the service's order. Raises as ``ServiceSession.ask`` does, and ``PermanentFailure``."""
+        """The pages in the service's order. Raises as ``ServiceSession.ask`` does, and ``PermanentFailure``.
+
+        A list that cannot be read to its end, because it moves or its cursor expires, is read from its start again,
+        ``PASSES`` times at most; then it is a ``TransientFailure``. A page that is refused each time is a
+        ``PermanentFailure``: a cursor that expires does so here and there.
+        """
+        refused_before = 0
+        for _ in range(PASSES):
+            self._asked = self._given = 0
+            try:
+                yield from self._pass()
+                return
+            except _StartAgain as again:
+                why = str(again)
+                if again.refused and self._asked == refused_before:
+                    raise PermanentFailure(
+                        f"{again}, twice at the same place, although what comes before is not refused; the service "
+                        "does not list so much at once: ask for less with window.max_days or max_results_per_query"
+                    ) from None
+                refused_before = self._asked if again.refused else 0
+        raise TransientFailure(
+            f"{self.session.service}/{self._stream}: {self._endpoint.path}: {why}, each of {PASSES} times that it was "
+            "read; it is asked for again later"
+        )
+
+    def _pass(self) -> Iterator[Page]:
         how = self._endpoint.paginator
         match how:
             case SinglePage():
@@ -66,16 +111,25 @@ class Listing:
                 yield from self._by_link_header()
 
     def _by_number(self, how: PageNumberPaginator) -> Iterator[Page]:
-        number, before = how.base_page, None
+        number, before, seen, promised = how.base_page, None, 0, None
         while True:
             reply = self._ask({how.page_param: number})
             records = self._read.listed(reply)
+            seen += len(records)
             last = not records
             if how.total_pages_path is not None:
                 total = self._read.marker(reply, how.total_pages_path, int, "total_pages_path", "the number of pages")
                 last = number - how.base_page + 1 >= total
                 if not records and not last:
                     raise self._read.wrong(f"page {number} is empty, but '{how.total_pages_path}' promises {total}")
+            if how.total_path is not None:
+                total = self._read.total(reply, how.total_path)
+                promised = total if promised is None else promised
+                if total != promised or seen > total:
+                    raise _StartAgain(f"'{how.total_path}' changed while the list was paged")
+                last = last or seen == total
+                if last and seen < total:
+                    raise self._read.wrong(f"{seen} records came, but '{how.total_path}' promises {total}")
             self._moved_on(records, before, how.page_param)
             yield self._page(reply, records, last)
             if last:
@@ -83,36 +137,48 @@ class Listing:
             number, before = number + 1, records
 
     def _by_offset(self, how: OffsetPaginator) -> Iterator[Page]:
-        """A record that leaves the list while it is paged moves the others up, and one of them is skipped: a total that
-        changes shows it, and the list is read from its start again."""
-        for _ in range(_SWEEPS):
-            if (yield from self._offset_sweep(how)):
-                return
-        raise TransientFailure(
-            f"{self.session.service}/{self._stream}: {self._endpoint.path}: '{how.total_path}' changed each of "
-            f"{_SWEEPS} times that the list was read; it is asked for again later"
-        )
-
-    def _offset_sweep(self, how: OffsetPaginator) -> Generator[Page, None, bool]:
-        """The pages from first to last; returns whether the total stayed as it was."""
-        limit, offset = how.limit_body_path or how.limit_param, how.offset_body_path or how.offset_param
-        seen, before, first_total = 0, None, None
-        steady = True
+        """Each page begins with the last record of the one before: where it does not, records left or joined the list
+        meanwhile. Then the page before is asked for again, and paging goes on behind what both have in common."""
+        param = how.offset_body_path or how.offset_param
+        reply, records, total = self._at_offset(how, 0)
+        new, reached, moves = records, len(records), 0
         while True:
-            reply = self._ask({limit: how.limit, offset: seen}, in_body=how.offset_body_path is not None)
-            records = self._read.listed(reply)
-            total = self._read.total(reply, how.total_path)
-            first_total = total if first_total is None else first_total
-            steady = steady and total == first_total
-            self._moved_on(records, before, offset)
-            if seen + len(records) < total and not records:
+            yield self._page(reply, new, last=reached >= total)
+            if reached >= total:
+                return
+            before, start = records, reached - 1
+            reply, records, total = self._at_offset(how, start)
+            self._moved_on(records, before, param)
+            following = self._behind(before, records)
+            if following is None:
+                start, moves = max(0, reached - len(before)), moves + 1
+                reply, records, total = self._at_offset(how, start)
+                following = self._behind(before, records)
+            elif start + len(records) <= reached and reached < total:
                 raise self._read.wrong(
-                    f"page at offset {seen} is empty, but '{how.total_path}' promises {total} records"
+                    f"the page at offset {start} has nothing new, but '{how.total_path}' promises {total} records"
                 )
-            seen, before = seen + len(records), records
-            yield self._page(reply, records, last=seen >= total and steady)
-            if seen >= total:
-                return steady
+            if following is None or moves > _MOVES:
+                raise _StartAgain("records left the list while it was paged")
+            new, reached = following, start + len(records)
+
+    def _at_offset(self, how: OffsetPaginator, offset: int) -> tuple[Reply, list[Any], int]:
+        limit, place = how.limit_body_path or how.limit_param, how.offset_body_path or how.offset_param
+        reply = self._ask({limit: how.limit, place: offset}, in_body=how.offset_body_path is not None)
+        records, total = self._read.listed(reply), self._read.total(reply, how.total_path)
+        if not records and offset < total:
+            raise self._read.wrong(f"page at offset {offset} is empty, but '{how.total_path}' promises {total} records")
+        return reply, records, total
+
+    def _behind(self, before: list[Any], records: list[Any]) -> list[Any] | None:
+        """What is new on a page that should begin where the one before ended; ``None`` where they share no record."""
+        if records and self._identify(records[0]) == self._identify(before[-1]):
+            return records[1:]
+        known = [self._identify(record) for record in before]
+        for place, record in enumerate(records):
+            if self._identify(record) in known:
+                return [record for record in records[place + 1 :] if record not in before]
+        return None
 
     def _by_cursor(self, how: CursorPaginator) -> Iterator[Page]:
         cursor, seen = None, set[str | int]()
@@ -210,7 +276,8 @@ class Listing:
     def _page(self, reply: Reply, records: list[Any], last: bool) -> Page:
         if last:
             self._read.require_complete(reply)
-        return Page(records, self._read.records(records), reply.exact, last)
+        self._given += 1
+        return Page(records, self._read.records(records), reply.exact, last, first=self._given == 1)
 
     def _ask(self, additions: _Additions, *, in_body: bool = False) -> Reply:
         params, body = self._query.params, self._query.body
@@ -228,13 +295,12 @@ class Listing:
         self._asked += 1
         try:
             return self.session.ask(path, params, body=body, stream=self._stream)
-        except CredentialsRefused as refused:
+        except (CredentialsRefused, QuestionRefused) as refusal:
             if self._asked == 1:
                 raise
-            # The first page was given to the same credentials: what ended is the session that a cursor lives in.
-            raise TransientFailure(
-                f"{refused}. Earlier pages of the listing were not refused: it is asked for from its start again"
-            ) from None
+            # The same question and credentials were good enough for the first page: what ended is a cursor, the
+            # session that it lives in, or the list. A question that is refused at the same place again was too much.
+            raise _StartAgain(str(refusal), refused=isinstance(refusal, QuestionRefused)) from None
 
     def _new(self, value: str | int, seen: set[str | int], where: str) -> str | int:
         if value in seen:

@@ -67,10 +67,10 @@ def compile_profiles(service: str, stream_name: str, profile: ProfileMapping) ->
     attributes = expressions.pairs(dict(profile.attributes), "name")
     fields = expressions.fields
     return f"""-- {service}/{stream_name}: landed records to what they say about customers, compiled from the mapping.
--- grain: one record, its latest version, of a known entity. Key: record_id. Columns: those of profile_records in
--- profiles.sql.
+-- grain: one record, its latest version, of a known entity; none where that says that the record was deleted. Key:
+-- record_id. Columns: those of profile_records in profiles.sql.
 WITH latest AS (
-  SELECT record_id, updated_at, payload
+  SELECT record_id, updated_at, payload, deleted
   FROM landed
   QUALIFY ROW_NUMBER() OVER (PARTITION BY record_id ORDER BY updated_at DESC NULLS LAST, day DESC) = 1
 ),
@@ -78,6 +78,7 @@ documents AS (
   SELECT record_id, updated_at,
     {fields.extraction("payload")} AS document
   FROM latest
+  WHERE deleted IS NOT TRUE
 ),
 fields AS (
   SELECT record_id, updated_at,

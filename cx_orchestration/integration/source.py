@@ -6,12 +6,11 @@ Belongs here: the declaration, the session and the project folder put together. 
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
-
-import orjson
 
 from cx_orchestration.integration.answers import NotFound
 from cx_orchestration.integration.conditions import all_hold
@@ -19,7 +18,7 @@ from cx_orchestration.integration.extraction import EndpointReader, listing_read
 from cx_orchestration.integration.files import batched, drop_files, file_records, names_a_day
 from cx_orchestration.integration.http import Asks, ServiceSession, Shared, shares
 from cx_orchestration.integration.paths import parse_path
-from cx_orchestration.integration.records import Batch, Record, text_of
+from cx_orchestration.integration.records import Batch, Record, parse_json, text_of
 from cx_orchestration.integration.times import micros
 from cx_orchestration.integration.variables import with_paths_filled
 from cx_orchestration.integration.windows import parent_paths
@@ -150,17 +149,17 @@ class ServiceSource:
         declared = self.stream(stream)
         if declared.parent is None:
             raise ValueError(f"{stream} has no parent")
-        record = orjson.loads(parent)
+        record, _ = parse_json(parent.encode()) or (None, False)
         if not all_hold(declared.parent.when)(record):
             return None
-        around = {name: record.get(name) for name in declared.parent.include_from_parent}
+        around = {name: record.get(name) for name in declared.parent.include_from_parent if isinstance(record, dict)}
         return stream_reader(session, stream, declared, around or None), self._parent_names(stream, declared, record)
 
     def existing(self, stream: str) -> Iterator[list[str]] | None:
         declared = self.stream(stream)
         if not isinstance(declared.tombstones, SnapshotTombstones) or declared.tombstones.endpoint is None:
             return None
-        reader = listing_reader(self.session, stream, declared, declared.tombstones.endpoint)
+        reader = replace(listing_reader(self.session, stream, declared, declared.tombstones.endpoint), whole=True)
         at_any_time = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
         everything = reader.records(at_any_time, at_any_time)
         return ([record.record_id for record in records] for records in everything)

@@ -22,20 +22,27 @@ class SinglePage(Declared):
 
 
 class PageNumberPaginator(Declared):
-    """``?page=1``, 2, ... until a page has no records or, with ``total_pages_path``, until the page of that number."""
+    """``?page=1``, 2, ... until a page has no records or, with ``total_pages_path``, until the page of that number.
+
+    A record that leaves the list while it is paged takes another one along, which moves up to a page that was read. So
+    a list of several pages is read again until two readings in a row agree; with ``total_path``, the number of all
+    records, when that number changes or is not what came.
+    """
 
     type: Literal["page_number"]
     page_param: str = "page"
     base_page: int = 1
     total_pages_path: str | None = Field(default=None, description="Path of the number of pages, when the body says")
+    total_path: str | None = Field(default=None, description="Path of the number of all records, when the body says")
 
 
 class OffsetPaginator(Declared):
-    """``?offset=0``, 100, ... until ``total_path`` is reached. The two ``..._body_path`` put the numbers into the JSON
-    of a POST request instead."""
+    """``?offset=0``, 99, 198, ... until ``total_path`` is reached: each page begins with the last record of the one
+    before, which shows whether the list moved meanwhile. The two ``..._body_path`` put the numbers into the JSON of a
+    POST request instead."""
 
     type: Literal["offset"]
-    limit: int = Field(gt=0)
+    limit: int = Field(gt=1)
     limit_param: str = "limit"
     offset_param: str = "offset"
     limit_body_path: BodyPath | None = None
@@ -203,6 +210,10 @@ class Endpoint(Declared):
     def _fits_together(self) -> Self:
         if (self.body is not None) and self.method != "POST":
             raise ValueError("'json' needs method POST")
+        if self.method != "POST" and any(
+            name.endswith("_body_path") and path is not None for name, path in self.paginator
+        ):
+            raise ValueError("a paginator that puts its values into the JSON of the request needs method POST")
         if self.absent_when_empty and self.complete_when is None:
             raise ValueError("'absent_when_empty' needs 'complete_when': else an error would pass for an empty page")
         if self.tie_break is not None and self.max_results_per_query is None:

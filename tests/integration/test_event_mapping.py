@@ -229,6 +229,7 @@ def test_scaling_whole_numbers_is_exact(amount: int, scale: float) -> None:
             "record_id": ["1"],
             "updated_at": pa.array([0], pa.timestamp("us", tz="UTC")),
             "payload": [json.dumps({**RECORD, "amount": amount})],
+            "deleted": [None],
             "day": pa.array([DAY]),
         }
     )
@@ -318,6 +319,7 @@ def test_a_payload_that_is_no_json_does_not_stop_the_others(engine: Engine) -> N
             "record_id": [str(n) for n in range(5)],
             "updated_at": pa.array([0] * 5, pa.timestamp("us", tz="UTC")),
             "payload": texts,
+            "deleted": [False] * 5,
             "day": pa.array([DAY] * 5),
         }
     )
@@ -383,6 +385,7 @@ def test_attributes_are_json_whatever_texts_a_record_has_and_lacks(records: list
             "record_id": [str(n) for n in range(len(records))],
             "updated_at": pa.array([0] * len(records), pa.timestamp("us", tz="UTC")),
             "payload": payloads,
+            "deleted": [False] * len(records),
             "day": pa.array([DAY] * len(records)),
         }
     )

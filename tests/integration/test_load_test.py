@@ -430,7 +430,8 @@ def walked(endpoint: dict[str, Any], records: int = 7, **arriving: int) -> tuple
 
     With ``arriving``, only so many ``first`` and the rest after the first page.
     """
-    stream = charges(**endpoint)
+    in_body = any(name.endswith("_body_path") for name in endpoint["paginator"])
+    stream = charges(**endpoint, method="POST" if in_body else "GET")
     assert stream.updated_at is not None and stream.endpoint is not None
     clock = Clock()
     stopwatch = Stopwatch(clock, clock.sleep)

@@ -200,7 +200,13 @@ def test_a_link_header_that_leads_in_circles_fails(httpserver: HTTPServer) -> No
 
 def test_an_empty_page_before_the_promised_total_fails(httpserver: HTTPServer) -> None:
     serve(httpserver, {"data": [1, 2], "meta": {"total": 5}}, {"data": [], "meta": {"total": 5}})
-    with pytest.raises(PermanentFailure, match=r"offset 2 is empty.*promises 5"):
+    with pytest.raises(PermanentFailure, match=r"offset 1 is empty.*promises 5"):
+        read(listing(httpserver, OFFSET))
+
+
+def test_a_page_without_anything_new_before_the_promised_total_fails(httpserver: HTTPServer) -> None:
+    serve(httpserver, {"data": [1, 2], "meta": {"total": 5}}, {"data": [2], "meta": {"total": 5}})
+    with pytest.raises(PermanentFailure, match=r"offset 1 has nothing new.*promises 5"):
         read(listing(httpserver, OFFSET))
 
 
@@ -214,14 +220,54 @@ def test_offsets_count_what_came_when_the_service_caps_its_pages(httpserver: HTT
     serve(
         httpserver,
         {"data": [1, 2], "meta": {"total": 3}},  # three were asked for
-        {"data": [3], "meta": {"total": 3}},
+        {"data": [2, 3], "meta": {"total": 3}},
     )
     assert read(listing(httpserver, OFFSET)) == [1, 2, 3]
-    assert httpserver.log[1][0].args["skip"] == "2"
+    assert httpserver.log[1][0].args["skip"] == "1"
 
 
-def test_a_list_whose_total_changes_while_it_is_paged_is_read_again(httpserver: HTTPServer) -> None:
-    """Record 1 leaves the list after the first page, 3 moves up, and the second page begins behind it."""
+def moving_list(httpserver: HTTPServer, *states: list[int]) -> None:
+    """A list that is read by offset, in another state at each request, the last one for ever."""
+    left = list(states)
+
+    def handle(request: Request) -> Response:
+        state = left.pop(0) if len(left) > 1 else left[0]
+        first, count = int(request.args["skip"]), int(request.args["count"])
+        return json_response({"data": state[first : first + count], "meta": {"total": len(state)}})
+
+    httpserver.expect_request("/api/rows").respond_with_handler(handle)
+
+
+@pytest.mark.parametrize(
+    ("states", "given", "asked"),
+    [
+        # what leaves from the part that was read moves up what was not
+        (([1, 2, 3, 4, 5], [2, 3, 4, 5]), [1, 2, 3, 4, 5], [0, 2, 0, 2]),
+        # the total stays the same, and tells nothing
+        (([1, 2, 3, 4, 5], [2, 3, 4, 5, 6]), [1, 2, 3, 4, 5, 6], [0, 2, 0, 2]),
+        # what comes first moves down what was read: it comes again, and nothing is lost
+        (([1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 5]), [1, 2, 3, 4, 5], [0, 2, 4]),
+        # nothing of the page before is left: from the start
+        (([1, 2, 3, 4, 5, 6, 7], [4, 5, 6, 7]), [1, 2, 3, 4, 5, 6, 7], [0, 2, 0, 0, 2]),
+        # all are gone
+        (([1, 2, 3, 4], []), [1, 2, 3], [0, 2, 0, 0]),
+    ],
+)
+def test_a_list_that_moves_while_it_is_paged_by_offset_loses_nothing(
+    httpserver: HTTPServer, states: tuple[list[int], ...], given: list[int], asked: list[int]
+) -> None:
+    moving_list(httpserver, *states)
+    assert sorted(set(read(listing(httpserver, OFFSET)))) == given
+    assert [int(request.args["skip"]) for request, _ in httpserver.log] == asked
+
+
+def test_a_list_that_never_rests_is_asked_for_again_later(httpserver: HTTPServer) -> None:
+    moving_list(httpserver, *([n, n + 1, n + 2, n + 3] for n in range(0, 400, 4)))
+    with pytest.raises(TransientFailure, match=r"records left the list while it was paged, each of 3 times"):
+        read(listing(httpserver, OFFSET))
+
+
+def test_a_number_of_records_that_changes_has_a_list_of_pages_read_again(httpserver: HTTPServer) -> None:
     serve(
         httpserver,
         {"data": [1, 2], "meta": {"total": 4}},
@@ -229,21 +275,21 @@ def test_a_list_whose_total_changes_while_it_is_paged_is_read_again(httpserver: 
         {"data": [2, 3], "meta": {"total": 3}},
         {"data": [4], "meta": {"total": 3}},
     )
-    assert read(listing(httpserver, OFFSET)) == [1, 2, 4, 2, 3, 4]
+    assert read(listing(httpserver, {**PAGE_NUMBER, "total_path": "meta.total"})) == [1, 2, 2, 3, 4]
+    assert len(httpserver.log) == 4, "no empty page is asked for"
 
 
-def test_a_list_that_never_rests_is_asked_for_again_later(httpserver: HTTPServer) -> None:
-    pages = [{"data": [1, 2], "meta": {"total": 4}}, {"data": [4], "meta": {"total": 3}}] * 3
-    serve(httpserver, *pages)
-    with pytest.raises(TransientFailure, match=r"'meta.total' changed each of 3 times"):
-        read(listing(httpserver, OFFSET))
+def test_fewer_records_than_the_number_of_all_fail(httpserver: HTTPServer) -> None:
+    serve(httpserver, {"data": [1, 2], "meta": {"total": 5}}, {"data": [], "meta": {"total": 5}})
+    with pytest.raises(PermanentFailure, match=r"2 records came, but 'meta.total' promises 5"):
+        read(listing(httpserver, {**PAGE_NUMBER, "total_path": "meta.total"}))
 
 
 @pytest.mark.parametrize(
     ("paginator", "more"),
     [
         (PAGE_NUMBER, [{}, {}, {}, {}]),
-        (OFFSET, [{"meta": {"total": 6}}] * 3),
+        ({**PAGE_NUMBER, "total_path": "meta.total"}, [{"meta": {"total": 6}}] * 3),
         ({**LAST_ID, "has_more_path": None}, [{}, {}, {}, {}]),
     ],
 )

@@ -128,8 +128,11 @@ class LocalService:
         marks: dict[str, Any] = {endpoint.data_selector: records}
         headers: dict[str, str] = {}
         match endpoint.paginator:
-            case PageNumberPaginator(total_pages_path=str(path)):
-                marks[path] = -(-len(listed) // self.page_size)
+            case PageNumberPaginator() as how:
+                if how.total_pages_path is not None:
+                    marks[how.total_pages_path] = -(-len(listed) // self.page_size)
+                if how.total_path is not None:
+                    marks[how.total_path] = len(listed)
             case OffsetPaginator() as how:
                 marks[how.total_path] = len(listed)
             case CursorPaginator() as how:
