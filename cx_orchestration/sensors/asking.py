@@ -11,20 +11,30 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from cx_orchestration.model.bugs import bugs_as_failures
 from cx_orchestration.model.failures import Failure
 
 T = TypeVar("T")
 
-#: How long a tick waits for answers. A service that takes longer is looked at in the next tick.
-PATIENCE_SECONDS = 10.0
+#: How long a tick waits for answers: in all, and after the last answer that came, once there was one. Who takes longer
+#: is heard in the next tick, so that those who answered get their runs now.
+PATIENCE_SECONDS, QUIET_SECONDS = 10.0, 3.0
 
 #: So many services are asked at once in a tick; the others follow as these answer.
 AT_ONCE = 16
 
 _POLL_SECONDS = 0.05
+
+
+#: Whether to wait on, given who is awaited, the seconds spent, and those since the last answer.
+Patience: TypeAlias = Callable[[Set[str], float, float | None], bool]
+
+
+def patience(_: Set[str], spent: float, quiet: float | None) -> bool:
+    """Until the time is over, or the others have been waiting for the last ones long enough."""
+    return spent < PATIENCE_SECONDS and (quiet is None or quiet < QUIET_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -40,12 +50,13 @@ class Answers(Generic[T]):
 class Asking(Generic[T]):
     """Asks services and remembers those that have not answered yet; an answer is never ``None``.
 
-    ``patient`` says, given the services that are still awaited and the seconds spent, whether to wait on.
+    ``patient`` says, given the services that are still awaited, the seconds spent, and those since the last answer
+    (``None`` before the first), whether to wait on.
     """
 
-    def __init__(self, clock: Callable[[], float], patient: Callable[[Set[str], float], bool] | None = None) -> None:
+    def __init__(self, clock: Callable[[], float], patient: Patience | None = None) -> None:
         self._clock = clock
-        self._patient = patient or (lambda _, spent: spent < PATIENCE_SECONDS)
+        self._patient = patient or patience
         self._changed = threading.Condition()
         self._awaited: set[str] = set()
         self._late: dict[str, T | Failure] = {}
@@ -80,7 +91,8 @@ class Asking(Generic[T]):
             threading.Thread(target=self._work, args=(tick,), name="cx-asking", daemon=True).start()
         with self._changed:
             while open_ones := questions.keys() - tick.came.keys():
-                if not self._patient(open_ones, self._clock() - started):
+                now = self._clock()
+                if not self._patient(open_ones, now - started, None if tick.last is None else now - tick.last):
                     break
                 self._changed.wait(_POLL_SECONDS)
             tick.over = True
@@ -109,6 +121,7 @@ class Asking(Generic[T]):
         with self._changed:
             self._awaited.discard(service)
             (self._late if tick.over else tick.came)[service] = answer
+            tick.last = self._clock()
             self._changed.notify_all()
 
 
@@ -118,4 +131,5 @@ class _Tick(Generic[T]):
 
     waiting: deque[tuple[str, Callable[[], T]]]
     came: dict[str, T | Failure] = field(default_factory=dict)
+    last: float | None = None
     over: bool = False

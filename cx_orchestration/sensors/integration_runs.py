@@ -6,7 +6,7 @@ Belongs here: one tick. Does not belong here: what a service's days need (``need
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -17,7 +17,7 @@ from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.resources.service import FederatedService, resource_key
-from cx_orchestration.sensors.asking import Asking
+from cx_orchestration.sensors.asking import Asking, Patience
 from cx_orchestration.sensors.jobs import (
     MAX_ATTEMPTS,
     SERVICE_TAG,
@@ -70,12 +70,10 @@ class _Tick:
     notes: list[str] = field(default_factory=list)
 
 
-def integration_sensor(
-    definition: CXProject, *, patient: Callable[[Set[str], float], bool] | None = None
-) -> dg.SensorDefinition:
+def integration_sensor(definition: CXProject, *, patient: Patience | None = None) -> dg.SensorDefinition:
     """A sensor that requests the days each approved service owes, and those to be read again.
 
-    ``patient`` says, given the services that have not answered and the seconds spent, whether a tick waits on.
+    ``patient`` says how long a tick waits for answers; by default as ``asking.py`` says.
     """
     asking = Asking[_Changed](time.monotonic, patient)
 

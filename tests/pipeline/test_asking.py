@@ -6,19 +6,27 @@ from collections.abc import Callable, Set
 import pytest
 
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
-from cx_orchestration.sensors.asking import AT_ONCE, Answers, Asking
+from cx_orchestration.sensors.asking import (
+    AT_ONCE,
+    PATIENCE_SECONDS,
+    QUIET_SECONDS,
+    Answers,
+    Asking,
+    Patience,
+    patience,
+)
 
 
-def never(_: Set[str], __: float) -> bool:
+def never(*_: object) -> bool:
     return True
 
 
-def without(*hanging: str) -> Callable[[Set[str], float], bool]:
+def without(*hanging: str) -> Patience:
     """Patience until only these are still awaited."""
-    return lambda awaited, _: not awaited <= set(hanging)
+    return lambda awaited, *_: not awaited <= set(hanging)
 
 
-def asking(patient: Callable[[Set[str], float], bool] = never) -> Asking[int]:
+def asking(patient: Patience = never) -> Asking[int]:
     return Asking(lambda: 0.0, patient)
 
 
@@ -83,10 +91,33 @@ def test_what_comes_too_late_is_heard_the_next_time_once(late: int | TransientFa
     assert asks.ask({"slow": lambda: 8}).given == {"slow": 8}
 
 
+def test_who_has_answered_does_not_wait_long_for_the_last_ones() -> None:
+    hanging = {"hanging"}
+    assert patience(hanging, PATIENCE_SECONDS - 0.1, None)
+    assert not patience(hanging, PATIENCE_SECONDS, None)
+    assert patience(hanging, 5, QUIET_SECONDS - 0.1)
+    assert not patience(hanging, 5, QUIET_SECONDS)
+    assert not patience(hanging, PATIENCE_SECONDS, 0.0)
+
+
+def test_the_quiet_is_counted_from_the_last_answer() -> None:
+    held, seen = Held(), []
+
+    def patient(awaited: Set[str], _: float, quiet: float | None) -> bool:
+        seen.append((len(awaited), quiet))
+        return awaited != {"hanging"}
+
+    asking(patient).ask({"a": lambda: 1, "hanging": held})
+    assert seen[-1] == (1, 0.0)
+    assert {quiet for awaited, quiet in seen if awaited == 2} <= {None}
+    held.go.set()
+    come_back()
+
+
 def test_when_all_places_are_taken_by_services_that_hang_the_rest_is_asked_the_next_time() -> None:
     held = {f"hanging{number}": Held() for number in range(AT_ONCE)}
     questions: dict[str, Callable[[], int]] = {**held, "last": lambda: 1}
-    asks = asking(lambda awaited, _: "last" in awaited if first.unasked else not all(e.asked for e in held.values()))
+    asks = asking(lambda awaited, *_: "last" in awaited if first.unasked else not all(e.asked for e in held.values()))
     first: Answers[int] = Answers()
     first = asks.ask(questions)
     assert (first.silent, first.unasked) == (list(held), ["last"])
