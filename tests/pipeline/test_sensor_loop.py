@@ -110,6 +110,23 @@ def test_while_a_run_is_under_way_its_service_is_left_alone(shop: Shop) -> None:
     assert "is being integrated" in (evaluated.skip_message or "")
 
 
+def test_a_service_that_is_retired_is_closed_and_that_is_said_once(shop: Shop) -> None:
+    shop.drop(DAYS.first)
+    shop.loop()
+    decisions = shop.folder / "decisions.yaml"
+    text = decisions.read_text(encoding="utf-8")
+    assert text.count("disposition: integrate\n") == 1
+    decisions.write_text(text.replace("disposition: integrate\n", "disposition: retire\n"), encoding="utf-8")
+    shop.drop(dt.date(2026, 1, 2))
+    said = shop.tick()
+    assert not said.run_requests
+    assert "store_till is closed: nothing is requested of it any more, what landed stays." in said.skip_message
+    again = shop.tick(said.cursor)
+    assert not again.run_requests
+    assert "closed" not in again.skip_message
+    assert shop.event_days() == [DAYS.first]
+
+
 class Interrupting(Lake):
     """A lake whose first write is met by Ctrl-C."""
 
