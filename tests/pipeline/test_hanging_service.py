@@ -31,6 +31,10 @@ class Hanging:
 def hanging(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hanging]:
     """The best-scored service of the site hangs."""
     service, best = Hanging(), site.project.plan.approved()[0]
+    file = site.folder / "services" / f"{best}.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert text.count("client:\n") == 1
+    file.write_text(text.replace("client:\n", "client:\n  timeout_seconds: 3600\n"), encoding="utf-8")
     server = HTTPServer(host="127.0.0.1", threaded=True)
     server.expect_request(re.compile(".*")).respond_with_handler(service.answer)
     with server:

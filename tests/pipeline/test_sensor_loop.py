@@ -15,7 +15,6 @@ from cx_orchestration.commands.materialize import materialize_project
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model import tables
 from cx_orchestration.sensors.jobs import MAX_ATTEMPTS
-from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
 
@@ -58,15 +57,17 @@ def test_a_mended_day_is_integrated_when_a_person_reruns_it(shop: Shop) -> None:
     assert shop.tick().skip_message == "Every approved service has landed and mapped all its days."
 
 
-class BrokenEngine(Engine):
-    def query(self, *_: object, **__: object) -> Any:
-        raise OSError("no space left on device")
+class NoRoomForEvents(Lake):
+    def replace(self, table: tables.Table, *arguments: Any, **named: Any) -> int:
+        if table == tables.EVENTS:
+            raise OSError("no space left on device")
+        return super().replace(table, *arguments, **named)
 
 
 def test_a_mapping_that_broke_is_done_again(shop: Shop) -> None:
     shop.drop(DAYS.first)
     (request,) = shop.tick().run_requests
-    assert not shop.run(request, engine=BrokenEngine())
+    assert not shop.run(request, lake=NoRoomForEvents(shop.project.lake_root))
     (again,) = shop.tick().run_requests
     assert again.tags["cx/request"] == f"map:store_till:{DAYS}"
     assert shop.run(again)
