@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from requests import Response
 from requests.utils import parse_header_links
-from urllib3 import BaseHTTPResponse
 
 from cx_orchestration.integration.inflate import Limits, read_body
 from cx_orchestration.integration.paths import parse_path
@@ -75,13 +75,13 @@ class Judge:
     limits: Limits
     credentials: str
 
-    def reply(self, response: BaseHTTPResponse, url: str, where: str, *, for_token: bool) -> Reply | Failure:
+    def reply(self, response: Response, url: str, where: str, *, for_token: bool) -> Reply | Failure:
         """The parsed body, or the failure. ``where`` begins its message.
 
         Raises as ``urllib3`` does when the connection breaks or the time is up.
         """
-        rules = [rule for rule in self.rules if rule.status == response.status]
-        if response.status != 200:
+        rules = [rule for rule in self.rules if rule.status == response.status_code]
+        if response.status_code != 200:
             return self._refusal(response, rules, where, for_token=for_token)
         body = read_body(response, self.limits, where)
         if isinstance(body, Failure):
@@ -93,9 +93,7 @@ class Judge:
             return later
         return Reply(parsed[0], url, response.headers, parsed[1])
 
-    def _refusal(
-        self, response: BaseHTTPResponse, rules: Sequence[RetryRule], where: str, *, for_token: bool
-    ) -> Failure:
+    def _refusal(self, response: Response, rules: Sequence[RetryRule], where: str, *, for_token: bool) -> Failure:
         if rules:
             content: Any = None
             if any(rule.code_path for rule in rules):
@@ -106,7 +104,7 @@ class Judge:
                 content = parsed and parsed[0]
             if later := _recognised(rules, content, response.headers, where):
                 return later
-        status = response.status
+        status = response.status_code
         if status in (401, 403) or (for_token and status == 400):
             return CredentialsRefused(
                 f"{where} refused the credentials (HTTP {status}): check {self.credentials}", renewable=status == 401
@@ -187,7 +185,7 @@ def http_date(text: str) -> dt.datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
-def _not_json(body: bytes, response: BaseHTTPResponse, where: str) -> Failure:
+def _not_json(body: bytes, response: Response, where: str) -> Failure:
     start = body.lstrip()[:1]
     framed = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
     if start in (b"{", b"[") and not framed:

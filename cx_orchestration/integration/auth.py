@@ -41,7 +41,7 @@ def credentials_of(
             )
         case HeaderAuth():
             names = ", ".join(auth.headers_env.values())
-            headers = {header: value(name) for header, name in auth.headers_env.items()}
+            headers = {header: value(name).strip() for header, name in auth.headers_env.items()}
             return Credentials(headers, f"the environment variables {names}")
         case BasicAuth():
             return Credentials(

@@ -10,17 +10,17 @@ import os
 import socket
 import ssl
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import certifi
-from requests.utils import get_auth_from_url, get_environ_proxies, select_proxy
-from urllib3 import BaseHTTPResponse, PoolManager, ProxyManager
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidProxyURL
+from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import make_headers
 from urllib3.util.ssl_ import create_urllib3_context
 
 # Below this level urllib3 writes addresses with all their parameters, and headers, into its log.
@@ -104,48 +104,51 @@ class _DeadlineHTTPSPool(HTTPSConnectionPool):
 _POOLS = {"http": _DeadlineHTTPPool, "https": _DeadlineHTTPSPool}
 
 
-class Connections:
-    """Requests to one origin, and to no other: whatever address is asked for, only its path and query are used.
+class DeadlineAdapter(HTTPAdapter):
+    """What carries the exchanges with one origin; ``timeout`` is for the whole of one, reading the body included.
 
     ``base_url`` names the origin. Proxies (``HTTPS_PROXY``, ``NO_PROXY``, ...) and a certificate bundle of the
-    company's own (``REQUESTS_CA_BUNDLE``) are taken from the process's environment, as ``requests`` does.
+    company's own (``REQUESTS_CA_BUNDLE``) are taken from the process's environment, as a ``requests.Session`` does.
+    Redirects are not followed; cookies and ``.netrc`` are a session's, and there is none. Raises
+    ``requests.RequestException`` or ``urllib3.exceptions.LocationValueError`` for a host or proxy that is no address.
     """
 
     def __init__(self, base_url: str) -> None:
+        super().__init__()
+        PreparedRequest().prepare_url(base_url, None)
         origin = urlsplit(base_url)
         proxy = select_proxy(base_url, get_environ_proxies(base_url))
-        more: dict[str, Any] = {"ssl_context": _tls()} if origin.scheme == "https" else {}
-        manager = PoolManager(**more) if proxy is None else _through(proxy, more)
+        manager = self.poolmanager if proxy is None else self.proxy_manager_for(proxy)
         manager.pool_classes_by_scheme = _POOLS
-        self._pool = manager.connection_from_host(origin.hostname, origin.port, origin.scheme)
+        if origin.scheme == "https":
+            manager.connection_pool_kw["ssl_context"] = _tls()
+        self._pool: HTTPConnectionPool = manager.connection_from_host(origin.hostname, origin.port, origin.scheme)
         self._prefix = f"http://{origin.netloc}" if proxy is not None and origin.scheme == "http" else ""
 
-    def send(
-        self, method: str, target: str, body: bytes | None, headers: Mapping[str, str], seconds: float
-    ) -> BaseHTTPResponse:
-        """The answer with its body unread. It has ``seconds`` in all, reading the body included.
+    def exchange(self, request: PreparedRequest, seconds: float) -> Response:
+        """The answer, with its body unread in ``raw``. Raises ``requests.RequestException``; reading the body raises
+        ``urllib3.exceptions.HTTPError`` and ``OSError``."""
+        return self.send(request, stream=True, timeout=seconds)
 
-        ``target`` is a path with its query. Raises ``urllib3.exceptions.HTTPError`` and ``OSError``.
-        """
-        return self._pool.urlopen(
-            method, self._prefix + target, body, headers, retries=False, redirect=False, assert_same_host=False,
-            timeout=seconds, preload_content=False, decode_content=False,
-        )  # fmt: skip
+    def proxy_manager_for(self, proxy: str, **more: Any) -> Any:
+        """Behind a proxy the deadline holds for plain sockets."""
+        if proxy.lower().startswith("socks"):
+            raise InvalidProxyURL("no deadline can be kept through SOCKS")
+        return super().proxy_manager_for(proxy if "://" in proxy else f"http://{proxy}", **more)
 
-    def close(self) -> None:
-        self._pool.close()
+    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
+        """The one pool, whatever address is asked for."""
+        return self._pool
 
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:  # noqa: ARG002
+        """Only path and query are taken from an address: a proxy, too, is told the one origin."""
+        return self._prefix + request.path_url
 
-def _through(proxy: str, more: dict[str, Any]) -> ProxyManager:
-    """Behind a proxy the deadline holds for plain sockets."""
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    username, password = get_auth_from_url(proxy)
-    headers = make_headers(proxy_basic_auth=f"{username}:{password}") if username else None
-    return ProxyManager(proxy, proxy_headers=headers, **more)
+    def cert_verify(self, *_: Any) -> None:
+        """The pool's context knows the certificates: loading them for every connection costs more than all the rest."""
 
 
 def _tls() -> ssl.SSLContext:
-    """Certificates are read once: loading them for every connection costs more than all the rest of a request."""
     context = create_urllib3_context()
     context.sslsocket_class = _DeadlineSSLSocket
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()

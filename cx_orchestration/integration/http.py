@@ -9,17 +9,18 @@ import http.client
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import SplitResult, urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import orjson
+import requests
 import urllib3
 
 from cx_orchestration.integration.answers import CredentialsRefused, Judge, Reply, growing_pause
 from cx_orchestration.integration.auth import credentials_of
-from cx_orchestration.integration.deadline import Connections
+from cx_orchestration.integration.deadline import DeadlineAdapter
 from cx_orchestration.integration.inflate import Limits
 from cx_orchestration.integration.oauth import TokenStore
 from cx_orchestration.integration.rate import Limiter, OwnUsage, UsageStore
@@ -29,7 +30,6 @@ from cx_orchestration.model.failures import Failure, PermanentFailure, Transient
 
 _LONGEST_WAIT = 60.0
 _REDIRECTS = 3
-_REDIRECT_STATUS = frozenset({301, 302, 303, 307, 308})
 _KEEP_THE_METHOD = frozenset({307, 308})
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -124,8 +124,8 @@ class ServiceSession:
         token_path = getattr(client.auth, "token_path", "")
         addresses = [self.base_url, *([token_path] if _ABSOLUTE.match(token_path) else [])]
         try:
-            self._connections = {_origin(address): Connections(address) for address in addresses}
-        except urllib3.exceptions.LocationValueError:
+            self._adapters = {_origin(address): DeadlineAdapter(address) for address in addresses}
+        except (requests.RequestException, urllib3.exceptions.LocationValueError):
             raise PermanentFailure(f"{service}: client.base_url has a host or proxy that is no address") from None
 
     @property
@@ -168,14 +168,14 @@ class ServiceSession:
 
     def close(self) -> None:
         self._limiter.close()
-        for connections in self._connections.values():
-            connections.close()
+        for adapter in self._adapters.values():
+            adapter.close()
 
     def _declared_headers(self) -> Mapping[str, str]:
         for name, value in self._client.headers.items():
             if not _HEADER_NAME.fullmatch(name) or not (value.isascii() and value.isprintable()):
                 raise PermanentFailure(f"{self.service}: client.headers has a name or value that HTTP cannot carry")
-        return self._client.headers
+        return {name: value.strip() for name, value in self._client.headers.items()}
 
     def _resolve_base_url(self, environ: Mapping[str, str]) -> str:
         url = filled(self.service, self._client.base_url, environ).rstrip("/")
@@ -214,10 +214,9 @@ class ServiceSession:
         asked = "an address that the service gave" if question.given else urlsplit(url).path
         here = f"{where}: {asked}"
         for _ in range(_REDIRECTS + 1):
-            parts = urlsplit(url)
             with self._limiter.request():
                 self.requests += 1
-                outcome = self._exchange(here, url, question, _target(parts, params), headers)
+                outcome = self._exchange(here, question, url, params, headers)
             if not isinstance(outcome, _Redirect):
                 return outcome
             if question.method == "POST" and outcome.status not in _KEEP_THE_METHOD:
@@ -231,20 +230,20 @@ class ServiceSession:
         return PermanentFailure(f"{where}: {asked} redirects in circles: correct the path")
 
     def _exchange(
-        self, here: str, url: str, question: _Question, target: str, headers: Mapping[str, str]
+        self, here: str, question: _Question, url: str, params: Params | None, headers: Mapping[str, str]
     ) -> Reply | Failure | _Redirect:
         seconds = self._client.timeout_seconds
         try:
-            response = self._connections[_origin(url)].send(question.method, target, question.body, headers, seconds)
+            request = _prepared(question.method, url, params, headers, question.body)
+            response = self._adapters[_origin(url)].exchange(request, seconds)
             try:
-                location = response.headers.get("Location")
-                if location is not None and response.status in _REDIRECT_STATUS:
-                    return _Redirect(response.status, location)
+                if response.is_redirect:
+                    return _Redirect(response.status_code, response.headers["Location"])
                 return self._judge.reply(response, url, here, for_token=question.for_token)
             finally:
                 # A connection whose answer was not read to its end can serve no other request.
                 response.close()
-        except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             return _transport_failure(here, error, seconds)
 
     def _post_form(self, path: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
@@ -255,10 +254,17 @@ class ServiceSession:
         return self._ask(self.service, _Question("POST", url, None, content, kind, for_token=True)).body
 
 
-def _target(parts: SplitResult, params: Params | None) -> str:
-    """Path and query as a request line has them."""
-    query = "&".join(part for part in (parts.query, urlencode(params) if params else "") if part)
-    return (parts.path or "/") + (f"?{query}" if query else "")
+def _prepared(
+    method: str, url: str, params: Params | None, headers: Mapping[str, str], body: bytes | None
+) -> requests.PreparedRequest:
+    """A request without what ``prepare()`` adds by itself: cookies, and credentials that stand in an address."""
+    request = requests.PreparedRequest()
+    request.prepare_method(method)
+    # Taking values of any kind costs `requests` a third of all that preparing does; here all are plain.
+    request.prepare_url(url, urlencode(params) if params else None)
+    request.prepare_headers(headers)
+    request.prepare_body(body, None)
+    return request
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None] | None:
@@ -278,21 +284,29 @@ def _joined(base: str, address: str) -> str:
 
 
 def _transport_failure(where: str, error: Exception, seconds: float) -> Failure:
-    reasons = [error, *(reason for reason in error.args if isinstance(reason, Exception))]
-    if any(isinstance(reason, ssl.SSLCertVerificationError) for reason in reasons):
+    reasons = list(_reasons(error))
+
+    def met(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(reason, kinds) for reason in reasons)
+
+    if met(ssl.SSLCertVerificationError):
         return PermanentFailure(f"{where}: the TLS certificate is not accepted; check client.base_url")
-    if isinstance(error, http.client.InvalidURL | urllib3.exceptions.LocationValueError):
-        return PermanentFailure(f"{where}: the address is malformed; check the endpoint's path")
-    if any(isinstance(reason, http.client.LineTooLong) or _too_many_headers(reason) for reason in reasons):
+    if met(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
+        return PermanentFailure(f"{where}: the address is malformed; check client.base_url and the endpoint's path")
+    if met(http.client.LineTooLong) or any(_too_many_headers(reason) for reason in reasons):
         return PermanentFailure(f"{where} sent more headers than any service needs; check client.base_url")
-    if isinstance(error, urllib3.exceptions.TimeoutError | TimeoutError) and not _is_refused(error):
+    if met(requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
         return TransientFailure(f"{where} took longer than client.timeout_seconds ({seconds:g} s) in all")
-    return TransientFailure(f"{where}: no complete answer ({type(error).__name__}); is the service up?")
+    return TransientFailure(f"{where}: no complete answer ({type(reasons[-1]).__name__}); is the service up?")
 
 
-def _too_many_headers(reason: Exception) -> bool:
+def _reasons(error: BaseException) -> Iterator[BaseException]:
+    """An exception and, from the outside in, those that it wraps."""
+    yield error
+    for inner in (*error.args, getattr(error, "reason", None)):
+        if isinstance(inner, BaseException):
+            yield from _reasons(inner)
+
+
+def _too_many_headers(reason: BaseException) -> bool:
     return type(reason) is http.client.HTTPException and "headers" in str(reason)
-
-
-def _is_refused(error: Exception) -> bool:
-    return isinstance(error, urllib3.exceptions.NewConnectionError)

@@ -7,7 +7,7 @@ what they say.
 import zlib
 from dataclasses import dataclass
 
-from urllib3 import BaseHTTPResponse
+from requests import Response
 
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
 
@@ -22,10 +22,11 @@ class Limits:
     decoded_bytes: int = 128 * 2**20
 
 
-def read_body(response: BaseHTTPResponse, limits: Limits, where: str) -> bytes | Failure:
+def read_body(response: Response, limits: Limits, where: str) -> bytes | Failure:
     """The whole body, unzipped. ``where`` begins the message of a failure.
 
-    Failures of the connection are raised, as ``urllib3`` does.
+    ``response`` was asked for with ``stream=True``; what ``requests`` would unzip by itself has no limit. Failures of
+    the connection are raised, as ``urllib3`` does.
     """
     encoding = response.headers.get("Content-Encoding", "identity").lower()
     if encoding not in ("identity", "gzip", ""):
@@ -34,7 +35,7 @@ def read_body(response: BaseHTTPResponse, limits: Limits, where: str) -> bytes |
     inflate = Inflate(limits.decoded_bytes) if encoding == "gzip" else None
     parts: list[bytes] = []
     received = 0
-    for chunk in response.stream(_READ, decode_content=False):
+    for chunk in response.raw.stream(_READ, decode_content=False):
         received += len(chunk)
         if received > limits.body_bytes:
             return _too_big(where, limits.body_bytes)
