@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
 from demo_site import Site
 
 from cx_orchestration.definitions import build_defs
@@ -136,9 +137,9 @@ def test_the_nightly_sync_reads_yesterday_and_the_lookback_in_the_companys_time_
 
 def test_streams_with_a_lookback_of_their_own_are_read_so_far_back_and_the_others_are_not(site: Site) -> None:
     file = site.folder / "services" / "zendesk.yaml"
-    text = file.read_text(encoding="utf-8")
-    assert text.count("\n  tickets:\n") == 1
-    file.write_text(text.replace("\n  tickets:\n", "\n  tickets:\n    lookback_days: 5\n"), encoding="utf-8")
+    declared = yaml.safe_load(file.read_text(encoding="utf-8"))
+    declared["streams"].setdefault("tickets", {})["lookback_days"] = 5
+    file.write_text(yaml.safe_dump(declared, sort_keys=False), encoding="utf-8")
     assert nightly(site, "zendesk", dt.datetime(2026, 6, 10, 7, 30, tzinfo=dt.UTC)) == [
         ("2026-06-04..2026-06-05", ("tickets",)),
         ("2026-06-06..2026-06-09", ("users", "tickets")),
