@@ -49,7 +49,7 @@ class DataFile:
 class DataFileWriter:
     """Writes rows of one table to one new file a partition; leaving the block without ``finish`` removes them.
 
-    Raises ``PermanentFailure`` when the disk is full.
+    Raises ``PermanentFailure`` when the disk is full, and for a row without a value to partition by.
     """
 
     def __init__(self, table: Table, folder: Path) -> None:
@@ -71,6 +71,12 @@ class DataFileWriter:
             self.write_partition((), rows)
             return
         columns = [rows[name] for name in self._table.partition_by]
+        for name, column in zip(self._table.partition_by, columns, strict=True):
+            if column.null_count:
+                raise PermanentFailure(
+                    f"{self._table.path}: {column.null_count} of {rows.num_rows} rows have no {name}, by which the "
+                    "table is partitioned"
+                )
         kinds = rows.select(list(self._table.partition_by)).group_by(list(self._table.partition_by)).aggregate([])
         starts = _starts_of_runs(columns)
         if len(starts) == kinds.num_rows:

@@ -73,12 +73,7 @@ class Lake:
         Returns the new version of the table. A partitioned table is replaced by slice only, and a row outside the
         slice is refused: both would lose other partitions' rows.
         """
-        if table.partition_by and not where:
-            raise PermanentFailure(
-                f"{table.path} is partitioned by {', '.join(table.partition_by)}: name the slice to replace"
-            )
-        if unknown := set(where or ()) - set(table.partition_by):
-            raise PermanentFailure(f"{table.path} is not partitioned by {', '.join(sorted(unknown))}")
+        _refuse_no_slice(table, where or {})
         rows = conform(table, rows)
         _refuse_rows_outside(table, rows, where or {})
         return self._write(table, rows, where, run_id)
@@ -99,6 +94,7 @@ class Lake:
         self, table: Table, files: Sequence[DataFile], *, where: Mapping[str, Bound], run_id: str
     ) -> int:
         """As ``replace``, with rows that a ``writer`` of the table has written. Returns the new version."""
+        _refuse_no_slice(table, where)
         for column, bound in where.items():
             at = table.partition_by.index(column)
             if outside := [file.path for file in files if not _within(file.partition[at], bound)]:
@@ -269,6 +265,15 @@ def conform(table: Table, rows: pa.Table) -> pa.Table:
     return rows.select([*table.schema.names, *[field.name for field in extra]]).cast(
         pa.schema([*table.schema, *extra]), safe=True
     )
+
+
+def _refuse_no_slice(table: Table, where: Mapping[str, Bound]) -> None:
+    if table.partition_by and not where:
+        raise PermanentFailure(
+            f"{table.path} is partitioned by {', '.join(table.partition_by)}: name the slice to replace"
+        )
+    if unknown := set(where) - set(table.partition_by):
+        raise PermanentFailure(f"{table.path} is not partitioned by {', '.join(sorted(unknown))}")
 
 
 def _refuse_rows_outside(table: Table, rows: pa.Table, where: Mapping[str, Bound]) -> None:

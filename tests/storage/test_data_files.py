@@ -112,3 +112,20 @@ def test_nested_and_decimal_columns_come_back_as_they_were(lake: Lake) -> None:
     rows = pa.Table.from_pylist([row], schema=EVENTS.schema)
     lake.replace(EVENTS, rows, where={"service": "crm", "day": day(1)}, run_id="a")
     assert lake.read(EVENTS).select(EVENTS.schema.names).to_pylist() == rows.to_pylist()
+
+
+@pytest.mark.parametrize("days", [[1, 1], [1, 2, 1]])
+def test_a_row_without_a_partition_is_refused_and_not_left_out(lake: Lake, days: list[int]) -> None:
+    rows = records(*days)
+    at = rows.schema.get_field_index("day")
+    rows = rows.set_column(at, "day", pa.array([None, *rows["day"].to_pylist()[1:]], pa.date32()))
+    with lake.writer(CHARGES) as writer, pytest.raises(PermanentFailure, match="1 of . rows have no day"):
+        writer.write(rows)
+
+
+def test_files_that_name_no_slice_would_replace_all_days_and_are_refused(lake: Lake) -> None:
+    with lake.writer(CHARGES) as writer:
+        writer.write(records(1))
+        files = writer.finish()
+    with pytest.raises(PermanentFailure, match="name the slice to replace"):
+        lake.replace_by_files(CHARGES, files, where={}, run_id="a")
