@@ -34,7 +34,10 @@ class Orphan:
 
 
 def find_orphans(lake: Path, *, before: dt.datetime) -> list[Orphan]:
-    """The orphans that were last written before a point in time, by table; a folder without tables has none."""
+    """The orphans that were last written before a point in time, by table; a folder without tables has none.
+
+    A table whose log lacks commits has no orphans among its data files: those commits may name them.
+    """
     spilled = (path for path in (lake / SPILL).glob("*") if path.is_file())
     unnamed = (path for log in sorted(lake.rglob("_delta_log")) for path in _unnamed(log))
     return [
@@ -53,16 +56,16 @@ def _unnamed(log: Path) -> Iterator[Path]:
     table = log.parent
     data = [path for path in table.rglob("*") if log not in path.parents and _DATA.fullmatch(path.name)]
     yield from (path for path in log.iterdir() if _UNFINISHED_LOG.fullmatch(path.name))
-    if data:
-        named = _named_ever(log)
+    if data and (named := _named_ever(log)) is not None:
         yield from (path for path in data if path.relative_to(table).as_posix() not in named)
 
 
-def _named_ever(log: Path) -> set[str]:
-    """The files of all versions; the lake keeps the commit of each."""
-    actions = (
-        orjson.loads(line) for commit in log.glob("*.json") for line in commit.read_bytes().splitlines() if line.strip()
-    )
+def _named_ever(log: Path) -> set[str] | None:
+    """The files of all versions; ``None`` where somebody has thinned out the log, of which the lake keeps all."""
+    commits = sorted(log.glob(f"{'[0-9]' * 20}.json"))
+    if [int(commit.stem) for commit in commits] != list(range(len(commits))):
+        return None
+    actions = (orjson.loads(line) for commit in commits for line in commit.read_bytes().splitlines() if line.strip())
     return {unquote(action["add"]["path"]) for action in actions if "add" in action}
 
 

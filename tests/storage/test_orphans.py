@@ -68,6 +68,12 @@ def test_only_what_no_version_names_is_removed(written: Lake) -> None:
     remove_orphans(found)
 
 
+def test_where_somebody_thinned_out_the_log_no_data_file_is_taken_for_an_orphan(written: Lake) -> None:
+    *_, log = leave(written)
+    (log.parent / "00000000000000000002.json").unlink()
+    assert {orphan.path.parent for orphan in find_orphans(written.root, before=NOW)} == {log.parent}
+
+
 def test_a_write_under_way_is_not_touched(written: Lake) -> None:
     leave(written, at=NOW)
     assert find_orphans(written.root, before=NOW - dt.timedelta(hours=1)) == []
