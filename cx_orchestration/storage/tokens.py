@@ -4,15 +4,16 @@ Belongs here: the table, its encryption, and who may renew. Does not belong here
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from sqlalchemy import Engine, Float, Integer, String, Text, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, Float, Integer, String, Text, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.storage.rows import Base
 
 KEY_VARIABLE = "CX_REGISTRY_KEY"
@@ -52,7 +53,8 @@ class RegistryTokens:
     """The table behind a registry's engine. The key is in ``CX_REGISTRY_KEY``; of several, separated by commas, the
     first encrypts and each decrypts, so that a key can be replaced.
 
-    All methods raise ``PermanentFailure`` when the key is missing or is not the one that the tokens were kept with.
+    All methods raise ``PermanentFailure`` when the key is missing or is not the one that the tokens were kept with, and
+    ``TransientFailure`` when the database does not answer or is locked for seconds.
     """
 
     def __init__(self, engine: Engine, environ: Mapping[str, str]) -> None:
@@ -62,7 +64,7 @@ class RegistryTokens:
     def read(self, service: str, origin: str) -> KeptTokens:
         fernet = self._fernet(service)
         query = select(TokenRow.generation, TokenRow.origin, TokenRow.sealed).where(TokenRow.service == service)
-        with self._engine.connect() as connection:
+        with self._transaction(service) as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             return KeptTokens(0, None)
@@ -85,7 +87,7 @@ class RegistryTokens:
             .values(claimed_by=holder, claimed_until=until)
         )  # fmt: skip
         self._add_row(service)
-        with self._engine.begin() as connection:
+        with self._transaction(service) as connection:
             return connection.execute(claimed).rowcount == 1
 
     def write(self, service: str, origin: str, generation: int, tokens: Tokens) -> bool:
@@ -96,7 +98,7 @@ class RegistryTokens:
             .where(TokenRow.service == service, TokenRow.generation == generation)
             .values(generation=generation + 1, origin=origin, sealed=sealed)
         )
-        with self._engine.begin() as connection:
+        with self._transaction(service) as connection:
             return connection.execute(kept).rowcount == 1
 
     def release(self, service: str, holder: str) -> None:
@@ -105,15 +107,25 @@ class RegistryTokens:
             .where(TokenRow.service == service, TokenRow.claimed_by == holder)
             .values(claimed_by=None, claimed_until=None)
         )
-        with self._engine.begin() as connection:
+        with self._transaction(service) as connection:
             connection.execute(free)
 
+    @contextmanager
+    def _transaction(self, service: str) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except OperationalError:
+            raise TransientFailure(
+                f"{service}: the registry, where tokens are kept for all runs, does not answer or is locked"
+            ) from None
+
     def _add_row(self, service: str) -> None:
-        with self._engine.connect() as connection:
+        with self._transaction(service) as connection:
             if connection.execute(select(TokenRow.service).where(TokenRow.service == service)).first():
                 return
         try:
-            with self._engine.begin() as connection:
+            with self._transaction(service) as connection:
                 connection.execute(insert(TokenRow).values(service=service, generation=0, origin="", sealed=""))
         except IntegrityError:
             return  # another process has added it meanwhile

@@ -11,7 +11,7 @@ import pytest
 from cryptography.fernet import Fernet
 from integration_fakes import json_response, session_for
 from pytest_httpserver import HTTPServer
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 from werkzeug import Request, Response
 
 from cx_orchestration.integration.answers import CredentialsRefused
@@ -211,6 +211,17 @@ def test_a_process_killed_while_renewing_holds_the_others_up_for_a_while_only(re
     assert caught.value.retry_after == 60 and sum(sleeps) == 60
     now[0] += 301
     assert other.headers(post) == {"Authorization": "Bearer fresh"}
+
+
+def test_a_registry_that_is_locked_is_a_transient_failure(registry: Registry) -> None:
+    impatient = create_engine(registry.engine.url, connect_args={"timeout": 0})
+    tokens = RegistryTokens(impatient, {"CX_REGISTRY_KEY": KEY})
+    assert tokens.claim("billing", "a", now=0.0, until=1.0)
+    with registry.engine.begin() as writing:
+        writing.execute(text("DELETE FROM oauth_tokens"))
+        with pytest.raises(TransientFailure, match="the registry, where tokens are kept"):
+            tokens.claim("billing", "b", now=2.0, until=3.0)
+    impatient.dispose()
 
 
 def test_who_was_taken_for_dead_uses_what_the_other_has_kept(registry: Registry) -> None:
