@@ -106,6 +106,7 @@ class ServiceSession:
         shared: Shared | None = None,
         limits: Limits | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.service = service
         self.requests = 0
@@ -114,7 +115,7 @@ class ServiceSession:
         shared = shared or Shared()
         seconds = client.timeout_seconds
         usage = shared.usage or OwnUsage()
-        self._limiter = Limiter(service, client.rate, usage, request_seconds=seconds, sleep=sleep)
+        self._limiter = Limiter(service, client.rate, usage, request_seconds=seconds, clock=clock, sleep=sleep)
         self.base_url = self._resolve_base_url(environ)
         self._origin = _origin(self.base_url)
         patience = client.max_attempts * (seconds + _LONGEST_WAIT)

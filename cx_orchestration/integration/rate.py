@@ -1,10 +1,12 @@
 """How often a service may be asked: allowances that all who ask it draw on, in small batches.
 
-A second and a minute are token buckets, a day of UTC is a count. Belongs here: what may be sent when. Does not belong
-here: where the numbers are kept (``storage/usage.py``), and how many requests are under way at once (``slots.py``).
+A second is kept to by spacing, a minute is a token bucket, a day of UTC is a count. Belongs here: what may be sent
+when. Does not belong here: where the numbers are kept (``storage/usage.py``), and how many requests are under way at
+once (``slots.py``).
 """
 
 import datetime as dt
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,8 +25,12 @@ T = TypeVar("T")
 _DAY = 86_400
 #: Somewhat more than a minute, so that a limit of one request a minute can be kept to by waiting.
 _LONGEST_WAIT = 65.0
-#: How long a batch that was drawn may be used; what is left of it then is lost.
-_BATCH_SECONDS = 1.0
+#: The longest batch; a batch of one, which the slowest services have, is sent at once.
+_BATCH_SECONDS = 0.5
+#: A batch has a time for each of its requests. One that is not sent by then and this much later is lost.
+_LATE_SECONDS = 0.04
+#: By how much more than 1 / per_second requests are spaced: lateness, and that not all take equally long to arrive.
+_MARGIN = 0.05
 
 
 class UsageStore(Protocol):
@@ -73,7 +79,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Drawn:
-    """``requests`` may be sent after ``wait`` seconds."""
+    """``requests`` may be sent: the first after ``wait`` seconds, each further one a gap after the one before."""
 
     requests: int
     wait: float
@@ -101,17 +107,17 @@ class Limiter:
         self._usage = usage
         self._clock = clock
         self._sleep = sleep
-        self._second = Bucket(max(1.0, rate.per_second), rate.per_second)
+        self._gap = spacing(rate.per_second)
         self._minute = None if rate.per_minute is None else minute_bucket(rate.per_minute)
-        per_second = min(bucket.per_second for bucket in (self._second, self._minute) if bucket is not None)
-        self._largest_batch = max(1, int(per_second * _BATCH_SECONDS / 2))
+        per_second = rate.per_second if self._minute is None else min(rate.per_second, self._minute.per_second)
+        self._largest_batch = max(1, int(per_second * _BATCH_SECONDS))
         self._per_day = rate.per_day
         self._slots = None
         if rate.concurrency is not None:
             seconds = request_seconds + _LONGEST_WAIT
             self._slots = Slots(service, rate.concurrency, usage.change_leases, seconds, clock)
         self._lock = threading.Lock()
-        self._batch, self._left, self._good_from = 1, 0, float("-inf")
+        self._batch, self._left, self._next, self._missed = 1, 0, float("-inf"), False
         self._day_batch, self._day_left, self._day = 1, 0, -1
 
     @contextmanager
@@ -143,20 +149,30 @@ class Limiter:
             now = self._clock()
             if self._per_day is not None:
                 self._count_into_the_day(self._per_day, now)
+            self._pass_over(now)
             # A clock that was set back must not make anybody wait until it has caught up.
-            if self._left == 0 or not now - _BATCH_SECONDS <= self._good_from <= now + _LONGEST_WAIT:
+            if self._left == 0 or self._next > now + _LONGEST_WAIT + _BATCH_SECONDS:
                 self._draw(now)
-            self._left -= 1
-            wait = self._good_from - now
+            wait = self._next - now
+            self._left, self._next = self._left - 1, self._next + self._gap
         if wait > 0:
             self._sleep(wait)
 
+    def _pass_over(self, now: float) -> None:
+        """Lose the requests of the batch whose times are over."""
+        late = now - _LATE_SECONDS - self._next
+        if self._left and late > 0:
+            missed = min(self._left, math.ceil(late / self._gap))
+            self._left, self._next, self._missed = self._left - missed, self._next + missed * self._gap, True
+
     def _draw(self, now: float) -> None:
-        in_use = now <= self._good_from + 2 * _BATCH_SECONDS
-        self._batch = min(2 * self._batch, self._largest_batch) if in_use else 1
-        draw = partial(drawn, self._service, self._second, self._minute, self._batch, now)
+        """A batch twice as large as the one before if all of that was used, else half as large."""
+        larger = self._batch // 2 if self._missed else 2 * self._batch
+        in_use = now <= self._next + 4 * _BATCH_SECONDS
+        self._batch = max(1, min(larger, self._largest_batch)) if in_use else 1
+        draw = partial(drawn, self._service, self._gap, self._minute, self._batch, now)
         got = self._usage.change(self._service, draw)
-        self._left, self._good_from = got.requests, now + got.wait
+        self._left, self._next, self._missed = got.requests, now + got.wait, False
 
     def _count_into_the_day(self, per_day: int, now: float) -> None:
         day = int(now // _DAY)
@@ -169,40 +185,53 @@ class Limiter:
         self._day_left -= 1
 
 
+def spacing(per_second: float) -> float:
+    """Seconds between requests, so that there are never more than ``per_second``, rounded up, in one second.
+
+    Times are a gap apart, and what is sent within a second had its time within ``1 + _LATE_SECONDS``.
+    """
+    return (1 + _MARGIN) / per_second
+
+
 def minute_bucket(per_minute: int) -> Bucket:
     """Never more than ``per_minute`` in 60 seconds, a tenth of them at once.
 
-    A bucket lets at most ``capacity + seconds * per_second`` through, rounded down. A batch may be sent a second after
-    it was drawn, so that what is sent within 60 seconds was drawn within 61.
+    A bucket lets at most ``capacity + seconds * per_second`` through, rounded down. The last of a batch
+    has its time half a second after the first, so that what is sent within 60 seconds was drawn within 61.
     """
     capacity = max(1.0, per_minute / 10)
-    return Bucket(capacity, (per_minute + 1 - capacity) / (60 + 2 * _BATCH_SECONDS))
+    return Bucket(capacity, (per_minute + 1 - capacity) / (60 + 4 * _BATCH_SECONDS))
 
 
 def drawn(
-    service: str, second: Bucket, minute: Bucket | None, wanted: int, now: float, before: Usage
+    service: str, gap: float, minute: Bucket | None, wanted: int, now: float, before: Usage
 ) -> tuple[Usage, Drawn]:
-    """Up to ``wanted`` requests of what a second and a minute allow; all of them after a wait if there are none now.
+    """Up to ``wanted`` requests of what a minute allows, all of them after a wait if there are none now; the first not
+    before the last that anybody has drawn is a ``gap`` past.
 
     Raises ``TransientFailure`` when the wait would be more than a minute.
     """
     # The same for a clock that was set back since somebody drew last.
     elapsed = now - before.filled_at if before.filled_at - now < _LONGEST_WAIT else _DAY
     seconds = max(0.0, elapsed)
-    levels = [second.level(before.second, seconds)]
+    filled_at = now - elapsed + seconds
+    free = min(1.0, before.second + seconds / gap)
+    # Another process's clock may be a little ahead.
+    ahead = filled_at - now
+    wait = max(0.0, ahead + (1 - free) * gap)
+    requests, minute_left = wanted, 0.0
     if minute is not None:
-        levels.append(minute.level(before.minute, seconds))
-    requests = min(wanted, int(min(levels))) if min(levels) >= 1 else wanted
-    wait = max(0.0, (requests - levels[0]) / second.per_second)
-    if minute is not None:
-        wait = max(wait, (requests - levels[1]) / minute.per_second)
+        level = minute.level(before.minute, seconds)
+        requests = min(wanted, int(level)) if level >= 1 else wanted
+        wait = max(wait, (requests - level) / minute.per_second)
+        minute_left = level - requests
     if wait > _LONGEST_WAIT:
         raise TransientFailure(
             f"{service}: client.rate allows no further request for {wait:.0f} s, those of other runs included",
             retry_after=wait,
         )
-    left = [level - requests for level in levels]
-    return replace(before, second=left[0], minute=left[-1], filled_at=now - elapsed + seconds), Drawn(requests, wait)
+    second_left = 1 - requests - (wait - ahead) / gap
+    return replace(before, second=second_left, minute=minute_left, filled_at=filled_at), Drawn(requests, wait)
 
 
 def counted(service: str, per_day: int, wanted: int, now: float, before: Usage) -> tuple[Usage, int]:

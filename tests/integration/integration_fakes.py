@@ -38,7 +38,8 @@ def session_for(
     shared: Shared | None = None,
     **client: Any,
 ) -> ServiceSession:
-    declared = Client.model_validate({"base_url": url, "auth": {"type": "bearer", "token_env": "TOKEN"}, **client})
+    usual = {"auth": {"type": "bearer", "token_env": "TOKEN"}, "rate": {"per_second": 1_000_000}}
+    declared = Client.model_validate({"base_url": url, **usual, **client})
     slept = [] if sleeps is None else sleeps
     return ServiceSession(
         "billing", declared, ENVIRON if environ is None else environ, shared=shared, limits=limits, sleep=slept.append

@@ -1,10 +1,12 @@
 """How often a service is asked, by threads and processes together."""
 
+import math
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -64,17 +66,55 @@ def test_a_long_run_keeps_to_the_declared_pace(per_second: float) -> None:
     assert requests / per_second - 3 <= took + max(1, 1 / per_second) <= requests / per_second + 3
 
 
-def test_what_was_not_asked_for_long_may_be_asked_a_seconds_worth_at_once() -> None:
+def test_requests_are_spaced_after_a_pause_too() -> None:
     time = Time()
     limiter = time.limiter(per_second=10)
-    time.send(limiter, 10)
-    assert time.now == NOON
-    time.send(limiter, 1)
-    assert time.now > NOON
-    time.now += 1000
-    later = time.now
-    time.send(limiter, 10)
-    assert time.now == later
+    for _ in range(2):
+        time.send(limiter, 30)
+        time.now += 1000
+    gaps = [later - earlier for earlier, later in pairwise(time.sent)]
+    assert gaps[:29] == pytest.approx([0.105] * 29, abs=1e-5) and gaps[30:] == pytest.approx([0.105] * 29, abs=1e-5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    per_second=st.one_of(st.integers(1, 300), st.floats(0.2, 40)),
+    processes=st.integers(1, 3),
+    turns=st.lists(st.tuples(st.floats(0, 0.4), st.integers(1, 40), st.floats(0, 3)), min_size=1, max_size=6),
+)
+def test_no_second_has_more_requests_than_declared(
+    per_second: float, processes: int, turns: list[tuple[float, int, float]]
+) -> None:
+    time, usage = Time(), OwnUsage()
+    limiters = [time.limiter(usage, per_second=per_second) for _ in range(processes)]
+    for each, requests, pause in turns:
+        for number in range(requests):
+            time.send(limiters[number % processes], 1, each)
+        time.now += pause
+    assert time.most_within(1) <= math.ceil(per_second)
+
+
+@pytest.mark.parametrize("late", [0.01, 0.039, 0.06, 0.2])
+def test_what_is_sent_late_is_not_caught_up_within_the_second(late: float) -> None:
+    for before in range(1, 30):
+        time = Time()
+        limiter = time.limiter(per_second=20)
+        time.send(limiter, before)
+        time.now += 0.0525 + late
+        time.send(limiter, 45)
+        assert time.most_within(1) <= 20
+
+
+def test_what_one_process_cannot_use_is_left_to_the_others() -> None:
+    time, usage = Time(), OwnUsage()
+    slow = time.limiter(usage, per_second=100)
+    time.send(slow, 20)
+    time.send(slow, 40, each=0.6)
+    time.send(slow)
+    # Its batches have shrunk to one or two requests: another need not wait behind one of half a second's worth.
+    before = time.now
+    time.send(time.limiter(usage, per_second=100))
+    assert time.now - before <= 0.03
 
 
 @settings(max_examples=20, deadline=None)
@@ -103,6 +143,7 @@ def test_a_used_up_day_is_a_transient_failure_until_midnight_utc_and_nothing_is_
     time = Time()
     limiter = time.limiter(per_day=3)
     time.send(limiter, 3)
+    time.now = NOON
     with pytest.raises(TransientFailure) as caught:
         time.send(limiter)
     assert str(caught.value) == ("crm: the 3 requests of client.rate.per_day are used up until 2024-10-05 00:00 UTC")
@@ -116,9 +157,9 @@ def test_a_wait_of_more_than_a_minute_is_reported_and_costs_nothing() -> None:
     limiter = time.limiter(per_second=0.01)
     time.send(limiter)
     for _ in range(2):
-        with pytest.raises(TransientFailure, match=r"client\.rate allows no further request for 100 s") as caught:
+        with pytest.raises(TransientFailure, match=r"client\.rate allows no further request for 105 s") as caught:
             time.send(limiter)
-        assert caught.value.retry_after == pytest.approx(100)
+        assert caught.value.retry_after == pytest.approx(105)
     assert time.now == NOON
 
 

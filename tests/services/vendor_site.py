@@ -6,6 +6,7 @@ and cases.
 
 import datetime as dt
 import re
+import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -62,7 +63,8 @@ def site(
     """A company that reads ``server`` by the ready-made declaration of ``vendor``."""
     httpserver.expect_request(re.compile(".*")).respond_with_handler(server)
     url = httpserver.url_for("").rstrip("/")
-    return Site(declared(vendor, url, change, own_rate=own_rate), server, lake, environ, zone=zone)
+    declaration = declared(vendor, url, change, own_rate=own_rate)
+    return Site(declaration, server, lake, environ, zone=zone, own_rate=own_rate)
 
 
 class Site:
@@ -76,13 +78,15 @@ class Site:
         environ: Mapping[str, str],
         *,
         zone: str = "UTC",
+        own_rate: bool = False,
     ) -> None:
         self.declaration, self.server, self.lake = declaration, server, lake
         self.clock: Clock = server.clock
         self.source = ServiceSource(declaration, zone=ZoneInfo(zone), folder=Path(), environ=environ)
         assert declaration.client is not None
+        clock = (lambda: self.clock.epoch) if own_rate else time.time
         self.source.__dict__["session"] = ServiceSession(
-            declaration.service, declaration.client, environ, sleep=self.clock.sleep
+            declaration.service, declaration.client, environ, sleep=self.clock.sleep, clock=clock
         )
 
     def land(self, stream: str, first: int, last: int | None = None) -> Landing:
