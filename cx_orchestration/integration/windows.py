@@ -82,10 +82,10 @@ def bounds_sent(
 
 
 def places_of(endpoint: Endpoint, placeholder: str) -> list[str]:
-    """Where an endpoint has a placeholder: names of parameters, names in the JSON of a POST, or ``path``."""
+    """Where an endpoint has a placeholder: names of parameters, paths in the JSON of a POST, or ``path``."""
     wanted = "{" + placeholder + "}"
     found = [name for name, value in endpoint.params.items() if wanted in str(value)]
-    found += [name for name, value in (endpoint.body or {}).items() if any(wanted in text for text in _texts(value))]
+    found += [path for path, text in _texts_by_path(endpoint.body, "") if wanted in text]
     return found + (["path"] if wanted in endpoint.path else [])
 
 
@@ -127,11 +127,18 @@ def parent_paths(stream: Stream) -> dict[str, str]:
 
 
 def _texts(value: Any) -> Iterator[str]:
+    return (text for _, text in _texts_by_path(value, ""))
+
+
+def _texts_by_path(value: Any, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _texts(inner)
+        yield path, value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts_by_path(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            yield from _texts_by_path(inner, f"{path}[{position}]")
 
 
 def smallest_step(window: Window) -> dt.timedelta:

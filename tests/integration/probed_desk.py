@@ -46,7 +46,6 @@ def ticket(number: int, when: dt.datetime, **changes: Any) -> Record:
     return {"id": f"ticket-{number}", "changed": when.isoformat(), "who": PERSON, **changes}
 
 
-PAGE = 3
 #: Three days of tickets, somewhat more than an hour apart.
 RECORDS = [ticket(day * 100 + n, at(day, 8 + n, 4 * n, n)) for day in (7, 8, 9) for n in range(10)]
 
@@ -68,13 +67,14 @@ class Desk:
         token: str = SECRET,
         orders: int = 1,
         overlap: int = 0,
+        page: int = 3,
         html: bool = False,
         extra: Callable[[int], Record] = lambda request: {},
     ) -> None:
         self.records = RECORDS if records is None else records
         self.ignores, self.whole, self.filters_by = ignores, whole, filters_by
         self.includes_end, self.includes_start = includes_end, includes_start
-        self.behind = behind
+        self.behind, self.page = behind, page
         self.token, self.orders, self.overlap, self.html, self.extra = token, orders, overlap, html, extra
         self.asked: list[dict[str, str]] = []
         self.listings = 0
@@ -85,14 +85,16 @@ class Desk:
             return json_response({"error": f"no such token, {PERSON}"}, 401)
         if self.html:
             return Response(f"<html>Sign in, {PERSON}</html>", mimetype="text/html")
-        start = int(request.args.get("cursor", "0")) + (int(request.args.get("page", "1")) - 1) * (PAGE - self.overlap)
+        start = int(request.args.get("cursor", "0")) + (int(request.args.get("page", "1")) - 1) * (
+            self.page - self.overlap
+        )
         self.listings += start == 0
         found = [record for record in self.records if self._fits(record, request)]
         turn = self.listings % self.orders if len(found) > 1 else 0
         found = found[turn:] + found[:turn]
-        page = [{**record, **self.extra(len(self.asked))} for record in found[start : start + PAGE]]
-        following = start + PAGE - self.overlap
-        return json_response({"tickets": page, "next": str(following) if start + PAGE < len(found) else None})
+        page = [{**record, **self.extra(len(self.asked))} for record in found[start : start + self.page]]
+        following = start + self.page - self.overlap
+        return json_response({"tickets": page, "next": str(following) if start + self.page < len(found) else None})
 
     def _fits(self, record: Record, request: Request) -> bool:
         time = self._floor(dt.datetime.fromisoformat(record[self.filters_by]))

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 from integration_fakes import PERSON, SECRET
 from probed_desk import RECORDS, TICKETS, Desk, at, probed, said, ticket, told
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from cx_orchestration.integration.probe.search import windows_back
 from cx_orchestration.integration.times import micros
+from cx_orchestration.integration.windows import places_of
+from cx_orchestration.model.endpoint import Endpoint
 
 DAY, HOUR = dt.timedelta(days=1), dt.timedelta(hours=1)
 NO_FILTER = frozenset({"updated_from", "updated_before"})
@@ -107,10 +110,56 @@ def test_a_filter_by_another_time_than_updated_at_is_told(httpserver: HTTPServer
     assert "filters by another time than 'updated_at'" in said(report, "filter")
 
 
+def test_records_that_change_meanwhile_are_no_failure(httpserver: HTTPServer) -> None:
+    class Busy(Desk):
+        def __call__(self, request: Request) -> Response:
+            if len(self.asked) == 2:  # the known window is read: all of its records change
+                self.records = [{**record, "changed": at(10, 11, n).isoformat()} for n, record in enumerate(RECORDS)]
+            return super().__call__(request)
+
+    report = probed(httpserver, Busy(RECORDS[-5:]), order=None)
+    assert told(report)["filter"] == "warning"
+    assert report.passed
+
+
 def test_pages_in_another_order_each_time_fail(httpserver: HTTPServer) -> None:
     report = probed(httpserver, Desk(orders=5), order=None)
     assert told(report) == {"pages": "failed", "order": "not applicable"}
-    assert "three different answers" in said(report, "pages")
+    assert "in another order" in said(report, "pages")
+
+
+def test_a_list_that_grows_while_it_is_read_is_only_told(httpserver: HTTPServer) -> None:
+    class Growing(Desk):
+        def __call__(self, request: Request) -> Response:
+            if "cursor" not in request.args:
+                self.records = [ticket(1000 + len(self.asked), at(9, 18, len(self.asked))), *self.records]
+            return super().__call__(request)
+
+    report = probed(httpserver, Growing(RECORDS[::-1]), order=None, window=None, params={})
+    assert told(report)["pages"] == "warning"
+    assert report.passed
+
+
+@pytest.mark.parametrize(("cap", "status"), [(None, "warning"), (30, "not applicable")])
+def test_a_single_page_with_a_round_number_of_records_may_be_cut_off(
+    httpserver: HTTPServer, cap: int | None, status: str
+) -> None:
+    single = {"paginator": {"type": "single_page"}, "window": None, "params": {}, "max_results_per_query": cap}
+    assert told(probed(httpserver, Desk(page=30), **single))["end"] == status
+
+
+def test_bounds_in_the_json_of_a_request_are_told_by_their_paths() -> None:
+    body = {"filters": [{"op": ">", "value": "{window.start}"}, {"q": "a:{window.end}"}]}
+    endpoint = {
+        "path": "/q",
+        "method": "POST",
+        "json": body,
+        "data_selector": "$",
+        "paginator": {"type": "single_page"},
+    }
+    declared = Endpoint.model_validate({**endpoint, "window": {}})
+    assert places_of(declared, "window.start") == ["filters[0].value"]
+    assert places_of(declared, "window.end") == ["filters[1].q"]
 
 
 def test_a_list_out_of_its_declared_order_fails(httpserver: HTTPServer) -> None:

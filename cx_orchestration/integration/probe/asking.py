@@ -115,4 +115,4 @@ class Question:
 
 def named(fields: Sequence[str]) -> str:
     """Names of a declaration in a sentence."""
-    return ", ".join(f"'{each}'" for each in fields)
+    return ", ".join(f"'{each}'" for each in dict.fromkeys(fields))

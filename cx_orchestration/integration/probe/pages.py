@@ -31,16 +31,16 @@ def page_findings(question: Question, known: Known) -> Iterator[Finding]:
     read = f"{counted(len(seen.pages), 'page')} of at most {counted(size, 'record')}"
     if first == second:
         yield ok("pages", f"{read}: read twice, the same records in the same order")
-    elif second == _ids(question.seen(known.start, known.end, len(seen.pages))):
+    elif _only_grew(first, second) or second == _ids(question.seen(known.start, known.end, len(seen.pages))):
         yield warning(
             "pages",
-            f"{read}: not the same when read again, but then it stayed; the list changed meanwhile",
+            f"{read}: not the same when read again, as records came, changed or went meanwhile",
             "probe a window that is over, with --until",
         )
     else:
         yield failed(
             "pages",
-            f"{read}: read three times, three different answers",
+            f"{read}: read again, the same records in another order, or others each time",
             "ask for an order that does not change (a parameter such as sort, by a time and the id): records that move "
             "between pages are missed",
         )
@@ -54,8 +54,10 @@ def end_findings(question: Question, known: Known) -> Iterator[Finding]:
     seen = Seen(list(known.seen.pages), list(known.seen.by_page))
     seen.add(islice(known.rest, _TO_THE_END - len(seen.pages)))
     if isinstance(question.reader.endpoint.paginator, SinglePage):
-        number = len(seen.pages[0].listed)
-        if number in _ROUND:
+        number, cap = len(seen.pages[0].listed), question.reader.endpoint.max_results_per_query
+        if cap is not None:
+            yield not_applicable("end", f"single pages of at most {cap} records are declared; this one has {number}")
+        elif number in _ROUND:
             yield warning(
                 "end",
                 f"a single page is declared, and it has exactly {number} records: it may be cut off",
@@ -67,6 +69,13 @@ def end_findings(question: Question, known: Known) -> Iterator[Finding]:
         yield ok("end", f"the declared sign of the last page stands on page {len(seen.pages)}")
     else:
         yield not_applicable("end", f"not reached on {len(seen.pages)} pages, each of which names the next one")
+
+
+def _only_grew(first: list[list[str]], second: list[list[str]]) -> bool:
+    """Whether most records were read both times, and these in the same order."""
+    before, after = (dict.fromkeys(record_id for ids in pages for record_id in ids) for pages in (first, second))
+    both = [record_id for record_id in before if record_id in after]
+    return 2 * len(both) >= len(before) and both == [record_id for record_id in after if record_id in before]
 
 
 def _ids(seen: Seen) -> list[list[str]]:
