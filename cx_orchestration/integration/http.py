@@ -5,11 +5,9 @@ Belongs here: getting one JSON body, or a failure that says what to do. Does not
 credentials.
 """
 
-import http.client
 import re
-import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -24,6 +22,7 @@ from cx_orchestration.integration.deadline import DeadlineAdapter
 from cx_orchestration.integration.inflate import Limits
 from cx_orchestration.integration.oauth import TokenStore
 from cx_orchestration.integration.rate import Limiter, OwnUsage, UsageStore
+from cx_orchestration.integration.transport_failures import transport_failure
 from cx_orchestration.integration.variables import filled
 from cx_orchestration.model.connection import Client, OAuth2RefreshToken, Rate
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
@@ -42,16 +41,16 @@ Params = Mapping[str, str | int]
 class _Question:
     """One request as often as it must be sent; ``for_token`` is one that gets the credentials for all others.
 
-    ``given`` is one whose address came from the service, which may have put anybody's name into its path.
+    ``shown`` is what messages say of its address: a service may have put anybody's name into it.
     """
 
     method: str
     url: str
+    shown: str
     params: Params | None = None
     body: bytes | None = None
     headers: Mapping[str, str] | None = None
     for_token: bool = False
-    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,13 @@ class Asks(Protocol):
     def service(self) -> str: ...
 
     def ask(
-        self, path: str, params: Params | None = None, *, body: Mapping[str, Any] | None = None, stream: str = ""
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        stream: str = "",
+        shown: str = "",
     ) -> Reply: ...
 
     def address(self, path: str, *, against: str | None = None) -> str: ...
@@ -135,22 +140,31 @@ class ServiceSession:
         return self._credentials.named
 
     def ask(
-        self, path: str, params: Params | None = None, *, body: Mapping[str, Any] | None = None, stream: str = ""
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        stream: str = "",
+        shown: str = "",
     ) -> Reply:
         """The JSON at a path under the base URL, or at an absolute address on the same host.
 
         With ``body`` the request is a POST of that JSON. It is sent again after a transient failure as a GET is: a
-        service is only ever asked, and a question asked twice changes nothing.
+        service is only ever asked, and a question asked twice changes nothing. ``shown`` is the path for messages,
+        where the real one was filled in with what may be somebody's.
 
         Raises ``PermanentFailure`` or, when all attempts are used up or the service asks for a long wait,
         ``TransientFailure``.
         """
         url = self.address(path)
         where = f"{self.service}/{stream}" if stream else self.service
+        given = "an address that the service gave" if _ABSOLUTE.match(path) else urlsplit(url).path
+        shown = urlsplit(self.address(shown)).path if shown else given
         if body is None:
-            return self._ask(where, _Question("GET", url, params, given=_ABSOLUTE.match(path) is not None))
+            return self._ask(where, _Question("GET", url, shown, params))
         headers = {"Content-Type": "application/json"}
-        return self._ask(where, _Question("POST", url, params, orjson.dumps(body), headers))
+        return self._ask(where, _Question("POST", url, shown, params, orjson.dumps(body), headers))
 
     def address(self, path: str, *, against: str | None = None) -> str:
         """An absolute address on the service's host; ``against`` is the page that a relative one was found on.
@@ -212,8 +226,7 @@ class ServiceSession:
         """One exchange. Failures are returned, so that no exception that knows the address is ever their context."""
         headers = {**self._headers, **(question.headers or {}), **signed}
         url, params = question.url, question.params
-        asked = "an address that the service gave" if question.given else urlsplit(url).path
-        here = f"{where}: {asked}"
+        here = f"{where}: {question.shown}"
         for _ in range(_REDIRECTS + 1):
             with self._limiter.request():
                 self.requests += 1
@@ -227,8 +240,8 @@ class ServiceSession:
                 return PermanentFailure(
                     f"{here} redirects to another host, which is not followed: correct client.base_url"
                 )
-            here = f"{where}: {asked} (redirected)"
-        return PermanentFailure(f"{where}: {asked} redirects in circles: correct the path")
+            here = f"{where}: {question.shown} (redirected)"
+        return PermanentFailure(f"{where}: {question.shown} redirects in circles: correct the path")
 
     def _exchange(
         self, here: str, question: _Question, url: str, params: Params | None, headers: Mapping[str, str]
@@ -245,14 +258,16 @@ class ServiceSession:
                 # A connection whose answer was not read to its end can serve no other request.
                 response.close()
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            return _transport_failure(here, error, seconds)
+            return transport_failure(here, error, seconds)
 
     def _post_form(self, path: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Any:
         """The answer to a form that gets a token. ``path`` was declared, so that it may be another host's address."""
         url = path if _ABSOLUTE.match(path) else self.address(path)
         content = urlencode(form).encode()
         kind = {"Content-Type": "application/x-www-form-urlencoded", **headers}
-        return self._ask(self.service, _Question("POST", url, None, content, kind, for_token=True)).body
+        return self._ask(
+            self.service, _Question("POST", url, urlsplit(url).path, None, content, kind, for_token=True)
+        ).body
 
 
 def _prepared(
@@ -282,32 +297,3 @@ def _joined(base: str, address: str) -> str:
         return urljoin(base, address)
     except ValueError:
         return address
-
-
-def _transport_failure(where: str, error: Exception, seconds: float) -> Failure:
-    reasons = list(_reasons(error))
-
-    def met(*kinds: type[BaseException]) -> bool:
-        return any(isinstance(reason, kinds) for reason in reasons)
-
-    if met(ssl.SSLCertVerificationError):
-        return PermanentFailure(f"{where}: the TLS certificate is not accepted; check client.base_url")
-    if met(requests.exceptions.InvalidURL, urllib3.exceptions.LocationValueError):
-        return PermanentFailure(f"{where}: the address is malformed; check client.base_url and the endpoint's path")
-    if met(http.client.LineTooLong) or any(_too_many_headers(reason) for reason in reasons):
-        return PermanentFailure(f"{where} sent more headers than any service needs; check client.base_url")
-    if met(requests.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
-        return TransientFailure(f"{where} took longer than client.timeout_seconds ({seconds:g} s) in all")
-    return TransientFailure(f"{where}: no complete answer ({type(reasons[-1]).__name__}); is the service up?")
-
-
-def _reasons(error: BaseException) -> Iterator[BaseException]:
-    """An exception and, from the outside in, those that it wraps."""
-    yield error
-    for inner in (*error.args, getattr(error, "reason", None)):
-        if isinstance(inner, BaseException):
-            yield from _reasons(inner)
-
-
-def _too_many_headers(reason: BaseException) -> bool:
-    return type(reason) is http.client.HTTPException and "headers" in str(reason)

@@ -286,15 +286,17 @@ class Listing:
                 body = _with(body or {}, path.split("."), value)
         else:
             params = {**params, **additions}
-        return self._send(self._query.path, params, body)
+        return self._send(self._query.path, params, body, shown=self._endpoint.path)
 
     def _follow(self, address: str, reply: Reply, seen: set[str | int], where: str) -> Reply:
         return self._send(self.session.address(str(self._new(address, seen, where)), against=reply.url), None, None)
 
-    def _send(self, path: str, params: Mapping[str, str | int] | None, body: Mapping[str, Any] | None) -> Reply:
+    def _send(
+        self, path: str, params: Mapping[str, str | int] | None, body: Mapping[str, Any] | None, *, shown: str = ""
+    ) -> Reply:
         self._asked += 1
         try:
-            return self.session.ask(path, params, body=body, stream=self._stream)
+            return self.session.ask(path, params, body=body, stream=self._stream, shown=shown)
         except (CredentialsRefused, QuestionRefused) as refusal:
             if self._asked == 1:
                 raise

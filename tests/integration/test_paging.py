@@ -5,17 +5,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from integration_fakes import answers, json_response, session_for
+from integration_fakes import PERSON, answers, json_response, session_for
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from cx_orchestration.integration.paging import Listing
 from cx_orchestration.integration.windows import query
 from cx_orchestration.model.endpoint import Endpoint
-from cx_orchestration.model.failures import PermanentFailure, TransientFailure
+from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
 
 ROWS = [{"id": f"r{n}"} for n in range(7)]
 
+SINGLE = {"type": "single_page"}
 PAGE_NUMBER = {"type": "page_number", "page_param": "page", "base_page": 1}
 OFFSET = {"type": "offset", "limit": 3, "limit_param": "count", "offset_param": "skip", "total_path": "meta.total"}
 CURSOR = {"type": "cursor", "cursor_path": "meta.next", "cursor_param": "after"}
@@ -102,7 +103,7 @@ def test_an_end_marker_may_be_a_word(httpserver: HTTPServer) -> None:
 
 def test_a_single_page_may_be_the_list_itself(httpserver: HTTPServer) -> None:
     serve(httpserver, [1, 2])
-    assert read(listing(httpserver, {"type": "single_page"}, data_selector="$")) == [1, 2]
+    assert read(listing(httpserver, SINGLE, data_selector="$")) == [1, 2]
 
 
 def test_the_last_page_says_that_it_is_the_last(httpserver: HTTPServer) -> None:
@@ -125,7 +126,7 @@ def serve(httpserver: HTTPServer, *bodies: Any) -> None:
         (None, "nothing in null"),
     ],
 )
-@pytest.mark.parametrize("paginator", [PAGE_NUMBER, OFFSET, CURSOR, LAST_ID, NEXT_URL, LINK, {"type": "single_page"}])
+@pytest.mark.parametrize("paginator", [PAGE_NUMBER, OFFSET, CURSOR, LAST_ID, NEXT_URL, LINK, SINGLE])
 def test_a_page_without_a_list_of_records_fails(
     httpserver: HTTPServer, paginator: dict[str, Any], body: Any, found: str
 ) -> None:
@@ -311,7 +312,7 @@ def test_lists_inside_of_records_do_not_count_as_records(
 def test_lists_that_no_record_has_are_a_wrong_declaration(httpserver: HTTPServer) -> None:
     serve(httpserver, {"data": [{"id": 1}, {"id": 2}]})
     with pytest.raises(PermanentFailure, match=r"expected a list at 'lines' in each record .*found it in none"):
-        read(listing(httpserver, {"type": "single_page"}, data_selector="data[*].lines"))
+        read(listing(httpserver, SINGLE, data_selector="data[*].lines"))
 
 
 @pytest.mark.parametrize("address", ["http://elsewhere.example/rows?page=2", "//elsewhere.example/rows"])
@@ -332,3 +333,25 @@ def test_html_in_the_middle_of_paging_fails_the_listing(httpserver: HTTPServer) 
     )
     with pytest.raises(PermanentFailure, match="an HTML page"):
         read(listing(httpserver, LAST_ID))
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (json_response({}, 404), "answers HTTP 404"),
+        (json_response({}, 503), "answers HTTP 503"),
+        (Response(b"<html>"), "answered 200 with an HTML page"),
+        (Response(status=302, headers={"Location": f"/api/people/{PERSON}/other"}), "(redirected) answers HTTP 500"),
+    ],
+)
+def test_what_was_filled_into_a_path_is_in_no_message(httpserver: HTTPServer, reply: Response, message: str) -> None:
+    httpserver.expect_request(f"/api/people/{PERSON}/orders").respond_with_handler(answers(reply))
+    declared = {"path": "/people/{parent.email}/orders?all=1", "data_selector": "data", "paginator": SINGLE}
+    endpoint = Endpoint.model_validate(declared)
+    session = session_for(httpserver.url_for("/api"), max_attempts=1)
+    always = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+    asked = query(endpoint, always, always, ZoneInfo("UTC"), {"parent.email": PERSON})
+    with pytest.raises(Failure) as caught:
+        read(Listing(session, "orders", endpoint, asked))
+    assert str(caught.value).startswith("billing/orders: /api/people/{parent.email}/orders ")
+    assert message in str(caught.value)

@@ -44,13 +44,19 @@ class WatchedSession:
         return self._session.requests - self._began
 
     def ask(
-        self, path: str, params: Params | None = None, *, body: Mapping[str, Any] | None = None, stream: str = ""
+        self,
+        path: str,
+        params: Params | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        stream: str = "",
+        shown: str = "",
     ) -> Reply:
         """As ``ServiceSession.ask``. Raises ``BudgetUsedUp`` in place of one request too many."""
         if self.requests >= self._budget:
             raise BudgetUsedUp
         sent = self._clock()
-        reply = self._session.ask(path, params, body=body, stream=stream)
+        reply = self._session.ask(path, params, body=body, stream=stream, shown=shown)
         self._note_clock(reply, sent, self._clock())
         return reply
 
