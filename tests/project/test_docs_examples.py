@@ -24,9 +24,9 @@ from cx_orchestration.integration.validate import check_service
 from cx_orchestration.model import tables
 from cx_orchestration.model.connection import Auth, RetryRule
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.endpoint import Paginator
+from cx_orchestration.model.endpoint import Endpoint, Paginator, Parent, Window
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
-from cx_orchestration.model.service import EventMapping, ServiceDeclaration
+from cx_orchestration.model.service import EventMapping, ServiceDeclaration, Stream
 from cx_orchestration.model.values import Condition, TimeOrPath, ValueOrPath
 from cx_orchestration.project.ready_made import extended
 from cx_orchestration.project.yaml_files import parse_yaml
@@ -141,6 +141,15 @@ def test_every_reason_for_quarantine_is_listed():
 def test_every_key_of_an_event_is_listed():
     listed = re.findall(r"^\| (`.*?`) \|", section(SERVICES, "Events and profiles"), re.MULTILINE)
     assert set(re.findall(r"`(\w+)`", " ".join(listed))) == set(EventMapping.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("heading", "model"), [("Service", Endpoint), ("Service", Stream), ("Window", Window), ("Parents", Parent)]
+)
+def test_every_key_of_what_is_asked_for_is_listed(heading, model):
+    named = " ".join(row[0] for row in table_rows(section(SERVICES, heading)) if row[0].startswith("`"))
+    keys = {field.alias or name for name, field in model.model_fields.items()}
+    assert keys <= set(re.findall(r"\w+", named)) | {"description"}
 
 
 BAD_ANSWERS = [
