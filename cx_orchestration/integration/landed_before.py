@@ -18,8 +18,7 @@ from cx_orchestration.storage.lake import Lake
 
 def newest_landed_day(lake: Lake, table: Table) -> dt.date | None:
     """The newest day of a landing table that has rows."""
-    days = lake.partition_values(table, "day")
-    return dt.date.fromisoformat(days[-1]) if days else None
+    return max(lake.days_of(table), default=None)
 
 
 def rows_by_day(lake: Lake, table: Table, days: Collection[dt.date]) -> dict[dt.date, int]:
@@ -53,12 +52,15 @@ def with_vanished(
     table: Table,
     days: DayRange,
     zone: ZoneInfo,
+    *,
+    newest: bool,
 ) -> Iterator[Batch]:
     """The pages, and a tombstone for each record that landed before the days and is not listed any more.
 
-    ``existing`` lists the ids of all records there are; without it the pages do. A tombstone belongs to the last of the
-    days and bears its last microsecond. When a later day has landed, a listing of now says nothing about these days:
-    they keep the tombstones that they hold.
+    ``existing`` lists the ids of all records there are; without it the pages do. A tombstone that the days hold stays
+    where it is: when a record was first missed does not change by looking again. A new one belongs to the last of the
+    days and bears its last microsecond; there are new ones for the ``newest`` days that are asked for alone, and only
+    as long as no later day has landed, since a listing of now says nothing about earlier days.
     """
     listed: set[str] = set()
     for records, day in pages:
@@ -67,21 +69,26 @@ def with_vanished(
         yield records, day
     for ids in existing or ():
         listed.update(ids)
-    newest = newest_landed_day(lake, table)
-    if newest is not None and newest > days.last:
-        yield from _tombstones_kept(lake, table, days, listed)
-        return
-    at = micros(days.bounds(zone)[1]) - 1
-    gone = sorted(set(_latest(lake, table, days.first)) - listed)
-    yield [Record(record_id, at, "{}", deleted=True) for record_id in gone], days.last
+    known = _tombstones(lake, table, days)
+    for day, record in known:
+        if record.record_id not in listed:
+            yield [record], day
+    landed_until = newest_landed_day(lake, table)
+    if newest and (landed_until is None or landed_until <= days.last):
+        at = micros(days.bounds(zone)[1]) - 1
+        buried = {record.record_id for _, record in known}
+        gone = sorted(set(_latest(lake, table, days.first)) - listed - buried)
+        yield [Record(record_id, at, "{}", deleted=True) for record_id in gone], days.last
 
 
-def _tombstones_kept(lake: Lake, table: Table, days: DayRange, listed: Collection[str]) -> Iterator[Batch]:
-    sql = "SELECT day, record_id, epoch_us(updated_at) AS at, payload FROM landed WHERE deleted ORDER BY day, record_id"
+def _tombstones(lake: Lake, table: Table, days: DayRange) -> list[tuple[dt.date, Record]]:
+    """The tombstones that the days hold: of a record that has several the first."""
+    sql = (
+        "SELECT min(day) AS day, record_id, epoch_us(min(updated_at)) AS at, min_by(payload, day) AS payload "
+        "FROM landed WHERE deleted GROUP BY record_id ORDER BY day, record_id"
+    )
     rows = Engine().query(sql, {"landed": lake.scan(table, {"day": (days.first, days.last)})}).to_pylist()
-    for row in rows:
-        if row["record_id"] not in listed:
-            yield [Record(row["record_id"], row["at"], row["payload"], deleted=True)], row["day"]
+    return [(row["day"], Record(row["record_id"], row["at"], row["payload"], deleted=True)) for row in rows]
 
 
 def _latest(lake: Lake, table: Table, before: dt.date) -> dict[str, str]:

@@ -70,7 +70,7 @@ def land(lake: Lake, source: RecordSource, stream: str, days: DayRange, *, run_i
     table = landed(source.service, stream)
     landing = Landing()
     chunks = [] if _is_swept_already(lake, source, stream, days) else source.chunks(stream, days)
-    staged = _stage_all(lake, source, stream, chunks, landing, now)
+    staged = _stage_all(lake, source, stream, days, chunks, landing, now)
     for run in DayRange.contiguous(staged):
         files = [file for day in run for file in staged[day][1]]
         lake.replace_by_files(table, files, where={"day": (run.first, run.last)}, run_id=run_id)
@@ -91,14 +91,20 @@ def _is_swept_already(lake: Lake, source: RecordSource, stream: str, days: DayRa
 
 
 def _stage_all(
-    lake: Lake, source: RecordSource, stream: str, chunks: list[DayRange], landing: Landing, now: dt.datetime
+    lake: Lake,
+    source: RecordSource,
+    stream: str,
+    asked_for: DayRange,
+    chunks: list[DayRange],
+    landing: Landing,
+    now: dt.datetime,
 ) -> _Staged:
     staged: _Staged = {}
     pending = list(reversed(chunks))
     while pending:
         chunk = pending.pop()
         try:
-            staged |= _stage(lake, source, stream, chunk, landing, now)
+            staged |= _stage(lake, source, stream, chunk, landing, now, newest=chunk.last == asked_for.last)
         except (CredentialsRefused, TransientFailure) as failure:
             # The service is down, asks to be left alone or refuses us: asking for the other days makes it worse.
             for left in [chunk, *pending]:
@@ -115,14 +121,14 @@ def _stage_all(
 
 
 def _stage(
-    lake: Lake, source: RecordSource, stream: str, days: DayRange, landing: Landing, now: dt.datetime
+    lake: Lake, source: RecordSource, stream: str, days: DayRange, landing: Landing, now: dt.datetime, *, newest: bool
 ) -> _Staged:
     table = landed(source.service, stream)
     declared = source.stream(stream)
     with Staging(lake, table, days, source.zone, now=now, divisible=source.divisible(stream)) as staging:
         pages = _pages(lake, source, stream, days)
         if isinstance(declared.tombstones, SnapshotTombstones):
-            pages = with_vanished(pages, source.existing(stream), lake, table, days, source.zone)
+            pages = with_vanished(pages, source.existing(stream), lake, table, days, source.zone, newest=newest)
         if declared.sweep is not None:
             pages = only_changed(pages, lake, table, days)
         for records, day in pages:
