@@ -94,14 +94,16 @@ def _integrate_all(
     """Every service in order; then, again in order, what failed in a way that may have passed meanwhile.
 
     So the pause before another try is the time that the others take, and a service that hangs holds nobody for longer
-    than the deadlines of its own requests.
+    than the deadlines of its own requests. What the registry does not know to be left failed stays a failure.
     """
     failures = {service: _integrate(runner, registry, project, service, _first_try(project, service, days))
                 for service in services}  # fmt: skip
     for service, failed in failures.items():
         if any(failure.may_pass_soon for failure in failed):
-            lasting = [failure for failure in failed if not failure.may_pass_soon]
-            failures[service] = lasting + _integrate(runner, registry, project, service, _left(registry, service, days))
+            left = _left(registry, service, days)
+            again = {key.to_user_string() for need in left for key in service_asset_keys(service, need.streams)}
+            stays = [failure for failure in failed if not (failure.may_pass_soon and failure.asset in again)]
+            failures[service] = stays + _integrate(runner, registry, project, service, left)
     return [failure for service in services for failure in failures[service]]
 
 

@@ -1,7 +1,7 @@
 """What is tried again within a run, what after the others, what later by the sensor, and what never."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -14,6 +14,7 @@ from cx_orchestration.commands.materialize import materialize_project
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.resources.service import resource_key
+from cx_orchestration.storage.registry import Attempt, Registry
 from cx_orchestration.storage.waits import FIRST_WAIT
 
 DOWN = TransientFailure("till/orders: /orders answers HTTP 503")
@@ -110,3 +111,23 @@ def test_cx_run_tries_a_transient_failure_again_after_the_others_and_a_permanent
         str(REFUSED),
         str(BUSY),
     }
+
+
+def test_a_transient_failure_that_no_partition_was_left_with_is_not_forgotten(shop: Shop) -> None:
+    """The registry could not take the attempt: nothing shows what to try again, and the run has failed all the same."""
+    locked = TransientFailure("the registry cannot be used (database is locked)")
+
+    class Locked(Registry):
+        def record(self, attempts: Iterable[Attempt]) -> None:
+            raise locked
+
+    registry = Locked(shop.project.registry_url())
+    done = materialize_project(
+        shop.project,
+        shop.instance,
+        days=DAYS,
+        select="group:landing",
+        resources={"store_till_service": ScriptedService(), "registry": registry},
+    )
+    registry.close()
+    assert [failure.message for failure in done.failures] == [str(locked)]
