@@ -9,7 +9,7 @@ import dagster as dg
 
 from cx_orchestration.assets import checks
 from cx_orchestration.assets.edge import StepFailures, is_tried_again, report_skip, row_count, table_asset
-from cx_orchestration.integration.landed_contract import Contract, check_contract, withhold_broken
+from cx_orchestration.integration.landed_contract import Contract, withhold_broken
 from cx_orchestration.integration.landing import Landing
 from cx_orchestration.integration.loadtest.gate import require_load_test
 from cx_orchestration.integration.parents import land_after_parent
@@ -78,8 +78,7 @@ def _land(context: dg.AssetExecutionContext, service: str, stream: str, days: Da
     ask = partial(source.land, lake, stream, run_id=context.run.run_id, now=now)
     land = partial(land_after_parent, registry, declared, stream, days, ask)
     result = land_if_it_may_be_asked(registry, service, days, land, now=now)
-    contract = check_contract(lake, engine, table, result.records)
-    withhold_broken(result, table, contract)
+    contract = withhold_broken(lake, engine, table, result)
     registry.record(_attempts(result, service, stream, context.run.run_id, now))
     if not is_tried_again(context, list(result.failures.values()), project.settings.retries):
         remember(registry, service, result, now=now)

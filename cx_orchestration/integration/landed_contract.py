@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cx_orchestration.integration.landing import Landing
+from cx_orchestration.model.bugs import bugs_as_failures
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.failures import Failure, PermanentFailure
 from cx_orchestration.model.tables import Table
 from cx_orchestration.storage.engine import Engine, sql_text
 from cx_orchestration.storage.lake import Lake
@@ -40,11 +41,21 @@ class Contract:
         )
 
 
-def withhold_broken(landing: Landing, table: Table, contract: Contract) -> None:
-    """Count the days whose contract is broken as failed, so that nobody takes them for landed and maps them."""
+def withhold_broken(lake: Lake, engine: Engine, table: Table, landing: Landing) -> Contract:
+    """Look at the days that landed, and count those whose contract is broken as failed, so that nobody takes them for
+    landed and maps them; all of them where they cannot be looked at."""
+    try:
+        with bugs_as_failures():
+            contract = check_contract(lake, engine, table, landing.records)
+    except Failure as failure:
+        # They lie in the lake by now. Days that nobody records would neither be read again nor be told of.
+        landing.failures |= dict.fromkeys(landing.records, failure)
+        landing.records.clear()
+        return Contract(())
     for day in contract.broken:
         del landing.records[day]
         landing.failures[day] = contract.failure(table, day)
+    return contract
 
 
 def check_contract(lake: Lake, engine: Engine, table: Table, landed: Mapping[dt.date, int]) -> Contract:

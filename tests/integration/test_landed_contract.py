@@ -10,12 +10,14 @@ from deltalake import write_deltalake
 from cx_orchestration.integration.landed_contract import BrokenContract, Contract, check_contract, withhold_broken
 from cx_orchestration.integration.landing import Landing
 from cx_orchestration.model import tables
+from cx_orchestration.model.bugs import Bug
+from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
 TABLE = tables.landed("billing", "charges")
 DAY = dt.date(2026, 6, 10)
-NEXT = DAY + dt.timedelta(days=1)
+NEXT, LATER = DAY + dt.timedelta(days=1), DAY + dt.timedelta(days=2)
 NOW = dt.datetime(2026, 6, 12, tzinfo=dt.UTC)
 
 
@@ -23,8 +25,12 @@ def row(record_id: str | None, day: dt.date = DAY, **changes: Any) -> dict[str, 
     return {"record_id": record_id, "updated_at": NOW, "extracted_at": NOW, "payload": "{}", "day": day, **changes}
 
 
-def check(lake: Lake, rows: list[dict[str, Any]], landed: dict[dt.date, int]) -> Contract:
+def write(lake: Lake, rows: list[dict[str, Any]]) -> None:
     lake.replace(TABLE, pa.Table.from_pylist(rows, TABLE.schema), where={"day": (DAY, NEXT)}, run_id="r")
+
+
+def check(lake: Lake, rows: list[dict[str, Any]], landed: dict[dt.date, int]) -> Contract:
+    write(lake, rows)
     return check_contract(lake, Engine(), TABLE, landed)
 
 
@@ -89,8 +95,23 @@ def test_a_table_that_is_not_partitioned_by_day_breaks_it(lake: Lake) -> None:
 
 def test_a_broken_day_counts_as_failed_and_names_no_record(lake: Lake) -> None:
     landing = Landing(records={DAY: 2, NEXT: 1})
-    withhold_broken(landing, TABLE, check(lake, [row("ada@canary.example")] * 2 + [row("b", NEXT)], landing.records))
+    write(lake, [row("ada@canary.example")] * 2 + [row("b", NEXT)])
+    assert withhold_broken(lake, Engine(), TABLE, landing).broken.keys() == {DAY}
     assert landing.records == {NEXT: 1}
     assert isinstance(landing.failures[DAY], BrokenContract)
     assert "canary" not in str(landing.failures[DAY])
     assert "rerun the day" in str(landing.failures[DAY])
+
+
+def test_days_that_cannot_be_looked_at_count_as_failed(lake: Lake) -> None:
+    write(lake, [row("a"), row("b", NEXT)])
+    next((lake.root / TABLE.path).rglob("*.parquet")).unlink()
+    failed = TransientFailure("page 2: no complete answer")
+    landing = Landing(records={DAY: 1, NEXT: 1}, failures={LATER: failed})
+    withhold_broken(lake, Engine(), TABLE, landing)
+    assert landing.records == {}
+    assert {day: type(failure) for day, failure in landing.failures.items()} == {
+        DAY: Bug,
+        NEXT: Bug,
+        LATER: type(failed),
+    }
