@@ -35,7 +35,7 @@ def landed_payloads(lake: Lake, table: Table, day: dt.date) -> Iterator[str]:
 def only_changed(pages: Iterable[Batch], lake: Lake, table: Table, days: DayRange) -> Iterator[Batch]:
     """Of a full listing what is new, or differs from what landed before the first of the days; all of the last day.
 
-    Memory holds two numbers for each record that ever landed.
+    Memory holds the id and a digest of each record that ever landed.
     """
     known = _latest(lake, table, days.first)
     for records, _ in pages:
