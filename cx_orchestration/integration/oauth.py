@@ -78,8 +78,8 @@ class RefreshToken(Credentials):
     """RFC 6749, 6: an access token for a person's consent, renewed by a refresh token that may change each time.
 
     All processes share what the store keeps. One renews at a time; the others wait for what it gets. A process that
-    dies between the service's answer and the store loses the new refresh token: where the service no longer takes the
-    old one, the consent has to be given again, which the message then says.
+    dies between the service's answer and the store, or finds the store shut for a minute, loses the new refresh token:
+    where the service no longer takes the old one, the consent has to be given again, which the message then says.
     """
 
     def __init__(
@@ -167,9 +167,22 @@ class RefreshToken(Credentials):
                 raise
             return newer
         tokens = _tokens(self._service, self._path, reply, self._clock(), refresh)
-        if self._store.write(self._service, self._origin, kept.generation, tokens):
+        if self._write(kept.generation, tokens):
             return tokens
         return self._newer_than(kept) or tokens
+
+    def _write(self, generation: int, tokens: Tokens) -> bool:
+        """Keep tokens, with patience: the service may take the former refresh token no more, and this one is nowhere
+        else."""
+        waited = 0.0
+        while True:
+            try:
+                return self._store.write(self._service, self._origin, generation, tokens)
+            except TransientFailure:
+                if waited >= _LONGEST_WAIT:
+                    raise
+            self._sleep(_POLL)
+            waited += _POLL
 
     def _newer_than(self, kept: KeptTokens) -> Tokens | None:
         """What another process has kept meanwhile: one that took this one for dead because it was so slow."""

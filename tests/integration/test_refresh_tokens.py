@@ -224,6 +224,35 @@ def test_a_registry_that_is_locked_is_a_transient_failure(registry: Registry) ->
     impatient.dispose()
 
 
+def test_a_registry_that_is_locked_for_a_while_loses_no_new_refresh_token(registry: Registry) -> None:
+    shut = [TransientFailure("the registry is locked")] * 3
+
+    class Busy(RegistryTokens):
+        def write(self, service: str, origin: str, generation: int, tokens: Tokens) -> bool:
+            if shut:
+                raise shut.pop()
+            return super().write(service, origin, generation, tokens)
+
+    sleeps = list[float]()
+    renewing = credentials(Busy(registry.engine, {"CX_REGISTRY_KEY": KEY}), [1_800_000_000.0], sleeps)
+    asked: list[str] = []
+
+    def post(path: str, form: Any, headers: Any) -> Any:
+        asked.append(form["refresh_token"])
+        return {"access_token": f"a{len(asked)}", "refresh_token": f"r{len(asked)}"}
+
+    assert renewing.headers(post) == {"Authorization": "Bearer a1"}
+    assert len(sleeps) == 3
+    renewing.renew({"Authorization": "Bearer a1"})
+    renewing.headers(post)
+    assert asked == ["canary-refresh-0", "r1"]
+    shut += [TransientFailure("the registry is locked")] * 1000
+    renewing.renew({"Authorization": "Bearer a2"})
+    with pytest.raises(TransientFailure, match="the registry is locked"):
+        renewing.headers(post)
+    assert sum(sleeps[3:]) == 60
+
+
 def test_who_was_taken_for_dead_uses_what_the_other_has_kept(registry: Registry) -> None:
     store = RegistryTokens(registry.engine, {"CX_REGISTRY_KEY": KEY})
     now = [1_800_000_000.0]
