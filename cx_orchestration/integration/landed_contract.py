@@ -50,11 +50,11 @@ def withhold_broken(lake: Lake, engine: Engine, table: Table, landing: Landing) 
     except Failure as failure:
         # They lie in the lake by now. Days that nobody records would neither be read again nor be told of.
         landing.failures |= dict.fromkeys(landing.records, failure)
-        landing.records.clear()
-        return Contract(())
-    for day in contract.broken:
-        del landing.records[day]
-        landing.failures[day] = contract.failure(table, day)
+        contract = Contract(())
+    else:
+        landing.failures |= {day: contract.failure(table, day) for day in contract.broken}
+    landing.records = {day: count for day, count in landing.records.items() if day not in landing.failures}
+    landing.kept = [day for day in landing.kept if day in landing.records]
     return contract
 
 

@@ -94,10 +94,11 @@ def test_a_table_that_is_not_partitioned_by_day_breaks_it(lake: Lake) -> None:
 
 
 def test_a_broken_day_counts_as_failed_and_names_no_record(lake: Lake) -> None:
-    landing = Landing(records={DAY: 2, NEXT: 1})
+    landing = Landing(records={DAY: 2, NEXT: 1}, kept=[DAY, NEXT])
     write(lake, [row("ada@canary.example")] * 2 + [row("b", NEXT)])
     assert withhold_broken(lake, Engine(), TABLE, landing).broken.keys() == {DAY}
     assert landing.records == {NEXT: 1}
+    assert landing.kept == [NEXT]
     assert isinstance(landing.failures[DAY], BrokenContract)
     assert "canary" not in str(landing.failures[DAY])
     assert "rerun the day" in str(landing.failures[DAY])
