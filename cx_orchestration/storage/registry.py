@@ -125,14 +125,19 @@ class Registry:
         """The database, for the tables that other modules of this package keep in it."""
         return self._engine
 
-    def upgrade(self, revision: str = "head") -> None:
-        """Bring the tables up to date; several processes may do so at once, and all but one find it done."""
-        for attempt in range(_UPGRADE_ATTEMPTS):
+    def upgrade(self, revision: str = "head", *, attempts: int = _UPGRADE_ATTEMPTS) -> None:
+        """Bring the tables up to date; several processes may do so at once, and all but one find it done.
+
+        Raises ``TransientFailure`` when the database cannot be opened or does not answer.
+        """
+        for attempt in range(attempts):
             try:
                 with _MIGRATING:
                     command.upgrade(self._alembic(), revision)
-            except (OperationalError, ProgrammingError, IntegrityError):
-                if attempt == _UPGRADE_ATTEMPTS - 1:
+            except (OperationalError, ProgrammingError, IntegrityError) as error:
+                if attempt == attempts - 1:
+                    if isinstance(error, OperationalError):
+                        raise self._unusable(error) from None
                     raise
                 time.sleep(0.1 * 2**attempt)
             else:
@@ -267,11 +272,14 @@ class Registry:
             with Session(self._engine) as session, session.begin():
                 yield session
         except OperationalError as error:
-            place = self._engine.url.database or self._engine.url.host
-            reason = str(error.orig).partition("\n")[0]
-            raise TransientFailure(
-                f"the registry {place} cannot be used ({reason}); look at its disk and its server, then rerun"
-            ) from None
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: OperationalError) -> TransientFailure:
+        place = self._engine.url.database or self._engine.url.host
+        reason = str(error.orig).partition("\n")[0]
+        return TransientFailure(
+            f"the registry {place} cannot be used ({reason}); look at its disk and its server, then rerun"
+        )
 
     def _alembic(self) -> Config:
         config = Config()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.storage.registry import MAPPING, Attempt, DayState, LeftFailed, Registry
 
 NOW = dt.datetime(2026, 7, 1, 3, tzinfo=dt.UTC)
@@ -136,3 +137,14 @@ def test_threads_that_open_a_new_registry_at_once_all_succeed(tmp_path: Path) ->
     assert [registry.latest() for registry in opened] == [[]] * 6
     for registry in opened:
         registry.close()
+
+
+def test_a_registry_that_cannot_be_opened_is_a_transient_failure_that_names_it(tmp_path: Path) -> None:
+    place = tmp_path / "registry.db"
+    registry = Registry(f"sqlite:///{place}")
+    registry.close()
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(TransientFailure, match=r"registry\.db cannot be used \(unable to open"):
+        registry.upgrade(attempts=1)
+    registry.close()
