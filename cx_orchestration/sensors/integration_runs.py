@@ -163,7 +163,7 @@ def _look(context: dg.SensorEvaluationContext, tick: _Tick, asking: Asking[_Chan
         tick.troubles.append(f"{service} has not answered yet; the next tick looks at what it answers.")
     for trouble in tick.troubles:
         context.log.warning(trouble)
-    if states and len(tick.troubles) == len(states):
+    if states and len(tick.troubles) == len(states) and not tick.needs:
         raise dg.Failure("No service could be asked:\n" + "\n".join(tick.troubles))
     return next(iter(answers.unasked), "")
 

@@ -105,6 +105,19 @@ def test_when_no_service_answers_the_tick_fails_and_says_why(
         tick(site, "integration_runs", instance)
 
 
+def test_days_that_need_no_answer_are_mapped_though_no_service_answers(
+    site: Site, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = site.project.days() or ()
+    streams = site.project.services["survey"].streams
+    site.registry.record(Attempt("survey", stream, day, "run", NOW, "landed") for stream in streams for day in days)
+    for name in site.environ:
+        if name.endswith("_URL"):
+            monkeypatch.delenv(name)
+    requests = tick(site, "integration_runs", instance).run_requests
+    assert [request.tags["cx/request"] for request in requests] == [f"map:survey:{site.project.days()}"]
+
+
 def test_a_cursor_of_another_time_starts_from_the_top_of_the_plan(site: Site, instance: dg.DagsterInstance) -> None:
     for garbage in (
         '{"garbage": [',
