@@ -24,8 +24,7 @@ def no_partition_left_failed(
     project: dg.ResourceParam[CXProject], lake: dg.ResourceParam[Lake], registry: dg.ResourceParam[Registry]
 ) -> dg.AssetCheckResult:
     """Transient failures warn, since the sensor asks again; others are errors, since only a person can help."""
-    wanted = {service: project.due(service).streams for service in project.services}
-    ranges = failed_ranges(registry.left_failed(), wanted)
+    ranges = failed_ranges(registry.left_failed(), project.streams_due())
     folders = Folders(project.folder, None if lake.root == project.lake_root else lake.root)
     lasting = any(each.family != "transient" for each in ranges)
     return dg.AssetCheckResult(

@@ -26,7 +26,7 @@ def failed(
     Exits with 1 if there are any.
     """
     loaded = CXProject.load(project)
-    wanted = {service: loaded.due(service).streams for service in loaded.services}
+    wanted = loaded.streams_due()
     with closing(Registry(loaded.registry_url(lake or loaded.lake_root))) as registry:
         ranges = failed_ranges(registry.left_failed(), wanted)
         waits = [wait for service, wait in registry.waits.standing().items() if wanted.get(service)]

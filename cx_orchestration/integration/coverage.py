@@ -60,8 +60,8 @@ def newest_day_end(lake: Lake, zone: ZoneInfo, *, start: dt.date) -> dt.datetime
     It does not say that all services are there up to it: customers of one that lags look idle on the days it lacks,
     and ``coverage`` tells which those are. Without any events it is the beginning of ``start``.
     """
-    days = lake.partition_values(tables.EVENTS, "day")
+    days = lake.days_of(tables.EVENTS)
     if not days:
         return DayRange(start, start).bounds(zone)[0]
-    newest = dt.date.fromisoformat(days[-1])
+    newest = days[-1]
     return DayRange(newest, newest).bounds(zone)[1]

@@ -137,6 +137,10 @@ class CXProject:
         """The approved services of which the rollout holds a stream, in rank order."""
         return [service for service in self.plan.approved() if self.due(service).streams]
 
+    def streams_due(self) -> dict[str, tuple[str, ...]]:
+        """By declared service, the streams that it owes; partitions of others wait for nobody."""
+        return {service: self.due(service).streams for service in self.services}
+
     def refusals(self) -> dict[str, str]:
         """Why a declared service is not integrated, by service; those that are integrated are absent."""
         return {name: why for name in self.services if (why := self.due(name).why_nothing) is not None}

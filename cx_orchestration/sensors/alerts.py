@@ -81,8 +81,7 @@ SENSORS = [failed_runs_sensor, standing_sensor]
 
 def left_failed(project: CXProject, registry: Registry) -> list[FailedRange]:
     """The partitions of integrated streams that are left failed."""
-    wanted = {service: project.due(service).streams for service in project.services}
-    return failed_ranges(registry.left_failed(), wanted)
+    return failed_ranges(registry.left_failed(), project.streams_due())
 
 
 def _desk(

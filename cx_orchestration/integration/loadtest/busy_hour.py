@@ -81,8 +81,8 @@ def history_of(lake: Lake, engine: Engine, service: str, streams: Iterable[str])
 
     Of equally busy hours the latest counts. A record counts in each landed day that holds it: each is work.
     """
-    days = {stream: lake.partition_values(landed(service, stream), "day") for stream in streams}
-    known = [dt.date.fromisoformat(day) for found in days.values() for day in found]
+    days = {stream: lake.days_of(landed(service, stream)) for stream in streams}
+    known = [day for found in days.values() for day in found]
     if not known:
         return None
     last = max(known)
