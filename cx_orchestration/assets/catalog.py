@@ -37,7 +37,7 @@ def inventory(
 def overlap(
     context: dg.AssetExecutionContext, project: dg.ResourceParam[CXProject], lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
-    """Tools that serve the same business function, side by side with their scores (C3)."""
+    """Tools that serve the same business function, side by side with their scores."""
     rows = find_overlap(project.inventory, project.plan.integration_plan())
     lake.replace(tables.OVERLAP, frame_rows(tables.OVERLAP, rows), run_id=context.run.run_id)
     return dg.MaterializeResult(metadata=row_count(len(rows), overlap=markdown_table(rows.to_dict("records"))))
@@ -47,7 +47,7 @@ def overlap(
     tables.GAPS,
     deps=[["catalog", "inventory"], ["integration", "customer_events"], ["identity", "profiles"]],
     check_specs=[
-        dg.AssetCheckSpec(check, asset=["catalog", "gaps"], description=f"Warns of gaps of the kind {kind} (C4).")
+        dg.AssetCheckSpec(check, asset=["catalog", "gaps"], description=f"Warns of gaps of the kind {kind}.")
         for kind, check in GAP_CHECKS.items()
     ],
 )
@@ -57,7 +57,7 @@ def gaps(
     lake: dg.ResourceParam[Lake],
     engine: dg.ResourceParam[Engine],
 ) -> dg.MaterializeResult:
-    """What the inventory or the integration lacks: unknown systems, services without a key, stranded data (C4)."""
+    """What the inventory or the integration lacks: unknown systems, services without a key, stranded data."""
     rows = find_gaps(
         project.inventory,
         project.services,

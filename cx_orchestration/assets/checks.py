@@ -44,10 +44,10 @@ def events_specs(key: dg.AssetKey) -> list[dg.AssetCheckSpec]:
         dg.AssetCheckSpec(
             "transition_metadata",
             asset=key,
-            description="Warns of events without the metadata that the maps' transitions on them require (R2).",
+            description="Warns of events without the metadata that the maps' transitions on them require.",
         ),
         dg.AssetCheckSpec(
-            "load_tested", asset=key, description="Is the service tested for the busy season, as declared now (I2)?"
+            "load_tested", asset=key, description="Is the service tested for the busy season, as declared now?"
         ),
     ]
 

@@ -28,22 +28,22 @@ ANALYSES: tuple[tuple[tables.Table, Analysis, str], ...] = (
     (
         tables.ABANDONMENT_HOTSPOTS,
         abandonment_hotspots,
-        "Clusters of customers who give up at a step more often than the others (E1).",
+        "Clusters of customers who give up at a step more often than the others.",
     ),
     (
         tables.SUPPORT_SHIFTS,
         support_shifts,
-        "Clusters of customers who turn to support after a step more often than the others (E2).",
+        "Clusters of customers who turn to support after a step more often than the others.",
     ),
     (
         tables.PROFITABLE_PATHS,
         profitable_paths,
-        "Segments that bring more revenue with less support than the others, and the path they take (E3).",
+        "Segments that bring more revenue with less support than the others, and the path they take.",
     ),
     (
         tables.CHANGE_PRIORITIES,
         change_priorities,
-        "Changes ranked by the revenue they keep and the expense they save (E4).",
+        "Changes ranked by the revenue they keep and the expense they save.",
     ),
 )
 

@@ -53,7 +53,7 @@ def links(
         dg.AssetCheckSpec(
             "no_service_is_a_silo",
             asset=["identity", "identity_map"],
-            description="Warns of services none of whose customers is known to another service (R5).",
+            description="Warns of services none of whose customers is known to another service.",
         )
     ],
 )
@@ -100,7 +100,7 @@ def customers(
 ) -> dg.MaterializeResult:
     """One Customer document a person: identity, surviving profile and ordered events; also as JSON Lines in the lake.
 
-    The file ``exports/customers.jsonl`` in the lake's folder holds what the table's column ``document`` does.
+    The file `exports/customers.jsonl` in the lake's folder holds what the table's column `document` does.
     """
     built = build_customers(lake, engine, project.identity, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
     facts = {name: count for name, count in vars(built).items() if name != "customers"}

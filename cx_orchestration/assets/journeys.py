@@ -35,7 +35,7 @@ def sequences(
         dg.AssetCheckSpec(
             "transitions_carry_their_metadata",
             asset=["journeys", "steps"],
-            description="Warns of moves whose events lack metadata that the map's transition requires (R2).",
+            description="Warns of moves whose events lack metadata that the map's transition requires.",
         )
     ],
 )

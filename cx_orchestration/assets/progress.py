@@ -1,6 +1,8 @@
 """How far each service's integration is: one table over the whole inventory, with its history and a burn-down (I3)."""
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -26,7 +28,7 @@ def integration_progress(
 ) -> dg.MaterializeResult:
     """Every service of the inventory from inventoried to integrated or retired, since when, and why it is not further.
 
-    The page ``reports/integration_progress.html`` in the lake's folder shows the same, with the burn-down.
+    The page `reports/integration_progress.html` in the lake's folder shows the same, with the burn-down.
     """
     now, run_id = dt.datetime.now(dt.UTC), context.run.run_id
     scored = set(lake.read(tables.SERVICE_SCORES, columns=["service"])["service"].to_pylist())
@@ -42,10 +44,16 @@ def integration_progress(
             services_left=progress.services_left,
             days_left=progress.days_left,
             burn_down=dg.MetadataValue.md(burn_down_markdown(progress, now)),
-            progress=markdown_table([{**row, "since": f"{row['since']:%Y-%m-%d}"} for row in progress.rows]),
+            progress=markdown_table([_shown(row) for row in progress.rows]),
             page=dg.MetadataValue.path(str(page)),
         )
     )
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as people read it: a service that owes no day has a dash for its days."""
+    none = {} if row["days_due"] else {"days_done": "-", "days_due": "-"}
+    return {**row, **none, "since": f"{row['since']:%Y-%m-%d}"}
 
 
 def _standing(project: CXProject, registry: Registry, row: PlanRow, scored: set[str], now: dt.datetime) -> Standing:

@@ -19,7 +19,7 @@ from cx_orchestration.storage.lake import Lake
 def service_scores(
     context: dg.AssetExecutionContext, project: dg.ResourceParam[CXProject], lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
-    """Impact and complexity of every service, and the disposition that both propose (S1 to S3)."""
+    """Impact and complexity of every service, and the disposition that both propose."""
     rows = project.plan.service_scores()
     lake.replace(tables.SERVICE_SCORES, frame_rows(tables.SERVICE_SCORES, rows), run_id=context.run.run_id)
     return dg.MaterializeResult(
@@ -31,7 +31,7 @@ def service_scores(
 def disposition_plan(
     context: dg.AssetExecutionContext, project: dg.ResourceParam[CXProject], lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
-    """What was proposed for each service and what people decided (S4)."""
+    """What was proposed for each service and what people decided."""
     rows = project.plan.disposition_plan()
     lake.replace(tables.DISPOSITION_PLAN, frame_rows(tables.DISPOSITION_PLAN, rows), run_id=context.run.run_id)
     undecided = rows.loc[rows["status"] == "proposed", "service"].tolist()
@@ -42,7 +42,7 @@ def disposition_plan(
 def sensitivity(
     context: dg.AssetExecutionContext, project: dg.ResourceParam[CXProject], lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
-    """Which dispositions and ranks flip when one weight moves by ten percent (S5)."""
+    """Which dispositions and ranks flip when one weight moves by ten percent."""
     decisions = Decisions(decisions=project.decisions)
     rows = find_flips(project.inventory, project.scoring, decisions, project.services, project.settings.strategy)
     lake.replace(tables.SENSITIVITY, frame_rows(tables.SENSITIVITY, rows), run_id=context.run.run_id)
@@ -53,7 +53,7 @@ def sensitivity(
 def integration_plan(
     context: dg.AssetExecutionContext, project: dg.ResourceParam[CXProject], lake: dg.ResourceParam[Lake]
 ) -> dg.MaterializeResult:
-    """The services in the order of the strategy, and a one-page scorecard for those who decide (S6)."""
+    """The services in the order of the strategy, and a one-page scorecard for those who decide."""
     rows = project.plan.integration_plan()
     lake.replace(tables.INTEGRATION_PLAN, frame_rows(tables.INTEGRATION_PLAN, rows), run_id=context.run.run_id)
     page = lake.root / "reports" / "scorecard.html"

@@ -18,7 +18,7 @@ from rich.table import Table
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.integration.loadtest.busy_hour import Peak, history_of, peak_of
-from cx_orchestration.integration.loadtest.gate import declaration_digest
+from cx_orchestration.integration.loadtest.gate import declaration_digest, falls_short
 from cx_orchestration.integration.loadtest.rehearsal import Material, material_of, rehearse, sampled
 from cx_orchestration.integration.loadtest.verdict import Load, Percentiles, Verdict
 from cx_orchestration.model import tables
@@ -30,7 +30,8 @@ from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
 _SHOWN_COMMITS = 10
-_FEW = 100
+#: Of fewer records percentiles are shown with a word of warning, of fewer still not at all.
+_FEW, _TOO_FEW = 100, 20
 
 
 def loadtest(
@@ -57,7 +58,8 @@ def loadtest(
 
     Everything happens on this machine in a temporary lake: the service itself is asked only if it has landed nothing
     yet. Prints rates, latencies and backlog, keeps them in the table integration/load_tests, and exits with 1 when a
-    record was lost or doubled, or the backlog was not worked off in time.
+    record was lost or doubled, or the backlog was not worked off in time. A test that is shorter than
+    load_test.seconds, or of a smaller factor than busy_season_factor, does not count for the check load_tested.
     """
     if json is not None and not json.absolute().parent.is_dir():
         raise PermanentFailure(f"--json {json}: there is no folder {json.parent}; make it, or name another")
@@ -91,9 +93,10 @@ def loadtest(
         typer.echo("interrupted: the temporary lake is removed, and no result is kept", err=True)
         raise typer.Exit(130) from None
     store.append(tables.LOAD_TESTS, verdict.row(), run_id=f"loadtest-{uuid.uuid4()}")
-    print_verdict(verdict, console)
+    short = falls_short(load, loaded.settings)
+    print_verdict(verdict, console, falls_short=short)
     if json is not None:
-        json.write_bytes(orjson.dumps(verdict.as_json(), option=orjson.OPT_INDENT_2))
+        json.write_bytes(orjson.dumps({**verdict.as_json(), "counts": not short}, option=orjson.OPT_INDENT_2))
     if not verdict.passed:
         raise typer.Exit(1)
 
@@ -140,27 +143,21 @@ def _declared(project: CXProject, service: str) -> ServiceDeclaration:
 
 def _announcement(load: Load) -> str:
     return (
-        f"Replaying {load.service}: {load.peak_per_hour:,.0f} records in the busiest hour ({load.peak_from}) times "
+        f"Replaying {load.service}: {_records(load.peak_per_hour)} in the busiest hour ({load.peak_from}) times "
         f"{load.factor:,g} is {_rate(load.per_second)} a second, for {load.seconds:g} s ..."
     )
 
 
-def print_verdict(verdict: Verdict, console: Console) -> None:
-    """Show a verdict on a terminal."""
+def print_verdict(verdict: Verdict, console: Console, *, falls_short: str) -> None:
+    """Show a verdict on a terminal, and with it why the test does not count for the gate, if it does not."""
     figures = Table(box=None, pad_edge=False, show_header=False)
     for what, value in _figures(verdict):
         figures.add_row(what, value)
     console.print(figures)
-    times = Table("seconds", "p50", "p95", "p99", box=None, pad_edge=False)
-    for what, each in (
-        ("record arrived to event committed", verdict.latency),
-        ("a batch: extraction and landing", verdict.landing),
-        ("a batch: mapping", verdict.mapping),
-    ):
-        times.add_row(what, *_percentiles(each))
     console.print()
-    console.print(times)
-    console.print()
+    if verdict.offered >= _TOO_FEW:
+        console.print(_times(verdict))
+        console.print()
     waiting = Table("at second", "records waiting before the commit", "after it", box=None, pad_edge=False)
     for moment in verdict.backlog[:: -(-len(verdict.backlog) // _SHOWN_COMMITS) or 1]:
         waiting.add_row(f"{moment.second:.1f}", f"{moment.before:,}", f"{moment.after:,}")
@@ -168,23 +165,44 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     for note in verdict.notes:
         console.print(f"note: {escape(note)}", highlight=False)
     if verdict.offered < _FEW:
-        console.print(
-            f"note: {verdict.offered} records say little about percentiles; --factor or --seconds brings more"
+        few = (
+            "percentiles mean nothing, and none are shown" if verdict.offered < _TOO_FEW else "percentiles mean little"
         )
-    if verdict.passed:
-        console.print(f"[green]passed[/green]  {verdict.load.service}")
-    else:
+        console.print(f"note: of {_records(verdict.offered)} {few}; --factor or --seconds brings more", highlight=False)
+    if not verdict.passed:
         console.print(f"[red]failed[/red]  {verdict.load.service}: {escape(verdict.why)}")
+    elif falls_short:
+        console.print(
+            f"[yellow]passed, but does not count for load_tested[/yellow]: {falls_short}  {verdict.load.service}",
+            highlight=False,
+        )
+    else:
+        console.print(f"[green]passed[/green]  {verdict.load.service}")
+
+
+def _times(verdict: Verdict) -> Table:
+    times = Table("seconds", "p50", "p95", "p99", box=None, pad_edge=False)
+    for what, each in (
+        ("record arrived to event committed", verdict.latency),
+        ("a batch: extraction and landing", verdict.landing),
+        ("a batch: mapping", verdict.mapping),
+    ):
+        times.add_row(what, *_percentiles(each))
+    return times
 
 
 def _figures(verdict: Verdict) -> Iterator[tuple[str, str]]:
     yield "records offered", f"{verdict.offered:,} ({_rate(verdict.offered_per_second)} a second)"
     yield "records committed", f"{verdict.committed:,} ({_rate(verdict.achieved_per_second)} a second)"
     yield "batches", f"{verdict.batches:,}; the pipeline worked {verdict.busy:.0%} of the time"
-    yield "largest backlog", f"{verdict.max_backlog:,} records"
+    yield "largest backlog", _records(verdict.max_backlog)
     yield "time to drain", f"{verdict.drain_seconds:.2f} s after the last arrival"
     yield "lost, doubled", f"{verdict.lost:,}, {verdict.doubled:,}"
     yield "attempts made again", f"{verdict.retried:,}"
+
+
+def _records(number: float) -> str:
+    return "1 record" if f"{number:,.0f}" == "1" else f"{number:,.0f} records"
 
 
 def _rate(per_second: float) -> str:

@@ -15,11 +15,19 @@ from cx_orchestration.model import tables
 from cx_orchestration.model.scoring import Disposition
 from cx_orchestration.storage.lake import Lake
 
-Status = Literal["inventoried", "scored", "decided", "integrating", "integrated", "retired"]
+Status = Literal["inventoried", "scored", "decided", "integrating", "integrated", "closed", "retired"]
 
-#: Every service goes this way; the last two are where integration ends.
-STATUSES: tuple[Status, ...] = ("inventoried", "scored", "decided", "integrating", "integrated", "retired")
-DONE = ("integrated", "retired")
+#: Every service goes this way; the last three are where integration ends: it is there, or people decided against it.
+STATUSES: tuple[Status, ...] = ("inventoried", "scored", "decided", "integrating", "integrated", "closed", "retired")
+DONE = ("integrated", "closed", "retired")
+
+#: Decisions that leave a service alone, as far as its integration goes, and what it is from then on.
+_LEFT_ALONE: Mapping[Disposition | None, Status] = {
+    Disposition.KEEP: "closed",
+    Disposition.CONSOLIDATE: "closed",
+    Disposition.REPLACE: "closed",
+    Disposition.RETIRE: "retired",
+}
 
 #: In the history alone: the inventory has the service no more.
 REMOVED = "removed"
@@ -53,7 +61,7 @@ class Progress:
 
     @property
     def services_left(self) -> int:
-        """Services that are neither integrated nor retired."""
+        """Services that are neither integrated nor, by decision, closed or retired."""
         return sum(row["status"] not in DONE for row in self.rows)
 
     @property
@@ -70,8 +78,8 @@ def consumed_services() -> frozenset[str]:
 def status_of(standing: Standing, consumed: Collection[str]) -> tuple[Status, str]:
     """The status of a service, and why it is not further."""
     missing = standing.days_due - standing.days_done
-    if standing.disposition == Disposition.RETIRE:
-        return "retired", standing.refusal
+    if (left_alone := _LEFT_ALONE.get(standing.disposition)) is not None:
+        return left_alone, standing.refusal
     if not standing.scored:
         return "inventoried", "It has no scores yet: they follow with the next run of the job catalog_and_scoring."
     if standing.disposition is None:

@@ -5,7 +5,7 @@ Belongs here: what is drawn. Does not belong here: statuses (``progress.py``).
 
 import base64
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -20,18 +20,23 @@ from cx_orchestration.integration.progress import STATUSES, Progress
 
 #: From what is only known of to what is under way: the darker, the nearer to its end.
 _COLOURS = {"inventoried": "#d5dae1", "scored": "#a9b4c2", "decided": "#6f95c4", "integrating": "#1f64ad"}
+#: Of the time from the first to the newest change: how wide the newest state is at least.
+_LEAST_WIDTH = 0.06
 _WIDTH, _INK, _SOFT, _LINE = 620, "#1b1f24", "#5a6270", "#dcdfe3"
 
 
 def left_over_time(progress: Progress, as_of: dt.datetime) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What was left after each change, and at ``as_of``: rows of services by status, and rows of days."""
+    """What was left after each change, and at the right edge: rows of services by status, and rows of days.
+
+    The edge is ``as_of``, or so much after the newest change that what it left has a width that can be seen.
+    """
     newest: dict[str, Mapping[str, Any]] = {}
     by_time: dict[dt.datetime, list[Mapping[str, Any]]] = {}
     for row in progress.history:
         by_time.setdefault(row["changed_at"], []).append(row)
     left: list[dict[str, Any]] = []
     days: list[dict[str, Any]] = []
-    for at in sorted({*by_time, max([as_of, *by_time])}):
+    for at in sorted({*by_time, _right_edge(by_time, as_of)}):
         newest |= {row["service"]: row for row in by_time.get(at, ())}
         standing = list(newest.values())
         for place, status in enumerate(reversed(_COLOURS)):
@@ -41,8 +46,16 @@ def left_over_time(progress: Progress, as_of: dt.datetime) -> tuple[list[dict[st
     return left, days
 
 
+def _right_edge(changes: Collection[dt.datetime], as_of: dt.datetime) -> dt.datetime:
+    """The page is made in the moment of the newest change: drawn up to there only, that change would not show."""
+    if not changes:
+        return as_of
+    first, newest = min(changes), max(changes)
+    return max(as_of, newest + ((newest - first) * _LEAST_WIDTH or dt.timedelta(hours=1)))
+
+
 def burn_down_svg(progress: Progress, as_of: dt.datetime) -> str:
-    """The services that are neither integrated nor retired, by status, and the days that are owed, over time."""
+    """The services that are left, by status, and the days that are owed, over time."""
     left, days = left_over_time(progress, as_of)
     time = alt.X("at:T", title=None, axis=alt.Axis(labelOverlap=True, tickCount=6))
     services = (
@@ -88,7 +101,7 @@ def headline(progress: Progress) -> str:
     """What is left, in one sentence."""
     services, days = progress.services_left, progress.days_left
     if not services:
-        return f"All {len(progress.rows)} services are integrated or retired."
+        return f"All {len(progress.rows)} services are integrated, or closed or retired by decision."
     return (
         f"{services} of {len(progress.rows)} {'service' if len(progress.rows) == 1 else 'services'} left, "
         f"{days} {'day' if days == 1 else 'days'} to land."

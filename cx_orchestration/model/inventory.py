@@ -48,7 +48,7 @@ class ProductDependency(StrEnum):
 class InventoryRow(Declared):
     """One interaction with a system on behalf of a customer; a field's title is its header in the file.
 
-    ``extras`` holds further columns of the file, by header slug, for scoring dimensions added without code (S2).
+    ``extras`` holds further columns of the file, by header slug, for scoring dimensions added without code.
     """
 
     system: str = Field(min_length=1, title="System/Service Name", description="The name as people say it")

@@ -42,7 +42,7 @@ class Transition(Declared):
     target: Slug = Field(alias="to")
     requires: list[Slug] = Field(
         default_factory=list,
-        description="Metadata the event must carry (R2): amount, currency, channel, score, score_kind, or the name of "
+        description="Metadata the event must carry: amount, currency, channel, score, score_kind, or the name of "
         "an attribute. It does not stop the move; a check says by service how complete it is",
     )
 
@@ -73,7 +73,7 @@ class JourneyMap(Declared):
     transitions: list[Transition] = Field(default_factory=list)
     support_events: list[EventType] = Field(default_factory=list, description="The customer turns to support")
     friction_events: list[EventType] = Field(
-        default_factory=list, description="Things that go wrong and could be changed: candidates for improvements (E4)"
+        default_factory=list, description="Things that go wrong and could be changed: candidates for improvements"
     )
     re_entry: bool = True
     segments: list[Slug] = Field(

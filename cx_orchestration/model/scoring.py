@@ -22,7 +22,7 @@ class Disposition(StrEnum):
 
 
 class Strategy(StrEnum):
-    """The order in which services are integrated (S6)."""
+    """The order in which services are integrated."""
 
     HIGHEST_IMPACT_FIRST = "highest_impact_least_complexity"
     LOWEST_IMPACT_FIRST = "lowest_impact_highest_complexity"
@@ -137,7 +137,7 @@ def _uncovered(bands: Sequence[Band]) -> Iterator[str]:
 
 
 class Decision(Declared):
-    """A reviewed disposition: without one a service is not integrated (S4)."""
+    """A reviewed disposition: without one a service is not integrated."""
 
     service: Slug
     disposition: Disposition

@@ -24,7 +24,7 @@ class InventoryFile(Declared):
 
 
 class Catalog(Declared):
-    """What the search for systems that the inventory lacks (C4) passes over."""
+    """What the search for systems that the inventory lacks passes over."""
 
     own_domains: list[str] = Field(
         default_factory=list, description="The company's own web domains, seen in referrers: no system of their own"
@@ -48,7 +48,7 @@ class Exploration(Declared):
 
 
 class Rollout(Declared):
-    """The part of the approved services that is integrated for now (I4); without it, all of them from the first day.
+    """The part of the approved services that is integrated for now; without it, all of them from the first day.
 
     A service that ``streams`` names is integrated with these streams. Of the others, with ``stages``, the streams are
     integrated that give an event of a transition to or from a step of these stages, or of a beginning that leads to

@@ -94,7 +94,7 @@ OVERLAP = _table(
 
 GAPS = _table(
     "catalog/gaps",
-    "one thing that the inventory or the integration lacks (C4)",
+    "one thing that the inventory or the integration lacks",
     (
         "kind",
         text,
@@ -269,7 +269,7 @@ PROGRESS = _table(
     "one service of the inventory: how far its integration is",
     ("rank", whole, "in the plan, from 1"),
     ("service", text, "the service, as its name stands in keys"),
-    ("status", text, "`inventoried`, `scored`, `decided`, `integrating`, `integrated`, `retired`"),
+    ("status", text, "`inventoried`, `scored`, `decided`, `integrating`, `integrated`, `closed`, `retired`"),
     ("since", time, "when it came to this status"),
     ("days_done", whole, "due days that all its streams have landed and that are mapped"),
     ("days_due", whole, "days that it owes by now; 0 while it is not to be integrated"),
@@ -451,19 +451,19 @@ def _findings(name: str, grain: str, *more: Column, **meanings: str) -> Table:
 
 ABANDONMENT_HOTSPOTS = _findings(
     "abandonment_hotspots",
-    "one cluster of customers at one step: do more of them give up there than the others? (E1)",
+    "one cluster of customers at one step: do more of them give up there than the others?",
     ("value_at_risk", real, "revenue, see docs/findings.md"),
     value="share who gave up",
 )
 SUPPORT_SHIFTS = _findings(
     "support_shifts",
-    "one cluster of customers at one step: do more of them turn to support after it? (E2)",
+    "one cluster of customers at one step: do more of them turn to support after it?",
     ("support_cost", real, "of the contacts beyond the others'"),
     value="share who turned to support",
 )
 PROFITABLE_PATHS = _findings(
     "profitable_paths",
-    "one segment on one path: more revenue per customer and less support than the others? (E3)",
+    "one segment on one path: more revenue per customer and less support than the others?",
     ("path", text, "the commonest order of steps among those who brought revenue"),
     ("support_rate", real, "share who turned to support"),
     ("baseline_support_rate", real, "the same, of the others"),
@@ -472,7 +472,7 @@ PROFITABLE_PATHS = _findings(
 )
 CHANGE_PRIORITIES = _findings(
     "change_priorities",
-    "one change: what revenue it keeps and expense it saves, largest first (E4)",
+    "one change: what revenue it keeps and expense it saves, largest first",
     ("rank", whole, "from 1"),
     ("change", text, "what to mend"),
     ("revenue_kept", real, "total over the `n` customers"),

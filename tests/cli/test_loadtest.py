@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
@@ -38,20 +39,43 @@ def company(tmp_path: Path) -> Path:
 def test_a_service_is_tested_before_it_is_integrated_and_the_result_is_kept(company: Path) -> None:
     done = cx("loadtest", "store_till", "--project", company, *BRIEFLY, "--json", company / "result.json")
     assert done.exit_code == 0, done.output
-    assert "passed  store_till" in done.stdout
+    assert "passed, but does not count for load_tested: 0.5 s < 60 s, factor 1 < 3" in done.stdout
+    assert "note: of 7 records percentiles mean nothing" in done.stdout
+    assert "p95" not in done.stdout
+    assert "largest backlog" in done.stdout
     result = json.loads((company / "result.json").read_text(encoding="utf-8"))
     assert (result["offered"], result["committed"], result["lost"], result["doubled"]) == (7, 7, 0, 0)
     assert result["load"]["peak_from"] == "given"
+    assert result["counts"] is False
     lake = Lake(company / "lake")
     assert lake.paths() == ["integration/load_tests"]
     row = lake.read(tables.LOAD_TESTS).to_pylist()[0]
     assert (row["service"], row["passed"], row["offered"], row["why"]) == ("store_till", True, 7, "")
 
 
+def test_a_test_that_counts_is_passed_without_more_words_and_shows_percentiles(company: Path) -> None:
+    file = company / "project.yaml"
+    settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    file.write_text(yaml.safe_dump({**settings, "busy_season_factor": 1, "load_test": {"seconds": 0.5}}), "utf-8")
+    asked = ("--every", 0.25, "--peak-per-hour", 180_000)
+    done = cx("loadtest", "store_till", "--project", company, *asked, "--json", company / "result.json")
+    assert done.exit_code == 0, done.output
+    assert "passed  store_till" in done.stdout
+    assert "p95" in done.stdout
+    assert json.loads((company / "result.json").read_text(encoding="utf-8"))["counts"] is True
+
+
+def test_a_single_record_is_told_in_the_singular(company: Path) -> None:
+    asked = ("--seconds", 0.5, "--every", 0.25, "--peak-per-hour", 1, "--factor", 7200)
+    done = cx("loadtest", "store_till", "--project", company, *asked)
+    assert "Replaying store_till: 1 record in the busiest hour" in done.stdout
+    assert "note: of 1 record percentiles mean nothing" in done.stdout
+
+
 def test_without_a_history_the_rate_is_not_guessed(company: Path) -> None:
     refused = cx("loadtest", "store_till", "--project", company)
     assert refused.exit_code == 1
-    assert "store_till has landed 0 days of history" in refused.stderr
+    assert "store_till has no landed records" in refused.stderr
     assert "--peak-per-hour (inventory.csv: some" in refused.stderr
 
 
@@ -60,7 +84,7 @@ def test_without_a_history_the_rate_is_not_guessed(company: Path) -> None:
     [
         (("fax",), "declares no service 'fax'; it has help_desk, store_till"),
         (("store_till", "--like", "fax"), "declares no service 'fax'"),
-        (("store_till", "--like", "help_desk"), "help_desk has landed 0 days of history"),
+        (("store_till", "--like", "help_desk"), "help_desk has no landed records"),
         (("help_desk", *BRIEFLY), "help_desk: the environment variable HELP_DESK_URL is not set"),
         (("store_till", "--json", "/nowhere/result.json"), "there is no folder /nowhere"),
     ],

@@ -1,5 +1,6 @@
 """A load test replays a service's own records through the real pipeline, on a clock of the test's own."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from integration_fakes import service_for, stream_for
 
 from cx_orchestration.integration.loadtest.busy_hour import History, history_of, peak_of
-from cx_orchestration.integration.loadtest.gate import declaration_digest, gate
+from cx_orchestration.integration.loadtest.gate import declaration_digest, falls_short, gate
 from cx_orchestration.integration.loadtest.local_service import Answer, Answers, Asked, LocalService
 from cx_orchestration.integration.loadtest.rehearsal import Material, material_of, rehearse
 from cx_orchestration.integration.loadtest.schedule import SECOND, Slices, Stopwatch, arrivals_of
@@ -163,9 +164,10 @@ def test_a_short_history_says_nothing_about_a_busy_season_and_the_failure_says_w
     with pytest.raises(PermanentFailure) as failure:
         peak_of("billing", short, min_days=28, customers_per_year=12_000)
     assert str(failure.value) == (
-        "billing has landed 9 days of history, and load_test.min_history_days in project.yaml asks for 28 before its "
-        "busiest hour says anything about a busy season. Name the busiest hour's records with --peak-per-hour "
-        "(inventory.csv: some 12,000 customers a year), or a comparable service with --like SERVICE"
+        "billing has records of 9 days, and load_test.min_history_days in project.yaml asks for 28 days from "
+        "the first to the last record before its busiest hour says anything about a busy season. Name the busiest "
+        "hour's records with --peak-per-hour (inventory.csv: some 12,000 customers a year), or a "
+        "comparable service with --like SERVICE"
     )
 
 
@@ -175,14 +177,17 @@ def test_the_busiest_hour_is_given_or_taken_from_a_comparable_service_or_from_hi
     assert peak_of("billing", None, min_days=28, given=1500).per_hour == 1500
     like = peak_of("billing", None, min_days=28, like="shop", history_of_like=other)
     assert (like.per_hour, like.source) == (90, "like shop")
-    with pytest.raises(PermanentFailure, match="shop has landed 0 days"):
+    with pytest.raises(PermanentFailure, match="shop has no landed records"):
         peak_of("billing", own, min_days=28, like="shop", history_of_like=None)
     with pytest.raises(PermanentFailure, match="exclude each other"):
         peak_of("billing", own, min_days=28, given=3, like="shop")
 
 
 def test_a_history_of_less_than_a_year_is_noted() -> None:
-    assert "90 days" in peak_of("billing", History(at(1, 9), 4, {"charges": 4}, days=90), min_days=28).note
+    assert (
+        "has records of 90 days: "
+        in peak_of("billing", History(at(1, 9), 4, {"charges": 4}, days=90), min_days=28).note
+    )
     assert peak_of("billing", History(at(1, 9), 4, {"charges": 4}, days=366), min_days=28).note == ""
 
 
@@ -341,7 +346,7 @@ def test_a_record_that_a_page_leaves_out_is_reported_as_lost() -> None:
     drop = tampering(lambda records: [record for record in records if record["id"] != "load-000000000009"])
     verdict = rehearsed(billing(charges(**WINDOW)), between=drop)
     assert (verdict.lost, verdict.doubled, verdict.passed) == (1, 0, False)
-    assert verdict.why == "1 records lost"
+    assert verdict.why == "1 record lost"
 
 
 def test_a_record_that_comes_again_under_a_later_day_is_reported_as_doubled() -> None:
@@ -355,7 +360,7 @@ def test_a_record_that_comes_again_under_a_later_day_is_reported_as_doubled() ->
 
     # Without a window every day's listing has it.
     verdict = rehearsed(billing(charges()), between=tampering(repeat))
-    assert (verdict.lost, verdict.doubled, verdict.why) == (0, 1, "1 records doubled")
+    assert (verdict.lost, verdict.doubled, verdict.why) == (0, 1, "1 record doubled")
 
 
 def test_a_record_that_nobody_offered_counts_as_doubled() -> None:
@@ -603,7 +608,22 @@ def test_a_service_passes_the_gate_with_a_passed_test_of_its_declaration_as_it_i
     ):
         refused = gate(lake, engine, *changed)
         assert not refused.passed
-        assert "its 1 load tests are of another declaration, of a smaller factor than" in refused.why
+        assert "its load test is of another declaration, of a smaller factor than" in refused.why
+
+
+@pytest.mark.parametrize(
+    ("seconds", "factor", "why"),
+    [(3, 2, ""), (60, 5, ""), (2, 2, "2 s < 3 s"), (3, 1, "factor 1 < 2"), (2.5, 0.5, "2.5 s < 3 s, factor 0.5 < 2")],
+)
+def test_a_test_that_the_gate_will_not_count_is_known_by_its_load(
+    lake: Lake, engine: Engine, seconds: float, factor: float, why: str
+) -> None:
+    declaration = billing(charges(**WINDOW))
+    verdict = rehearsed(declaration)
+    load = dataclasses.replace(verdict.load, seconds=seconds, factor=factor)
+    kept(lake, dataclasses.replace(verdict, load=load))
+    assert falls_short(load, SETTINGS) == why
+    assert gate(lake, engine, declaration, SETTINGS).passed == (not why)
 
 
 def test_the_newest_test_decides(lake: Lake, engine: Engine) -> None:

@@ -47,7 +47,10 @@ def update(lake: Lake, now: dt.datetime, *standings: Standing, consumed: frozens
     [
         ({"scored": False, "disposition": None, "days_done": 0}, "inventoried", "no scores yet"),
         ({"disposition": None, "refusal": "nobody has decided", "days_done": 0}, "scored", "nobody has decided"),
-        ({"disposition": Disposition.KEEP, "refusal": "keep_as_is", "days_due": 0}, "decided", "keep_as_is"),
+        ({"disposition": Disposition.KEEP, "refusal": "keep_as_is", "days_due": 0}, "closed", "keep_as_is"),
+        ({"disposition": Disposition.CONSOLIDATE, "refusal": "r"}, "closed", "r"),
+        ({"disposition": Disposition.REPLACE, "refusal": "r"}, "closed", "r"),
+        ({"disposition": Disposition.INTEGRATE_LATER, "refusal": "later", "days_due": 0}, "decided", "later"),
         ({"refusal": "outside of the rollout", "days_due": 0, "days_done": 0}, "decided", "outside of the rollout"),
         ({"days_done": 0}, "decided", "None of its days is there yet."),
         ({"days_due": 0, "days_done": 0}, "decided", "None of its days is due yet."),
@@ -129,6 +132,32 @@ def test_the_burn_down_counts_what_is_left_after_each_change(lake: Lake) -> None
     svg = burn_down_svg(progress, after(9))
     assert "Services left" in svg
     assert "Days left" in svg
+
+
+def test_the_burn_down_reaches_nothing_when_all_are_integrated_or_left_alone_by_decision(lake: Lake) -> None:
+    nothing_due = {"refusal": "r", "days_due": 0, "days_done": 0}
+    left_alone = [
+        standing(disposition.value, disposition=disposition, **nothing_due)
+        for disposition in (Disposition.KEEP, Disposition.CONSOLIDATE, Disposition.REPLACE, Disposition.RETIRE)
+    ]
+    progress = update(lake, START, standing(), *left_alone, consumed=frozenset({"till"}))
+    services, days = left_over_time(progress, START)
+    assert {row["services"] for row in services} == {0}
+    assert {row["days"] for row in days} == {0}
+    assert headline(progress) == "All 5 services are integrated, or closed or retired by decision."
+    page = progress_page(progress, project_name="x", as_of=START)
+    assert "10 of 10" in page
+    assert "0 of 0" not in re.sub("10 of 10", "", page)
+
+
+def test_the_newest_state_has_a_width_in_the_moment_of_its_change(lake: Lake) -> None:
+    update(lake, after(0), standing(days_done=0))
+    progress = update(lake, after(50), standing(days_done=6))
+    days = left_over_time(progress, after(50))[1]
+    assert [(row["at"], row["days"]) for row in days] == [
+        (after(at).isoformat(), left) for at, left in ((0, 10), (50, 4), (53, 4))
+    ]
+    assert left_over_time(progress, after(60))[1][-1]["at"] == after(60).isoformat()
 
 
 def test_a_first_look_has_a_picture_too(lake: Lake) -> None:

@@ -68,12 +68,18 @@ def peak_of(
     if known is None or days < min_days:
         customers = f" (inventory.csv: some {customers_per_year:,} customers a year)" if customers_per_year else ""
         raise PermanentFailure(
-            f"{whose} has landed {days} days of history, and load_test.min_history_days in project.yaml asks for "
-            f"{min_days} before its busiest hour says anything about a busy season. Name the busiest hour's records "
-            f"with --peak-per-hour{customers}, or a comparable service with --like SERVICE"
+            f"{whose} has {_records_of(days)}, and load_test.min_history_days in project.yaml asks for "
+            f"{min_days} days from the first to the last record before its busiest hour says anything "
+            f"about a busy season. Name the busiest hour's records with "
+            f"--peak-per-hour{customers}, or a comparable service with --like SERVICE"
         )
-    note = "" if days >= 365 else f"{whose} has {days} days of history: the year's busiest hour may not be among them"
+    note = "" if days >= 365 else f"{whose} has {_records_of(days)}: the year's busiest hour may not be among them"
     return Peak(known.per_hour, "history" if like is None else f"like {like}", note)
+
+
+def _records_of(days: int) -> str:
+    """Not what has landed: days without any record, before the first and after the last, are no history."""
+    return f"records of {days} {'day' if days == 1 else 'days'}" if days else "no landed records"
 
 
 def history_of(lake: Lake, engine: Engine, service: str, streams: Iterable[str]) -> History | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from cx_orchestration.integration.loadtest.verdict import Load
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.service import ServiceDeclaration
@@ -46,6 +47,16 @@ def declaration_digest(declaration: ServiceDeclaration) -> str:
     return hashlib.sha256(orjson.dumps(declared, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
+def falls_short(load: Load, settings: Settings) -> str:
+    """Why a test of this load does not count for the gate, however it ends; empty when it counts."""
+    seconds, factor = settings.load_test.seconds, settings.busy_season_factor
+    short = [
+        f"{load.seconds:g} s < {seconds:g} s" if load.seconds < seconds else "",
+        f"factor {load.factor:g} < {factor:g}" if load.factor < factor else "",
+    ]
+    return ", ".join(each for each in short if each)
+
+
 def untested(lake: Lake, engine: Engine, services: Iterable[ServiceDeclaration], settings: Settings) -> dict[str, str]:
     """Why services may not be read for want of a load test, with what to do; empty where the project requires none."""
     if not settings.load_test.required:
@@ -80,7 +91,8 @@ def gate(lake: Lake, engine: Engine, declaration: ServiceDeclaration, settings: 
     if not tests:
         earlier = lake.read(tables.LOAD_TESTS, columns=["service"]).column("service").to_pylist().count(service)
         kept = (
-            f"its {earlier} load tests are of another declaration, of a smaller factor than {asked['factor']:g}, "
+            f"{'its load test is' if earlier == 1 else f'its {earlier} load tests are'} of another declaration, "
+            f"of a smaller factor than {asked['factor']:g}, "
             f"or shorter than {asked['seconds']:g} s"
             if earlier
             else "it has no load test yet"

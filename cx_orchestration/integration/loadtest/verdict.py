@@ -134,9 +134,9 @@ def judge(
     drain = max(0, (last_commit if committed == offered else played.ended) - stage.slices.length) / SECOND
     elapsed = max(last_commit, 1)
     objections = [
-        f"{compared.lost} records lost" if compared.lost else "",
-        f"{compared.doubled} records doubled" if compared.doubled else "",
-        f"{offered - committed} of {offered} records still waiting {max_drain_seconds:g} s after the last arrival"
+        f"{_records(compared.lost)} lost" if compared.lost else "",
+        f"{_records(compared.doubled)} doubled" if compared.doubled else "",
+        f"{offered - committed} of {_records(offered)} still waiting {max_drain_seconds:g} s after the last arrival"
         if committed < offered
         else "",
     ]
@@ -161,6 +161,10 @@ def judge(
         notes=(*notes, f"an attempt was made again: {played.failure}") if played.failure else notes,
         why="; ".join(each for each in objections if each),
     )
+
+
+def _records(number: int) -> str:
+    return f"{number} {'record' if number == 1 else 'records'}"
 
 
 def _arrived_in(stage: Stage, first: int, last: int) -> int:
