@@ -9,10 +9,20 @@ from cx_orchestration.storage.alerts import Trouble, Troubles
 
 
 class Desk:
-    """Tells the destinations; ``log`` takes a line about each that did not take a message."""
+    """Tells the destinations; ``log`` takes a line about each that did not take a message. ``list_command`` is the
+    command that lists what is left failed."""
 
-    def __init__(self, troubles: Troubles, destinations: Destinations, ui_url: str, log: Callable[[str], None]) -> None:
-        self._troubles, self._destinations, self._ui_url, self._log = troubles, destinations, ui_url, log
+    def __init__(
+        self,
+        troubles: Troubles,
+        destinations: Destinations,
+        log: Callable[[str], None],
+        *,
+        ui_url: str,
+        list_command: str,
+    ) -> None:
+        self._troubles, self._destinations, self._log = troubles, destinations, log
+        self._ui_url, self._list_command = ui_url, list_command
 
     def begin(self, troubles: Collection[Trouble]) -> None:
         """Remember troubles; those that are known already are not told again."""
@@ -23,7 +33,7 @@ class Desk:
         """Tell of every trouble that nobody was told of; how many were told. What nobody took is told the next time."""
         told = 0
         for trouble in self._troubles.standing():
-            if trouble.told_at is None and self._send(failure_message(trouble, self._ui_url)):
+            if trouble.told_at is None and self._send(failure_message(trouble, self._ui_url, self._list_command)):
                 self._troubles.told(trouble, now)
                 told += 1
         return told

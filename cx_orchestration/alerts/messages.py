@@ -26,8 +26,11 @@ class Message:
     body: str
 
 
-def failure_message(trouble: Trouble, ui_url: str) -> Message:
-    """That something fails: what, for which days, of which class, why, and where to look."""
+def failure_message(trouble: Trouble, ui_url: str, list_command: str) -> Message:
+    """That something fails: what, for which days, of which class, why, and where to look.
+
+    ``list_command`` is the command that lists what is left failed.
+    """
     reason = trouble.reason if len(trouble.reason) <= _LONGEST_REASON else trouble.reason[:_LONGEST_REASON] + " ..."
     lines = [
         f"what: {trouble.subject}",
@@ -36,7 +39,7 @@ def failure_message(trouble: Trouble, ui_url: str) -> Message:
         f"reason: {reason}",
         f"since: {trouble.since:%Y-%m-%d %H:%M} UTC",
         f"look: {_link(trouble, ui_url)}",
-        "'cx failed' lists what is left failed, with the commands that rerun it.",
+        f"what is left failed, and the commands that rerun it: {list_command}",
     ]
     return Message(f"{trouble.subject} fails ({trouble.family})", "\n".join(lines))
 

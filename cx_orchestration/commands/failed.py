@@ -13,7 +13,10 @@ from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.integration.failed import FailedRange, Folders, failed_ranges
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.registry import Registry
+from cx_orchestration.storage.unaskable import Unaskable
 from cx_orchestration.storage.waits import Wait
+
+_ASKED_AGAIN = "mend it; the sensor asks again at its next tick"
 
 
 def failed(
@@ -21,7 +24,9 @@ def failed(
     lake: LakeFolder = None,
     json: Annotated[bool, typer.Option("--json", help="Write the list to standard output as JSON")] = False,
 ) -> None:
-    """List failed partitions with their reason and the command that reruns them, and services that do not answer.
+    """List failed partitions with their reason and the command that reruns them.
+
+    Then services that cannot be asked, and those that do not answer.
 
     Exits with 1 if there are any.
     """
@@ -30,23 +35,25 @@ def failed(
     with closing(Registry(loaded.registry_url(lake or loaded.lake_root))) as registry:
         ranges = failed_ranges(registry.left_failed(), wanted)
         waits = [wait for service, wait in registry.waits.standing().items() if wanted.get(service)]
+        unaskable = [each for service, each in registry.unaskable.standing().items() if wanted.get(service)]
     folders = Folders(project, lake)
     if json:
         found = {
             "failed": [each.as_row(folders) for each in ranges],
+            "unaskable": [each.as_row() for each in unaskable],
             "silent": [vars(wait) for wait in waits],
         }
         sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        _print(ranges, waits, folders)
-    if ranges or waits:
+        _print([line for each in ranges for line in _lines(each, folders)], unaskable, waits)
+    if ranges or unaskable or waits:
         raise typer.Exit(1)
 
 
-def _print(ranges: list[FailedRange], waits: list[Wait], folders: Folders) -> None:
+def _print(failed: list[str], unaskable: list[Unaskable], waits: list[Wait]) -> None:
     console = terminal()
-    lines = [line for each in ranges for line in _lines(each, folders)] + [f"{wait}" for wait in waits]
-    for line in lines or ["No partition is left failed."]:
+    not_asked = [line for each in unaskable for line in (f"{each}", f"  {each.reason}", f"  {_ASKED_AGAIN}")]
+    for line in failed + not_asked + [f"{wait}" for wait in waits] or ["No partition is left failed."]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

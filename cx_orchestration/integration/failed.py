@@ -24,10 +24,20 @@ class Folders:
     project: Path
     lake: Path | None = None
 
+    @classmethod
+    def of(cls, project: Path, lake: Path | str, usual_lake: Path) -> Self:
+        """Of a project whose lake is ``lake`` where it is ``usual_lake`` if nobody says otherwise."""
+        return cls(project, None if Path(lake).resolve() == usual_lake.resolve() else Path(lake))
+
     @property
     def options(self) -> list[str]:
         """As options of ``cx``."""
         return ["--project", str(self.project), *(["--lake", str(self.lake)] if self.lake else [])]
+
+    @property
+    def failed(self) -> str:
+        """The command that lists what is left failed, to be pasted into a shell."""
+        return shlex.join(["cx", "failed", *self.options])
 
 
 @dataclass(frozen=True)

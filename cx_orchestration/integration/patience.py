@@ -40,10 +40,13 @@ def land_if_it_may_be_asked(
 def remember(registry: Registry, service: str, landing: Landing, *, now: dt.datetime) -> None:
     """Leave the service alone after a transient failure, and no longer once none of its partitions is left with one.
 
-    Called when the attempts at the landing's days are in the registry.
+    A landing without failures shows that the service can be asked. Called when the attempts at the landing's days are
+    in the registry.
     """
     transient = [failure for failure in landing.failures.values() if isinstance(failure, TransientFailure)]
     if transient:
         registry.waits.postpone(service, max(transient, key=lambda failure: failure.retry_after or 0), now=now)
     elif not any(left.is_transient for left in registry.left_failed(service)):
         registry.waits.answered(service)
+    if not landing.failures:
+        registry.unaskable.answered(service)

@@ -14,7 +14,7 @@ import orjson
 
 from cx_orchestration.integration.loadtest.gate import untested
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.failures import TransientFailure
+from cx_orchestration.model.failures import Failure, TransientFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.resources.service import FederatedService, resource_key
 from cx_orchestration.sensors.asking import Asking, Patience
@@ -151,14 +151,11 @@ def _look(context: dg.SensorEvaluationContext, tick: _Tick, asking: Asking[_Chan
             states[service] = state
     answers = asking.ask({service: _question(context, tick, service, state) for service, state in states.items()})
     for service, changed in answers.given.items():
+        tick.registry.unaskable.answered(service)
         if needs := states[service].to_read or states[service].to_read_again or states[service].changed(changed):
             tick.needs[service] = oldest_by_streams(needs)
     for service, failure in answers.failed.items():
-        later = ""
-        if isinstance(failure, TransientFailure):
-            wait = tick.registry.waits.postpone(service, failure, now=tick.now)
-            later = f" It is asked again after {wait.until:%Y-%m-%d %H:%M} UTC."
-        tick.troubles.append(f"{service} did not answer: {failure}.{later}")
+        tick.troubles.append(_remember(tick, service, failure))
     for service in answers.silent:
         tick.troubles.append(f"{service} has not answered yet; the next tick looks at what it answers.")
     for trouble in tick.troubles:
@@ -166,6 +163,16 @@ def _look(context: dg.SensorEvaluationContext, tick: _Tick, asking: Asking[_Chan
     if states and len(tick.troubles) == len(states) and not tick.needs:
         raise dg.Failure("No service could be asked:\n" + "\n".join(tick.troubles))
     return next(iter(answers.unasked), "")
+
+
+def _remember(tick: _Tick, service: str, failure: Failure) -> str:
+    """Remember that a question failed, for as long as it matters; gives the words for it. What only a person can mend
+    is asked again at every tick, so that it works as soon as it is mended."""
+    if isinstance(failure, TransientFailure):
+        wait = tick.registry.waits.postpone(service, failure, now=tick.now)
+        return f"{service} did not answer: {failure}. It is asked again after {wait.until:%Y-%m-%d %H:%M} UTC."
+    tick.registry.unaskable.failed(service, failure, now=tick.now)
+    return f"{service} could not be asked: {failure}. See 'cx failed'."
 
 
 def _question(

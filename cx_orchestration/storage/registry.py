@@ -22,6 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.storage.alerts import Troubles
 from cx_orchestration.storage.rows import Base, in_utc
+from cx_orchestration.storage.unaskable import UnaskableServices
 from cx_orchestration.storage.waits import Waits
 
 
@@ -118,6 +119,7 @@ class Registry:
             Path(self._engine.url.database).parent.mkdir(parents=True, exist_ok=True)
         self.upgrade()
         self.waits = Waits(self._session)
+        self.unaskable = UnaskableServices(self._session)
         self.troubles = Troubles(self._session)
 
     @property

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from cx_orchestration.cli import app
 from cx_orchestration.model import tables
-from cx_orchestration.model.failures import TransientFailure
+from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import MAPPING, Attempt, Registry
@@ -245,6 +245,8 @@ def test_the_list_for_programs_has_everything_the_list_for_people_has(company: P
     registry = Registry(CXProject.load(company).registry_url())
     registry.waits.postpone("store_till", TransientFailure("no answer"), now=AT)
     registry.waits.postpone("help_desk", TransientFailure("not decided about"), now=AT)
+    registry.unaskable.failed("store_till", PermanentFailure("refused the credentials"), now=AT)
+    registry.unaskable.failed("help_desk", PermanentFailure("not decided about"), now=AT)
     registry.close()
     done = cx("failed", "--project", company, "--json")
     assert done.exit_code == 1
@@ -267,7 +269,17 @@ def test_the_list_for_programs_has_everything_the_list_for_people_has(company: P
         "times": 1,
     }
     assert [(wait["service"], wait["reason"]) for wait in found["silent"]] == [("store_till", "no answer")]
-    assert "store_till is left alone until 2026-02-01 00:05 UTC" in cx("failed", "--project", company).stdout
+    assert found["unaskable"] == [
+        {
+            "service": "store_till",
+            "reason": "refused the credentials",
+            "failed_since": "2026-02-01T00:00:00+00:00",
+            "times": 1,
+        }
+    ]
+    shown = cx("failed", "--project", company).stdout
+    assert "store_till: could not be asked, once since 2026-02-01 00:00 UTC\n  refused the credentials\n" in shown
+    assert "store_till is left alone until 2026-02-01 00:05 UTC" in shown
 
 
 def test_partitions_of_a_service_that_is_not_integrated_any_more_wait_for_nobody(company: Path) -> None:

@@ -9,15 +9,33 @@ import dagster as dg
 import pytest
 from scripted import ScriptedService
 from shop import DAYS, Shop
+from typer.testing import CliRunner
 from webhook import Webhook, listening
 
+from cx_orchestration.cli import app
 from cx_orchestration.definitions import build_defs
+from cx_orchestration.integration.landing import Landing
+from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.sensors.alerts import SILENT_AFTER, failed_runs_sensor
+from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.registry import Attempt
 
 DOWN = TransientFailure("store_till/orders: /orders answers HTTP 503")
 REFUSED = PermanentFailure("store_till/orders: /orders refused the credentials (HTTP 401)")
 NOW = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
+
+
+class DamagedDays(ScriptedService):
+    """Lands all days but some."""
+
+    def __init__(self, damaged: set[int]) -> None:
+        super().__init__()
+        self._damaged = damaged
+
+    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
+        failures = {day: PermanentFailure("store_till/orders: damaged") for day in days if day.day in self._damaged}
+        return Landing(records={day: 0 for day in days if day not in failures}, failures=dict(failures))
 
 
 class Watched(Shop):
@@ -29,9 +47,9 @@ class Watched(Shop):
     def titles(self) -> list[str]:
         return self.hook.titles
 
-    def watch_run(self, *outcomes: Exception) -> dg.DagsterRun:
+    def watch_run(self, *outcomes: Exception, till: ScriptedService | None = None) -> dg.DagsterRun:
         """Run all days with a till that answers so, and let the sensor of failed runs see it if it fails."""
-        defs = build_defs(self.project, resources={"store_till_service": ScriptedService(*outcomes)})
+        defs = build_defs(self.project, resources={"store_till_service": till or ScriptedService(*outcomes)})
         (request,) = self.tick(store_till_service=ScriptedService()).run_requests
         result = defs.resolve_job_def("integration").execute_in_process(
             instance=self.instance,
@@ -46,7 +64,11 @@ class Watched(Shop):
                 dagster_event=failure,
                 dagster_instance=self.instance,
                 dagster_run=result.dagster_run,
-                resources={"project": self.project, "registry": self.registry},
+                resources={
+                    "project": self.project,
+                    "registry": self.registry,
+                    "lake": Lake(self.project.lake_root),
+                },
             ).for_run_failure()
             failed_runs_sensor(context)
         return result.dagster_run
@@ -58,6 +80,11 @@ class Watched(Shop):
             instance=self.instance, cursor=cursor, definitions=defs, resources=dict(defs.resources or {})
         ) as context:
             return defs.get_sensor_def("standing_troubles").evaluate_tick(context)
+
+    def standing_check(self) -> list[dg.AssetCheckEvaluation]:
+        """What the standing check says now."""
+        job = build_defs(self.project).resolve_job_def("standing_checks")
+        return list(job.execute_in_process(instance=self.instance).get_asset_check_evaluations())
 
 
 @pytest.fixture
@@ -82,8 +109,27 @@ def test_a_failed_run_is_told_with_service_days_class_reason_and_link(shop: Watc
         "class: permanent: somebody has to mend something",
         f"reason: {REFUSED}",
         f"look: https://ui.example.org/runs/{run.run_id}",
+        f"what is left failed, and the commands that rerun it: cx failed --project {shop.folder}",
     ):
         assert line in body.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("damaged", "told"),
+    [
+        ({3}, "2026-01-03"),
+        ({2, 3, 5}, "2026-01-02..2026-01-03, 2026-01-05"),
+        ({1, 3, 5}, "2026-01-01, 2026-01-03 and 1 more"),
+    ],
+)
+def test_of_the_days_of_a_run_those_that_failed_are_told(shop: Watched, damaged: set[int], told: str) -> None:
+    before = dt.date(2025, 12, 31)
+    shop.registry.record(
+        [Attempt("store_till", "orders", before, "earlier", NOW, "failed", failure="PermanentFailure")]
+    )
+    shop.watch_run(till=DamagedDays(damaged))
+    (message,) = shop.hook.messages
+    assert f"days: {told}" in message["message"].splitlines()
 
 
 def test_the_same_class_of_failure_is_told_once_until_the_service_works_again(shop: Watched) -> None:
@@ -130,6 +176,48 @@ def test_a_service_that_never_comes_to_a_run_is_told_when_it_was_silent_often_en
     assert shop.titles[1:] == ["store_till works again (transient)"]
 
 
+def test_a_service_that_cannot_be_asked_is_told_at_once_listed_and_over_when_it_can_be_asked(shop: Watched) -> None:
+    refusing = ScriptedService(REFUSED, REFUSED)
+    first = shop.look()
+    for _ in range(2):  # it is asked at every tick: a mended token works at once
+        with pytest.raises(dg.Failure, match=r"store_till could not be asked: .* refused the credentials"):
+            shop.tick(store_till_service=refusing)
+        look = shop.look(first.cursor)
+        assert shop.titles == ["store_till fails (permanent)"]
+    assert f"reason: it could not be asked: {REFUSED}" in shop.hook.messages[0]["message"].splitlines()
+    assert len(look.run_requests) == 1
+    (evaluation,) = shop.standing_check()
+    assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert str(REFUSED) in str(evaluation.metadata["could_not_be_asked"].value)
+    listed = CliRunner().invoke(app, ["failed", "--project", str(shop.folder)])
+    assert listed.exit_code == 1
+    assert listed.stdout.splitlines()[0].startswith("store_till: could not be asked, 2 times since ")
+    assert listed.stdout.splitlines()[1] == f"  {REFUSED}"
+
+    assert shop.tick(store_till_service=refusing).run_requests
+    shop.look()
+    assert shop.titles[1:] == ["store_till works again (permanent)"]
+    assert shop.standing_check()[0].passed
+    assert CliRunner().invoke(app, ["failed", "--project", str(shop.folder)]).exit_code == 0
+
+
+def test_a_service_that_cannot_be_asked_and_is_integrated_no_more_troubles_nobody(shop: Watched) -> None:
+    shop.registry.unaskable.failed("help_desk", REFUSED, now=NOW)
+    shop.look()
+    assert shop.titles == []
+    assert shop.standing_check()[0].passed
+
+
+def test_a_run_by_hand_that_lands_shows_that_the_service_can_be_asked(shop: Watched) -> None:
+    shop.registry.unaskable.failed("store_till", REFUSED, now=NOW)
+    (request,) = shop.tick(store_till_service=ScriptedService()).run_requests
+    shop.registry.unaskable.failed("store_till", REFUSED, now=NOW)
+    shop.run(request, store_till_service=ScriptedService(REFUSED))
+    assert list(shop.registry.unaskable.standing()) == ["store_till"]
+    shop.run(request, store_till_service=ScriptedService())
+    assert shop.registry.unaskable.standing() == {}
+
+
 def test_the_standing_check_is_run_when_what_is_left_failed_has_changed_and_says_how_to_rerun_it(
     shop: Watched,
 ) -> None:
@@ -139,8 +227,7 @@ def test_the_standing_check_is_run_when_what_is_left_failed_has_changed_and_says
     shop.watch_run(REFUSED)
     changed = shop.look(first.cursor)
     assert len(changed.run_requests) == 1
-    result = build_defs(shop.project).resolve_job_def("standing_checks").execute_in_process(instance=shop.instance)
-    (evaluation,) = result.get_asset_check_evaluations()
+    (evaluation,) = shop.standing_check()
     assert (evaluation.passed, evaluation.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert evaluation.metadata["days"].value == len(DAYS)
     shown = str(evaluation.metadata["left_failed"].value)

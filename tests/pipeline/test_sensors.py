@@ -78,13 +78,22 @@ def test_days_that_landed_often_and_failed_once_are_not_given_up(site: Site, ins
     assert skipped.skip_message == "Every approved service has landed and mapped all its days."
 
 
-def test_a_service_that_does_not_answer_keeps_no_other_waiting(
+def test_a_service_that_cannot_be_asked_keeps_no_other_waiting_and_is_remembered_until_it_can(
     site: Site, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    token = site.environ["CX_SEGMENT_TOKEN"]
     monkeypatch.setenv("CX_SEGMENT_TOKEN", "wrong")
     requests = tick(site, "integration_runs", instance).run_requests or []
     assert "segment" not in {request.tags["cx/service"] for request in requests}
     assert len(requests) == len(site.project.plan.approved()) - 1
+    (remembered,) = site.registry.unaskable.standing().values()
+    assert (remembered.service, remembered.times) == ("segment", 1)
+    assert "refused the credentials" in remembered.reason
+    assert site.registry.waits.standing() == {}, "it is asked again at the next tick"
+    monkeypatch.setenv("CX_SEGMENT_TOKEN", token)
+    requests = tick(site, "integration_runs", instance).run_requests or []
+    assert "segment" in {request.tags["cx/service"] for request in requests}
+    assert site.registry.unaskable.standing() == {}
 
 
 def test_nothing_is_requested_when_all_days_have_landed(site: Site, instance: dg.DagsterInstance) -> None:

@@ -21,6 +21,7 @@ from cx_orchestration.storage.registry import Registry
 NOW = dt.datetime(2026, 7, 1, 3, tzinfo=dt.UTC)
 TROUBLE = Trouble("stripe", "transient", NOW, "run1", "2026-06-29..2026-06-30", "stripe/charges: HTTP 503")
 UI = "https://dagster.example.org/"
+LIST = "cx failed --project shop"
 
 
 @pytest.fixture
@@ -35,11 +36,13 @@ class Telling:
     def __init__(self, folder: Path, **environ: str) -> None:
         self.registry = Registry(f"sqlite:///{folder}/registry.db")
         self.log: list[str] = []
-        self.desk = Desk(self.registry.troubles, Destinations(environ, environ), UI, self.log.append)
+        self.desk = Desk(
+            self.registry.troubles, Destinations(environ, environ), self.log.append, ui_url=UI, list_command=LIST
+        )
 
 
 def test_a_message_says_what_fails_since_when_why_of_which_class_and_where_to_look() -> None:
-    message = failure_message(TROUBLE, UI)
+    message = failure_message(TROUBLE, UI, LIST)
     assert message.title == "stripe fails (transient)"
     assert message.body.splitlines() == [
         "what: stripe",
@@ -48,7 +51,7 @@ def test_a_message_says_what_fails_since_when_why_of_which_class_and_where_to_lo
         "reason: stripe/charges: HTTP 503",
         "since: 2026-07-01 03:00 UTC",
         "look: https://dagster.example.org/runs/run1",
-        "'cx failed' lists what is left failed, with the commands that rerun it.",
+        f"what is left failed, and the commands that rerun it: {LIST}",
     ]
 
 
