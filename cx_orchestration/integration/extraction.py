@@ -11,7 +11,7 @@ from typing import Any
 
 from cx_orchestration.integration.conditions import all_hold
 from cx_orchestration.integration.http import Asks
-from cx_orchestration.integration.order import OrderCheck
+from cx_orchestration.integration.order import IdsAscend, OrderCheck
 from cx_orchestration.integration.page import Page, PageReader, kind
 from cx_orchestration.integration.paging import PASSES, Listing
 from cx_orchestration.integration.paths import parse_path
@@ -109,16 +109,22 @@ class EndpointReader:
     ) -> Generator[list[Record], None, list[_Question]]:
         cap, received = self.endpoint.max_results_per_query, 0
         order = OrderCheck(self.endpoint.order, self.updated_at, self._wrong) if self.endpoint.order else None
+        tie_break = self.endpoint.tie_break
+        by_id = IdsAscend(tie_break.id_path, question.after_id, self._wrong) if tie_break else None
         for page in self._listing(question, names).pages():
             if page.first:
                 received = 0
                 if order is not None:
                     order.start()
+                if by_id is not None:
+                    by_id.start()
                 if sweep is not None:
                     sweep.begin()
             records = self._of(page)
             if order is not None:
                 order.check(page.records, records)
+            if by_id is not None:
+                by_id.check(page.listed)
             yield records if sweep is None else sweep.add(records)
             received += len(page.listed)
             if order is not None and order.is_past(question.start, question.end):

@@ -63,6 +63,39 @@ class OrderCheck:
         return self._last if self._by_time and not self._descending else None
 
 
+class IdsAscend:
+    """Holds the ids that a ``tie_break`` goes on by against what is listed: behind the last one of a page that is not
+    in their order lie records that nobody would ask for. Ids of digits alone are numbers, all others text."""
+
+    def __init__(self, id_path: str, after_id: str | None, wrong: Callable[[str], Exception]) -> None:
+        self._id_path = id_path
+        self._id = parse_path(id_path).reader()
+        self._after = after_id
+        self._last = after_id
+        self._wrong = wrong
+
+    def start(self) -> None:
+        """The listing begins, perhaps again."""
+        self._last = self._after
+
+    def check(self, listed: Sequence[Any]) -> None:
+        """Take what was listed next."""
+        ids = [str(found) for found in map(self._id, listed)]
+        if self._last is not None:
+            ids.insert(0, self._last)
+        if ids != sorted(ids, key=int if all(map(_is_number, ids)) else None):
+            raise self._wrong(
+                f"records are not listed by '{self._id_path}' ascending, which 'tie_break' needs, so a record may have "
+                "been missed"
+            )
+        if ids:
+            self._last = ids[-1]
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
 def _family(value: Any) -> str | None:
     """What a value can be compared with; ``None`` where it has no place in an order."""
     if isinstance(value, str):

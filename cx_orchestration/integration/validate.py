@@ -100,6 +100,13 @@ def _check_endpoint(at: str, endpoint: Endpoint, *, has_parent: bool = False) ->
         yield from _check_path(f"{at}.order.by", endpoint.order.by)
     if endpoint.tie_break is not None:
         yield from _check_path(f"{at}.tie_break.id_path", endpoint.tie_break.id_path)
+        if endpoint.order is not None and endpoint.order.by != endpoint.tie_break.id_path:
+            yield _Found(
+                f"{at}.order.by",
+                endpoint.order.by,
+                f"expected '{endpoint.tie_break.id_path}': a 'tie_break' goes on behind the last id, so the service "
+                "must list by it",
+            )
     if endpoint.complete_when is not None:
         yield from _check_path(f"{at}.complete_when.path", endpoint.complete_when.path)
     for number, path in enumerate(endpoint.required_keys):

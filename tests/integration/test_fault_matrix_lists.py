@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,6 +25,7 @@ from matrix_site import (
     rows,
 )
 
+from cx_orchestration.integration.order import IdsAscend
 from cx_orchestration.integration.settling import settling
 from cx_orchestration.storage.lake import Lake
 
@@ -186,6 +188,37 @@ def test_more_than_the_cap_with_one_timestamp_land_by_their_ids(lake: Lake) -> N
     with company(lake, capped(BULK, 10, by_id=True), endpoint=declared) as site:
         assert failed(site.land(1)) == {}
     assert site.ids() == {1: [each["id"] for each in BULK]}
+
+
+def test_a_tie_break_where_the_service_does_not_list_by_id_fails_instead_of_losing_what_lies_behind(lake: Lake) -> None:
+    there = [row(f"b{n:03}", 1, 24 - n / 2) for n in range(25)]
+    declared = endpoint(
+        params={**endpoint()["params"], "above": "{tie_break.id}"}, max_results_per_query=10, tie_break={"first": ""}
+    )
+    with company(lake, capped(there, 10), endpoint=declared) as site:
+        landing = site.land(1)
+    assert failed(landing) == {1: "permanent"}
+    assert "not listed by 'id' ascending" in str(landing.failures[min(landing.failures)])
+    assert site.ids() == {}
+
+
+@pytest.mark.parametrize(
+    ("ids", "ascend"),
+    [
+        (["9", "10", "011"], True),
+        (["10", "9"], False),
+        (["001A", "0021", "00B"], True),
+        (["b", "a"], False),
+        ([2, 10], True),
+        (["a", "a"], True),
+        ([], True),
+    ],
+)
+def test_ids_ascend_as_numbers_where_all_are_and_else_as_text(ids: list[Any], ascend: bool) -> None:
+    check = IdsAscend("id", None, ValueError)
+    with nullcontext() if ascend else pytest.raises(ValueError, match="not listed by 'id'"):
+        check.check([{"id": one} for one in ids[:1]])
+        check.check([{"id": one} for one in ids[1:]])
 
 
 def test_more_than_the_cap_with_one_timestamp_fail_without_a_tie_break(lake: Lake) -> None:

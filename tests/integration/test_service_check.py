@@ -94,6 +94,14 @@ BAD = "streams.orders"
             {"endpoint": endpoint(max_results_per_query=10, tie_break={"id_path": "id"})},
             (f"{BAD}.endpoint.tie_break", ""),
         ),
+        (
+            {
+                "endpoint": endpoint(
+                    params={"a": "{tie_break.id}"}, max_results_per_query=9, tie_break={}, order={"by": "created"}
+                )
+            },
+            (f"{BAD}.endpoint.order.by", "created"),
+        ),
         ({"endpoint": endpoint(path="/{parent.id}")}, (f"{BAD}.endpoint.path", "{parent.id}")),
         ({"endpoint": endpoint(), "parent": {"stream": "tickets"}}, (f"{BAD}.endpoint", "")),
         (
