@@ -11,9 +11,13 @@ from zoneinfo import ZoneInfo
 from cx_orchestration.integration.records import Batch, Record
 from cx_orchestration.integration.times import micros
 from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.tables import Table
 from cx_orchestration.storage.engine import Engine, sql_text
 from cx_orchestration.storage.lake import Lake
+
+#: So few records may all be gone at once; an empty listing where there were more is taken for a mistake.
+_MOST_ALL_GONE = 10
 
 
 def newest_landed_day(lake: Lake, table: Table) -> dt.date | None:
@@ -61,6 +65,8 @@ def with_vanished(
     where it is: when a record was first missed does not change by looking again. A new one belongs to the last of the
     days and bears its last microsecond; there are new ones for the ``newest`` days that are asked for alone, and only
     as long as no later day has landed, since a listing of now says nothing about earlier days.
+
+    Raises ``PermanentFailure`` for a listing without any record where there were many: that is hardly ever the truth.
     """
     listed: set[str] = set()
     for records, day in pages:
@@ -78,6 +84,11 @@ def with_vanished(
         at = micros(days.bounds(zone)[1]) - 1
         buried = {record.record_id for _, record in known}
         gone = sorted(set(_latest(lake, table, days.first)) - listed - buried)
+        if len(gone) > _MOST_ALL_GONE and not listed:
+            raise PermanentFailure(
+                f"{table.path}: a listing without a single record would mean that all {len(gone)} were deleted; look "
+                "at what the service answers"
+            )
         yield [Record(record_id, at, "{}", deleted=True) for record_id in gone], days.last
 
 

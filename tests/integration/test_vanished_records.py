@@ -111,3 +111,11 @@ def test_days_before_one_that_has_landed_get_no_new_tombstone_and_keep_theirs(la
     land_days(lake, source, 6, 6)
     source.without("bob")
     assert land_days(lake, source, 4, 5) == [("ada", 5)]
+
+
+def test_a_listing_without_a_single_record_where_there_were_many_deletes_nobody(lake: Lake) -> None:
+    members = [member(f"m{number}", 1 + number % 2) for number in range(11)]
+    land(lake, Members(*members), "members", DayRange(day(1), day(2)), run_id="r", now=NOW)
+    landing = land(lake, Members(), "members", DayRange(day(3), day(3)), run_id="r", now=NOW)
+    assert "would mean that all 11 were deleted" in str(landing.failures[day(3)])
+    assert not any(lake.read(TABLE)["deleted"].to_pylist())
