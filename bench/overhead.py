@@ -26,6 +26,7 @@ from cx_orchestration.commands.run import dagster_instance, report_traces, summa
 from cx_orchestration.commands.summary import print_summary
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.demo.truth import Truth
+from cx_orchestration.integration.failed import Folders
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.lake import Lake
@@ -109,7 +110,8 @@ def measure(folder: DemoFolder, company: DemoCompany) -> Account:
 
 def compare(project: CXProject, materialized: Materialized, folder: DemoFolder) -> None:
     """What ``cx demo`` does after the run: the summary, and the results held against the truth."""
-    print_summary(summary_of(project, materialized, None), Console(file=io.StringIO(), width=120))
+    shown = Console(file=io.StringIO(), width=120)
+    print_summary(summary_of(project, materialized, None), shown, Folders(project.folder))
     held_against_truth(Lake(project.lake_root), Truth.read(folder.truth))
 
 

@@ -28,6 +28,7 @@ from cx_orchestration.demo.compare import (
     compare_identity,
 )
 from cx_orchestration.demo.truth import Truth
+from cx_orchestration.integration.failed import Folders
 from cx_orchestration.model import tables
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.lake import Lake
@@ -73,8 +74,8 @@ def demo(
         if wanted is None:
             raise typer.BadParameter("the company has no day that is over")
         console.print(f"Materializing {project.settings.name}, {wanted} ...")
-        materialized = materialize_project(project, instance, days=wanted)
-    print_summary(summary_of(project, materialized, None), console)
+        materialized = materialize_project(project, instance, days=wanted, tell=console.print)
+    print_summary(summary_of(project, materialized, None), console, Folders(folder.project))
     truth = Truth.read(folder.truth)
     compared = held_against_truth(Lake(project.lake_root), truth)
     _print_comparison(console, compared, truth)

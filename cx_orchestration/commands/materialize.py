@@ -5,7 +5,7 @@ Belongs here: the order of runs and what is known when one of them fails. Does n
 
 import datetime as dt
 import warnings
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -67,12 +67,13 @@ def materialize_project(
     lake: Path | None = None,
     select: str | None = None,
     resources: dict[str, object] | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Materialized:
     """Run the planning job, every approved service best rank first, and the customers job, whatever fails before.
 
     ``select`` is an asset selection in Dagster's syntax, or asset keys separated by commas; assets outside it are left
     alone. A service whose run fails still has its good days mapped, and is tried once more after the others when the
-    failure is transient. One run follows the other.
+    failure is transient. One run follows the other. ``tell`` is called with a line as each long phase starts.
     """
     root = lake or project.lake_root
     Lake(root).require_writable()
@@ -81,8 +82,10 @@ def materialize_project(
     runner = _Runner(defs, instance, _selected_keys(defs, select))
     services = project.services_due()
     failures = list(runner.run(planning_job.name, PLANNING.resolve(graph)))
+    tell(f"Landing and mapping {len(services)} services, one after the other ...")
     with closing(Registry(project.registry_url(root))) as registry:
         failures += _integrate_all(runner, registry, project, services, days)
+    tell("Identity, journeys and exploration ...")
     failures += runner.run(customers_job.name, CUSTOMERS.resolve(graph))
     outside = {service: " ".join(project.due(service).outside.values()) for service in services}
     return Materialized(days, services, project.refusals(), outside, failures)

@@ -43,11 +43,13 @@ def probe(
     """
     if json is not None and not json.absolute().parent.is_dir():
         raise PermanentFailure(f"--json {json}: there is no folder {json.parent}; make it, or name another")
-    loaded = CXProject.load(project)
+    loaded, elsewhere = CXProject.load_for(project, service)
+    for error in elsewhere:
+        typer.echo(f"warning: another service is left out: {error}", err=True)
     if service not in loaded.services:
         raise PermanentFailure(f"{project} declares no service '{service}'; it has {', '.join(loaded.services)}")
-    with FederatedService(project=str(loaded.folder), service=service).opened() as federated:
-        report = _probe(loaded, federated.source, since, until, requests).report(stream)
+    with FederatedService(project=str(loaded.folder), service=service).of(loaded) as source:
+        report = _probe(loaded, source, since, until, requests).report(stream)
     print_report(report, terminal())
     if json is not None:
         json.write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))

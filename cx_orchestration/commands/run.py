@@ -16,6 +16,7 @@ from cx_orchestration.commands.materialize import Materialized, materialize_proj
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.summary import Summary, print_summary, summarise
 from cx_orchestration.commands.terminal import terminal
+from cx_orchestration.integration.failed import Folders
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
@@ -50,7 +51,7 @@ def run(
     with dagster_instance() as instance:
         materialized = materialize_project(loaded, instance, days=days, lake=lake, select=select)
     summary = summary_of(loaded, materialized, lake)
-    print_summary(summary, terminal())
+    print_summary(summary, terminal(), Folders(project, lake))
     report_traces(materialized)
     if json is not None:
         json.write_bytes(orjson.dumps(summary.as_json(), option=orjson.OPT_INDENT_2, default=str))

@@ -1,5 +1,7 @@
 """What a run has to show for itself: plan, records, customers, journeys, findings, read from the lake."""
 
+import shlex
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -7,8 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cx_orchestration.commands.materialize import Materialized
+from cx_orchestration.commands.materialize import AssetFailure, Materialized
+from cx_orchestration.integration.failed import FailedRange, Folders, failed_ranges
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import DayRange
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import MAPPING, Registry
@@ -29,6 +33,7 @@ _TITLES = {
 }
 _CLUSTER = ["step", "segment", "segment_value", "n", "value", "baseline", "effect_low", "effect_high", "p_adjusted"]
 _CHANGE = ["change", "n", "net_value_low", "net_value", "net_value_high", "p_adjusted"]
+_MOST_RANGES = 5
 
 Row = dict[str, Any]
 
@@ -40,7 +45,8 @@ class Summary:
     ``services`` is about the asked ``days`` alone: records landed, distinct events, reasons for rejection, days that
     are left failed, and in ``refused`` why the service, or a part of it, is not integrated. ``customers``, ``events``
     (distinct), ``journeys`` and ``findings``, the rows that count as findings by analysis, are about the whole lake,
-    because customers and journeys do not end with the asked days.
+    because customers and journeys do not end with the asked days. ``failures`` has one row per asset and reason, with
+    the days of that reason; an asset that is not of days, or failed before it came to any, has none.
     """
 
     days: str
@@ -91,12 +97,12 @@ def summarise(materialized: Materialized, lake: Lake, engine: Engine, registry: 
         events=_rows(engine, lake, tables.EVENTS, "SELECT count(DISTINCT event_id) AS n FROM rows")[0]["n"],
         journeys=_rows(engine, lake, tables.INSTANCES, journeys),
         findings=findings,
-        failures=[{"asset": failure.asset, "message": failure.message} for failure in materialized.failures],
+        failures=list(_reasons(materialized.failures, _left_failed(materialized, registry))),
     )
 
 
-def print_summary(summary: Summary, console: Console) -> None:
-    """Show a summary on a terminal."""
+def print_summary(summary: Summary, console: Console, folders: Folders) -> None:
+    """Show a summary on a terminal. ``folders`` are those that commands for what failed have to name."""
     _print_table(console, "Integration plan", summary.plan)
     _print_table(console, f"Services, {summary.days} only", [_without(row, "refused") for row in summary.services])
     for row in summary.services:
@@ -109,7 +115,38 @@ def print_summary(summary: Summary, console: Console) -> None:
         shown = _CHANGE if analysis == "change_priorities" else _CLUSTER
         _print_table(console, _TITLES[analysis], [{key: row[key] for key in shown} for row in rows])
     for failure in summary.failures:
-        console.print(f"[red]failed[/red] {escape(failure['asset'])}: {escape(failure['message'])}")
+        what = f"{failure['asset']} {failure['days']}".strip()
+        console.print(f"[red]failed[/red] {escape(what)}: {escape(failure['message'])}")
+    if any(failure["days"] for failure in summary.failures):
+        command = shlex.join(["cx", "failed", *folders.options])
+        console.print(f"{command} lists them with the command that reruns each", markup=False, soft_wrap=True)
+
+
+def _left_failed(materialized: Materialized, registry: Registry) -> list[FailedRange]:
+    left = (each for each in registry.left_failed() if each.attempt.day in materialized.days)
+    attempted = [each for each in left if each.attempt.service in materialized.services]
+    streams: dict[str, set[str]] = {}
+    for each in attempted:
+        streams.setdefault(each.attempt.service, set()).add(each.attempt.stream)
+    return failed_ranges(attempted, streams)
+
+
+def _reasons(failures: Sequence[AssetFailure], left: Sequence[FailedRange]) -> Iterator[Row]:
+    """Per failed asset each reason with its days. A step tells its first reason alone, the registry knows all."""
+    for asset in dict.fromkeys(failure.asset for failure in failures):
+        days: dict[str, list[DayRange]] = {}
+        for each in left:
+            if each.assets[0] == asset:
+                days.setdefault(each.message, []).append(each.days)
+        told = dict.fromkeys(failure.message for failure in failures if failure.asset == asset)
+        yield from ({"asset": asset, "days": "", "message": message} for message in told if message not in days)
+        yield from ({"asset": asset, "days": _listed(ranges), "message": why} for why, ranges in days.items())
+
+
+def _listed(ranges: Sequence[DayRange]) -> str:
+    further = len(ranges) - _MOST_RANGES
+    shown = ", ".join(map(str, ranges[:_MOST_RANGES]))
+    return f"{shown} and {further} more" if further > 0 else shown
 
 
 def _by_service(engine: Engine, rows: Scan, count: str) -> dict[str, int]:

@@ -165,9 +165,10 @@ class EndpointReader:
         if reached is None:
             steps = max(steps, 1)
         if length <= step or steps < 1:
+            span_length = min(length, step)
+            span = f"within {span_length}" if span_length > _MICROSECOND else "with one and the same time"
             raise self._wrong(
-                f"{cap} records or more within {min(length, step)}, and results are cut off there; declare a "
-                "'tie_break' that goes on by id"
+                f"{cap} records or more {span}, and results are cut off there; declare a 'tie_break' that goes on by id"
             )
         middle = question.start + steps * step
         later = _Question(middle, question.end)

@@ -91,6 +91,8 @@ class RetryRule(Declared):
 
     @model_validator(mode="after")
     def _code_goes_with_path(self) -> Self:
+        if self.code_path is not None and "codes" in self.model_fields_set and not self.codes:
+            raise ValueError("codes must not be empty: name those at 'code_path' that mean later")
         if (self.code_path is None) != (not self.codes):
             raise ValueError("'code_path' and 'codes' go together")
         if self.status == 200 and self.code_path is None:

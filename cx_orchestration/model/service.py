@@ -129,7 +129,9 @@ class ServiceDeclaration(Declared):
     kind: Literal["rest", "files"]
     description: str = ""
     owner: Owner = Field(default="", description="Shown in the UI: an e-mail address or team:name")
-    freshness_hours: int = Field(default=36, ge=1, description="Older than this the service's data counts as stale")
+    freshness_hours: int = Field(
+        default=36, ge=1, description="Dagster shows an asset as not fresh when its last materialization is older"
+    )
     client: Client | None = None
     quality: Quality = Quality()
     streams: dict[Slug, Stream] = Field(min_length=1)

@@ -20,7 +20,9 @@ from cx_orchestration.model.settings import Rollout, Settings
 from cx_orchestration.model.words import suggestion
 from cx_orchestration.project.environment import malformed_placeholder, variables_named
 from cx_orchestration.project.folder import Parts
+from cx_orchestration.project.ready_made import ExtendedFile
 from cx_orchestration.project.wording import is_secret_key, shown_value
+from cx_orchestration.project.yaml_files import YamlFile
 from cx_orchestration.scoring.plan import validate_decisions
 from cx_orchestration.scoring.scores import scoring_errors
 
@@ -195,7 +197,19 @@ def _namespaces(file: str, path: str, stream: Stream, parts: Parts) -> Iterator[
     for where, mapping in _mappings(path, stream):
         for namespace in mapping.keys:
             if namespace not in known:
-                yield _unknown(file, f"{where}.keys.{namespace}", namespace, "a namespace of identity.yaml", known)
+                path_of_key = f"{where}.keys.{namespace}"
+                error = _unknown(file, path_of_key, namespace, "a namespace of identity.yaml", known)
+                cures = _cures(parts.contents[file], path_of_key, namespace)
+                yield replace(error, expected=error.expected + cures)
+
+
+def _cures(content: YamlFile, path: str, namespace: str) -> str:
+    """What to do about a key that nobody of this company wrote; who wrote it knows."""
+    if not isinstance(content, ExtendedFile) or not content.origin(path):
+        return ""
+    in_a_list = "[" in path
+    leave_out = "declare these events anew without it" if in_a_list else f"write keys: {{{namespace}: null}}"
+    return f"; add it to namespaces in identity.yaml, or {leave_out}"
 
 
 def _mappings(path: str, stream: Stream) -> Iterator[tuple[str, EventMapping | ProfileMapping]]:

@@ -15,7 +15,7 @@ from typing import Self
 from zoneinfo import ZoneInfo
 
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.failures import InvalidProject, PermanentFailure
+from cx_orchestration.model.failures import InvalidProject, PermanentFailure, ProjectError
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.inventory import InventoryRow
 from cx_orchestration.model.journey import JourneyMap
@@ -52,23 +52,44 @@ class CXProject:
         Raises ``InvalidProject`` with every error of every file. Variables that the files name are not needed yet:
         a folder can be checked where its secrets are not known.
         """
+        return cls._load(folder, environ, now, None)[0]
+
+    @classmethod
+    def load_for(
+        cls, folder: Path | str, service: str, environ: Mapping[str, str] | None = None
+    ) -> tuple[Self, list[ProjectError]]:
+        """Read a folder for the sake of one service: those whose files have errors are left out, and the errors come
+        back.
+
+        Raises ``InvalidProject``, with every error, when another file or the service's own has any.
+        """
+        return cls._load(folder, environ, None, service)
+
+    @classmethod
+    def _load(
+        cls, folder: Path | str, environ: Mapping[str, str] | None, now: dt.datetime | None, only: str | None
+    ) -> tuple[Self, list[ProjectError]]:
         path = Path(folder)
         parts, errors = read_folder(path)
         errors += check_project(parts, dt.datetime.now(dt.UTC) if now is None else now)
         settings, scoring, decisions, identity = parts.settings, parts.scoring, parts.decisions, parts.identity
-        if errors or settings is None or scoring is None or decisions is None or identity is None:
-            raise InvalidProject(str(path), parts.in_order(errors))
-        return cls(
+        errors = parts.in_order(errors)
+        apart = [error for error in errors if only is not None and _is_of_another_service(error, only)]
+        if len(apart) < len(errors) or settings is None or scoring is None or decisions is None or identity is None:
+            raise InvalidProject(str(path), errors)
+        left_out = {error.file for error in apart}
+        project = cls(
             folder=path.resolve(),
             settings=settings,
             inventory=parts.inventory or [],
             scoring=scoring,
             decisions=decisions.decisions,
             identity=identity,
-            services=parts.services,
+            services={name: each for name, each in parts.services.items() if _file_of(name) not in left_out},
             journeys=parts.journeys,
             environ=os.environ if environ is None else environ,
         )
+        return project, apart
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -165,3 +186,11 @@ def folder_digest(folder: Path | str) -> str:
         content = hashlib.sha256(file.read_bytes() if file.is_file() else b"absent").hexdigest()
         digest.update(f"{file.relative_to(folder).as_posix()}\0{content}\n".encode())
     return digest.hexdigest()
+
+
+def _file_of(service: str) -> str:
+    return f"services/{service}.yaml"
+
+
+def _is_of_another_service(error: ProjectError, service: str) -> bool:
+    return error.file.startswith("services/") and error.file != _file_of(service)

@@ -72,6 +72,12 @@ class FederatedService(dg.ConfigurableResource[None]):
         return land(lake, self.source, stream, days, run_id=run_id, now=now)
 
     @contextmanager
+    def of(self, project: CXProject) -> Iterator[ServiceSource]:
+        """The service as an already loaded project declares it, on a connection of its own."""
+        with ExitStack() as stack:
+            yield self._connected(project, project.services[self.service], stack)
+
+    @contextmanager
     def apart(self, project: CXProject) -> Iterator[ServiceSource]:
         """The service on a connection of its own, one attempt a request: what asks it may outlive this resource."""
         declaration = project.services[self.service]

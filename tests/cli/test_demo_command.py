@@ -60,4 +60,7 @@ def test_a_small_company_shows_what_is_missed_and_is_no_failure(tmp_path: Path) 
     assert done.exit_code == 0, done.output
     assert f"Planted findings: 0 of {len(PLANTED)} found" in done.stdout
     assert done.stdout.count("missed") >= len(PLANTED)
+    phases = ("Starting a company", "Landing and mapping", "Identity, journeys and exploration ...", "Integration plan")
+    places = [done.stdout.index(phase) for phase in phases]
+    assert places == sorted(places)
     assert "a company is too small to judge" in " ".join(done.stdout.split())

@@ -1,6 +1,7 @@
 """``cx run``, ``cx failed`` and ``cx probe`` on the project that ``cx init`` writes: no network, a few records."""
 
 import datetime as dt
+import io
 import json
 import os
 import shlex
@@ -10,10 +11,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from rich.console import Console
 from typer.testing import CliRunner
 
 from cx_orchestration.cli import app
+from cx_orchestration.commands.materialize import AssetFailure, Materialized
+from cx_orchestration.commands.run import summary_of
+from cx_orchestration.commands.summary import print_summary
+from cx_orchestration.integration.failed import Folders
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.lake import Lake
@@ -183,7 +190,8 @@ def test_the_printed_command_mends_what_failed(company: Path) -> None:
     file.write_text(good + "a,line,too,short\n", encoding="utf-8")
     done = cx("run", "--project", company, *WEEK, "--select", OF_ORDERS)
     assert done.exit_code == 1
-    assert "failed landing/store_till/orders" in done.stdout
+    assert "failed landing/store_till/orders 2026-01-05..2026-01-11: " in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("lists them with the command that reruns each")
     assert "Traceback" not in done.output
 
     listed = cx("failed", "--project", company)
@@ -203,6 +211,31 @@ def test_the_printed_command_mends_what_failed(company: Path) -> None:
     records = set(lake.read(tables.landed("store_till", "orders"))["record_id"].to_pylist())
     assert records
     assert set(lake.read(tables.EVENTS)["record_id"].to_pylist()) == records
+
+
+def test_a_run_ends_with_each_reason_its_days_and_the_command_that_lists_the_reruns(company: Path) -> None:
+    damaged = [("orders", day, "damaged") for day in (5, 6, 8)]
+    record(company, *damaged, ("orders", 7, "empty"), ("customers", 5, "not of this run"), ("orders", 20, "not asked"))
+    days = DayRange(dt.date(2026, 1, 5), dt.date(2026, 1, 11))
+    failures = [AssetFailure("landing/store_till/orders", "damaged"), AssetFailure("catalog/overlap", "no plan")]
+    done = Materialized(days, ["store_till"], {}, failures=failures)
+    summary = summary_of(CXProject.load(company), done, None)
+    shown = io.StringIO()
+    print_summary(summary, Console(file=shown, width=200), Folders(company))
+    assert shown.getvalue().splitlines()[-4:] == [
+        "failed landing/store_till/orders 2026-01-05..2026-01-06, 2026-01-08: damaged",
+        "failed landing/store_till/orders 2026-01-07: empty",
+        "failed catalog/overlap: no plan",
+        f"cx failed --project '{company}' lists them with the command that reruns each",
+    ]
+
+
+def test_what_no_partition_was_left_with_is_told_without_a_command(company: Path) -> None:
+    day = DayRange(dt.date(2026, 1, 5), dt.date(2026, 1, 5))
+    done = Materialized(day, ["store_till"], {}, failures=[AssetFailure("catalog/overlap", "no plan")])
+    shown = io.StringIO()
+    print_summary(summary_of(CXProject.load(company), done, None), Console(file=shown), Folders(company))
+    assert shown.getvalue().splitlines()[-1] == "failed catalog/overlap: no plan"
 
 
 def test_neighbouring_days_with_one_reason_are_one_command(company: Path) -> None:
@@ -379,6 +412,20 @@ def test_a_probe_of_a_service_that_is_not_declared_names_those_that_are(company:
     done = cx("probe", "till", "--project", company)
     assert done.exit_code == 1
     assert done.stderr == f"error: {company} declares no service 'till'; it has help_desk, store_till\n"
+
+
+def test_a_broken_file_of_another_service_is_a_warning_to_a_probe(company: Path) -> None:
+    broken = company / "services" / "help_desk.yaml"
+    broken.write_text(broken.read_text(encoding="utf-8").replace("email: req", "e_mail: req"), encoding="utf-8")
+    (company / "services" / "worse.yaml").write_text("service: [\n", encoding="utf-8")
+    done = cx("probe", "store_till", "--project", company)
+    assert done.exit_code == 0, done.output
+    assert "warning: another service is left out: services/help_desk.yaml:" in done.stderr
+    assert "warning: another service is left out: services/worse.yaml:" in done.stderr
+    itself = cx("probe", "help_desk", "--project", company)
+    assert itself.exit_code == 1
+    assert "did you mean 'email'?" in itself.stderr
+    assert "warning" not in itself.stderr
 
 
 # --- Dagster's own command ------------------------------------------------------------------------------------------

@@ -227,7 +227,23 @@ def test_more_than_the_cap_with_one_timestamp_fail_without_a_tie_break(lake: Lak
         landing = site.land(1, 2)
     assert site.ids() == {2: names(2)}
     assert failed(landing) == {1: "permanent"}
-    assert "declare a 'tie_break'" in str(next(iter(landing.failures.values())))
+    told = str(next(iter(landing.failures.values())))
+    assert "10 records or more within 0:00:01, and" in told
+    assert "declare a 'tie_break'" in told
+
+
+def test_more_than_the_cap_at_one_microsecond_are_said_to_have_one_and_the_same_time(lake: Lake) -> None:
+    seconds = capped(BULK, 10)
+
+    def handle(params: Params, body: Any) -> Answering:
+        bounds = {name: str(-(-int(params[name]) // 1_000_000)) for name in ("since", "until")}
+        return seconds({**params, **bounds}, body)
+
+    window = {"format": "epoch_us", "max_days": 1}
+    with company(lake, handle, endpoint=endpoint(window=window, max_results_per_query=10)) as site:
+        landing = site.land(1)
+    assert failed(landing) == {1: "permanent"}
+    assert "10 records or more with one and the same time, and" in str(next(iter(landing.failures.values())))
 
 
 @pytest.mark.parametrize("order", [None, {"by": "created"}], ids=["by halves", "from the last"])

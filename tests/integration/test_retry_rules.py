@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from integration_fakes import PERSON, answers, json_response, raw_server, session_for
+from pydantic import ValidationError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from cx_orchestration.integration.answers import CredentialsRefused
 from cx_orchestration.integration.inflate import Limits
+from cx_orchestration.model.connection import RetryRule
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 
 OK = {"data": [{"id": 1}]}
@@ -165,6 +167,19 @@ def test_an_error_body_that_breaks_off_is_asked_for_again() -> None:
         session = session_for(url, retry_on=[LIMIT])
         assert session.ask("/q").body == {}
         assert session.requests == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ({"code_path": "code", "codes": []}, "codes must not be empty"),
+        ({"code_path": "code"}, "'code_path' and 'codes' go together"),
+        ({"codes": ["LIMIT"]}, "'code_path' and 'codes' go together"),
+    ],
+)
+def test_a_rule_without_a_code_to_look_for_says_what_is_missing(rule: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        RetryRule.model_validate({"status": 403, **rule})
 
 
 def test_without_a_code_path_a_status_alone_means_later(httpserver: HTTPServer) -> None:

@@ -156,8 +156,29 @@ def test_an_error_in_what_was_inherited_names_the_projects_file_and_the_base(ext
     line = line_in_survey("streams.answers.events[0].keys.email")
     assert errors[0] == (
         "services/newsletter.yaml:3: streams.answers.events[0].keys.email: expected a namespace of identity.yaml; "
-        f"did you mean 'e_mail'?; inherited from the ready-made survey.yaml, line {line} (found 'email')"
+        "did you mean 'e_mail'?; add it to namespaces in identity.yaml, or declare these events anew without it; "
+        f"inherited from the ready-made survey.yaml, line {line} (found 'email')"
     )
+
+
+def test_an_inherited_key_that_identity_does_not_know_comes_with_both_cures(extend):
+    (error,) = extend("service: newsletter\nextends: zendesk\n")
+    line = read_yaml(READY_MADE / "zendesk.yaml").line_of("streams.users.profile.keys.login")
+    assert error == (
+        "services/newsletter.yaml:2: streams.users.profile.keys.login: expected a namespace of identity.yaml; "
+        "add it to namespaces in identity.yaml, or write keys: {login: null}; "
+        f"inherited from the ready-made zendesk.yaml, line {line} (found 'login')"
+    )
+    service = extend("service: newsletter\nextends: zendesk\nstreams: {users: {profile: {keys: {login: null}}}}\n")
+    assert set(service.streams["users"].profile.keys) == {"email", "phone"}
+
+
+def test_the_login_of_the_template_is_a_comment_away(extend, folder):
+    identity = folder / "identity.yaml"
+    text = identity.read_text().replace("# login:", "login:").replace("#   normalise", "  normalise")
+    identity.write_text(text)
+    service = extend("service: newsletter\nextends: zendesk\n")
+    assert "login" in service.streams["users"].profile.keys
 
 
 def test_an_error_that_both_files_make_together_says_so(extend):
