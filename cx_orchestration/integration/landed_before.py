@@ -25,9 +25,9 @@ def newest_landed_day(lake: Lake, table: Table) -> dt.date | None:
     return max(lake.days_of(table), default=None)
 
 
-def rows_by_day(lake: Lake, table: Table, days: Collection[dt.date]) -> dict[dt.date, int]:
-    """How many rows each of the days holds now."""
-    return {day: lake.read(table, {"day": day}, columns=["day"]).num_rows for day in sorted(days)}
+def rows_by_day(lake: Lake, table: Table, days: Collection[dt.date], *, version: int | None) -> dict[dt.date, int]:
+    """How many rows each of the days holds in a version of the table; in the newest without one."""
+    return {day: lake.read(table, {"day": day}, columns=["day"], version=version).num_rows for day in sorted(days)}
 
 
 def landed_payloads(lake: Lake, table: Table, day: dt.date) -> Iterator[str]:

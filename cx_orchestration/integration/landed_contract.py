@@ -5,7 +5,7 @@ Belongs here: whether days that landed are what they must be. Does not belong he
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,8 +36,8 @@ class Contract:
     def failure(self, table: Table, day: dt.date) -> BrokenContract:
         """The failure of a broken day, and the way out."""
         return BrokenContract(
-            f"{table.path} {day} breaks its contract and is not mapped: {'; '.join(self.broken[day])}. Whatever wrote "
-            "to this table besides the landing asset has to stop; then rerun the day"
+            f"{table.path} {day} breaks its contract and is not mapped: {'; '.join(self.broken[day])}. Rerun the day; "
+            "if it breaks again, move the table away and land its days anew"
         )
 
 
@@ -46,7 +46,7 @@ def withhold_broken(lake: Lake, engine: Engine, table: Table, landing: Landing) 
     landed and maps them; all of them where they cannot be looked at."""
     try:
         with bugs_as_failures():
-            contract = check_contract(lake, engine, table, landing.records)
+            contract = check_contract(lake, engine, table, landing.records, landing.versions)
     except Failure as failure:
         # They lie in the lake by now. Days that nobody records would neither be read again nor be told of.
         landing.failures |= dict.fromkeys(landing.records, failure)
@@ -58,33 +58,52 @@ def withhold_broken(lake: Lake, engine: Engine, table: Table, landing: Landing) 
     return contract
 
 
-def check_contract(lake: Lake, engine: Engine, table: Table, landed: Mapping[dt.date, int]) -> Contract:
-    """Read days back that have just landed; ``landed`` has the number of records of each.
+def check_contract(
+    lake: Lake,
+    engine: Engine,
+    table: Table,
+    landed: Mapping[dt.date, int],
+    versions: Mapping[dt.date, int | None],
+) -> Contract:
+    """Read days back that have just landed; ``landed`` has the number of records of each, ``versions`` the version of
+    the table that holds them. What another run has put in their place since is for that run to check.
 
     The table has the columns and types that ``tables.landed`` declares and is partitioned by its DATE ``day``; each day
     has as many records as landed, each with an id of its own, the time when it was read, and a payload.
     """
-    days = tuple(sorted(landed))
-    if not days:
-        return Contract(days)
-    if shape := list(_wrong_shape(lake, table)):
-        return Contract(days, dict.fromkeys(days, shape))
-    scan = lake.scan(table, {"day": (days[0], days[-1])})
-    found = {
-        row["day"]: row
-        for row in engine.query(sql_text(__package__, "landed_contract.sql"), {"landed": scan}).to_pylist()
-    }
-    broken = {day: list(_wrong_rows(landed[day], found.get(day, {"records": 0}))) for day in days}
-    strangers = [str(day) for day in found if day is None or day not in DayRange(days[0], days[-1])]
-    if strangers:
+    by_version: dict[int | None, list[dt.date]] = {}
+    for day in sorted(landed):
+        by_version.setdefault(versions.get(day), []).append(day)
+    broken: dict[dt.date, list[str]] = {}
+    not_json = 0
+    for version, days in by_version.items():
+        if shape := list(_wrong_shape(lake, table, version)):
+            broken |= dict.fromkeys(days, shape)
+            continue
+        found = _found(lake, engine, table, DayRange(days[0], days[-1]), version)
+        strangers = list(_strangers(found, DayRange(days[0], days[-1])))
         for day in days:
-            broken[day].append(f"rows of other days lie among those asked for: {', '.join(strangers)}")
-    not_json = sum(found[day]["not_json"] for day in days if day in found)
-    return Contract(days, {day: what for day, what in broken.items() if what}, not_json)
+            broken[day] = [*_wrong_rows(landed[day], found.get(day, {"records": 0})), *strangers]
+            not_json += found[day]["not_json"] if day in found else 0
+    return Contract(tuple(sorted(landed)), {day: broken[day] for day in sorted(broken) if broken[day]}, not_json)
 
 
-def _wrong_shape(lake: Lake, table: Table) -> Iterator[str]:
-    stored = lake.stored(table)
+def _found(
+    lake: Lake, engine: Engine, table: Table, days: DayRange, version: int | None
+) -> dict[dt.date | None, dict[str, Any]]:
+    scan = lake.scan(table, {"day": (days.first, days.last)}, version=version)
+    rows = engine.query(sql_text(__package__, "landed_contract.sql"), {"landed": scan}).to_pylist()
+    return {row["day"]: row for row in rows}
+
+
+def _strangers(found: Iterable[dt.date | None], days: DayRange) -> Iterator[str]:
+    strangers = [str(day) for day in found if day is None or day not in days]
+    if strangers:
+        yield f"rows of other days lie among those asked for: {', '.join(strangers)}"
+
+
+def _wrong_shape(lake: Lake, table: Table, version: int | None) -> Iterator[str]:
+    stored = lake.stored(table, version=version)
     if stored is None:
         return
     schema, partition_by = stored

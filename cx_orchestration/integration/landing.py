@@ -38,12 +38,14 @@ _Staged = dict[dt.date, tuple[int, list[DataFile]]]
 class Landing:
     """What became of each day: its number of records in ``records``, or why it did not land in ``failures``.
 
-    ``kept`` are days of a sweep that hold what an earlier sweep saw. ``outside`` counts records that the service sent
-    although they lie outside what was asked for, ``without_time`` those whose time cannot be read, ``requests`` what
-    the service was asked.
+    ``versions`` says for each day of ``records`` which version of the table holds them, as a later one may be another
+    run's; ``None`` stands for a table that was never written. ``kept`` are days of a sweep that hold what an earlier
+    sweep saw. ``outside`` counts records that the service sent although they lie outside what was asked for,
+    ``without_time`` those whose time cannot be read, ``requests`` what the service was asked.
     """
 
     records: dict[dt.date, int] = field(default_factory=dict)
+    versions: dict[dt.date, int | None] = field(default_factory=dict)
     failures: dict[dt.date, Failure] = field(default_factory=dict)
     kept: list[dt.date] = field(default_factory=list)
     outside: int = 0
@@ -53,6 +55,7 @@ class Landing:
     def add(self, other: Self) -> None:
         """Take what became of further days."""
         self.records |= other.records
+        self.versions |= other.versions
         self.failures |= other.failures
         self.kept += other.kept
         self.outside += other.outside
@@ -73,13 +76,16 @@ def land(lake: Lake, source: RecordSource, stream: str, days: DayRange, *, run_i
     staged = _stage_all(lake, source, stream, days, chunks, landing, now)
     for run in DayRange.contiguous(staged):
         files = [file for day in run for file in staged[day][1]]
-        lake.replace_by_files(table, files, where={"day": (run.first, run.last)}, run_id=run_id)
+        version = lake.replace_by_files(table, files, where={"day": (run.first, run.last)}, run_id=run_id)
+        landing.versions |= dict.fromkeys(run, version)
     landing.records = {day: staged[day][0] for day in sorted(staged)}
     landing.failures = {day: landing.failures[day] for day in sorted(landing.failures)}
     asked = {day for chunk in chunks for day in chunk}
     if kept := [day for day in days if day not in asked]:
+        now_there = lake.version(table)
         landing.kept = kept
-        landing.records |= rows_by_day(lake, table, kept)
+        landing.records |= rows_by_day(lake, table, kept, version=now_there)
+        landing.versions |= dict.fromkeys(kept, now_there)
     landing.requests = source.requests - before
     return landing
 

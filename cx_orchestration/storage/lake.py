@@ -135,11 +135,12 @@ class Lake:
         """The days of a table partitioned by ``day`` that have rows, in order; no file is opened."""
         return [dt.date.fromisoformat(day) for day in self.partition_values(table, "day") if day is not None]
 
-    def stored(self, table: Table) -> tuple[pa.Schema, tuple[str, ...]] | None:
-        """The columns that the table has in the lake and those it is partitioned by; ``None`` when it has none yet."""
+    def stored(self, table: Table, *, version: int | None = None) -> tuple[pa.Schema, tuple[str, ...]] | None:
+        """The columns that the table has in the lake, now or at an earlier version, and those it is partitioned by;
+        ``None`` when it has none yet."""
         if not self.exists(table):
             return None
-        delta = DeltaTable(str(self._path(table)))
+        delta = DeltaTable(str(self._path(table)), version=version)
         return pa.schema(delta.schema().to_arrow()), tuple(delta.metadata().partition_columns)
 
     def exists(self, table: Table) -> bool:

@@ -100,6 +100,16 @@ def test_good_days_of_a_range_share_one_commit(lake: Lake) -> None:
     assert [commit["run_id"] for commit in writes] == ["run-1"]
 
 
+def test_each_day_names_the_version_of_the_table_that_holds_it(lake: Lake) -> None:
+    source = FakeSource(one_a_day(3), max_days=1)
+    source.fails[day(2)] = PermanentFailure("broken")
+    landing = land(lake, source, "charges", days(1, 3), run_id="r", now=NOW)
+    held = {each: lake.read(TABLE, {"day": each}, version=landing.versions[each]).num_rows for each in landing.records}
+    assert held == {day(1): 1, day(3): 1}
+    before = landing.versions[day(1)]
+    assert land(lake, source, "charges", days(1, 1), run_id="again", now=NOW).versions[day(1)] != before
+
+
 def test_a_landed_row_has_its_day_its_times_and_the_payload_as_received(lake: Lake) -> None:
     land(lake, FakeSource(one_a_day(1)), "charges", days(1, 1), run_id="r", now=NOW)
     assert lake.read(TABLE).to_pylist() == [

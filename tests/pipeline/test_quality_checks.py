@@ -52,23 +52,24 @@ def shown(evaluation: Any) -> str:
     return str({name: value.value for name, value in evaluation.metadata.items()})
 
 
-class TwoWriters(FederatedService):
-    """A service whose day is written to by somebody else just after it landed."""
+class Doubling(FederatedService):
+    """A service whose landing puts one record of a day into the lake twice."""
 
     def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
         landing = super().land(lake, stream, days, run_id=run_id, now=now)
-        lake.append(LANDED, lake.read(LANDED, {"day": SECOND}).slice(0, 1), run_id="another")
+        again = lake.read(LANDED, {"day": SECOND}).slice(0, 1)
+        landing.versions |= dict.fromkeys(days, lake.append(LANDED, again, run_id=run_id))
         return landing
 
 
-def two_writers(site: Site) -> dict[str, object]:
-    return {"segment_service": TwoWriters(project=str(site.folder), service="segment")}
+def doubling(site: Site) -> dict[str, object]:
+    return {"segment_service": Doubling(project=str(site.folder), service="segment")}
 
 
 def test_a_broken_contract_keeps_its_run_from_mapping_and_its_day_from_counting_as_landed(
     site: Site, instance: dg.DagsterInstance
 ) -> None:
-    result = integrate(site, instance, 1, 3, **two_writers(site))
+    result = integrate(site, instance, 1, 3, **doubling(site))
     contract = evaluations(result)["contract"]
     assert (contract.passed, contract.severity, contract.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
     assert "2026-06-02" in shown(contract)
@@ -89,7 +90,7 @@ def test_cx_run_maps_the_good_days_and_names_the_broken_contract(site: Site, ins
         instance,
         days=DayRange(SECOND - dt.timedelta(days=1), SECOND + dt.timedelta(days=1)),
         select="landing/segment/events,integration/segment/events",
-        resources=two_writers(site),
+        resources=doubling(site),
     )
     (failure,) = result.failures
     assert (failure.asset, failure.trace) == ("landing/segment/events", "")
