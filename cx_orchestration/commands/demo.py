@@ -23,11 +23,10 @@ from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.demo.company import SEED
 from cx_orchestration.demo.compare import (
     FindingsComparison,
-    IdentityComparison,
     compare_findings,
-    compare_identity,
 )
 from cx_orchestration.demo.truth import Truth
+from cx_orchestration.identity.labels import Evaluation, Labels, evaluate
 from cx_orchestration.integration.failed import Folders
 from cx_orchestration.model import tables
 from cx_orchestration.project import CXProject
@@ -43,7 +42,7 @@ _TOO_SMALL = (
 class Comparison:
     """Results of one company held against its truth."""
 
-    identity: IdentityComparison
+    identity: Evaluation
     findings: FindingsComparison
 
 
@@ -112,7 +111,8 @@ def sqlite_without_fsync() -> Iterator[None]:
 def held_against_truth(lake: Lake, truth: Truth) -> Comparison:
     """Compare who is who, and the findings of all analyses, with the truth."""
     findings = pd.concat(lake.read(table).to_pandas().assign(analysis=name) for name, table in FINDINGS.items())
-    return Comparison(compare_identity(lake.read(tables.IDENTITY_MAP), truth), compare_findings(findings, truth))
+    identity = evaluate(lake.read(tables.IDENTITY_MAP), Labels(who=truth.who))
+    return Comparison(identity, compare_findings(findings, truth))
 
 
 def wrong_findings(compared: Comparison) -> list[str]:
@@ -131,7 +131,8 @@ def _print_comparison(console: Console, compared: Comparison, truth: Truth) -> N
     console.print("\n[bold]Against the truth[/bold]")
     console.print(
         f"  Customers: {who.customers:,} found, {who.people:,} people; "
-        f"pairs of records put together with precision {who.precision:.4f} and recall {who.recall:.4f}"
+        f"pairs of records put together with precision {who.pairs.precision.value:.4f} "
+        f"and recall {who.pairs.recall.value:.4f}"
     )
     console.print(f"  Planted findings: {len(judged.found)} of {len(truth.planted)} found")
     for planted in truth.planted:

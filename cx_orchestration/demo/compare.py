@@ -1,60 +1,13 @@
-"""Results against the truth: were the right records put together, and were the planted findings found?
+"""Findings against the truth: were the planted ones found, and is anything found that nothing planted explains?
 
-Belongs here: comparing. Does not belong here: the truth itself (``truth``).
+Belongs here: comparing. Does not belong here: the truth itself (``truth``), who is who (``identity.labels``).
 """
 
 from dataclasses import dataclass
 
 import pandas as pd
-import pyarrow as pa
 
 from cx_orchestration.demo.truth import PlantedFinding, Truth
-
-
-@dataclass(frozen=True)
-class IdentityComparison:
-    """How well entities were put together, by pairs of entities of one person.
-
-    ``precision`` is the share of pairs in one customer that are one person, ``recall`` the share of pairs of one person
-    that are in one customer, ``f1`` their harmonic mean; each is 1 where there is no pair to judge. ``entities`` counts
-    what the truth knows, ``absent`` those of them that the identity map lacks, ``unknown`` those of the map that the
-    truth does not know.
-    """
-
-    precision: float
-    recall: float
-    f1: float
-    entities: int
-    absent: int
-    unknown: int
-    customers: int
-    people: int
-
-
-def compare_identity(identity_map: pa.Table | pd.DataFrame, truth: Truth) -> IdentityComparison:
-    """Compare an identity map (service, entity, customer_id) with who is who."""
-    resolved = identity_map.to_pandas() if isinstance(identity_map, pa.Table) else identity_map
-    joined = truth.who.merge(resolved[["service", "entity", "customer_id"]], on=["service", "entity"], how="left")
-    known = joined.dropna(subset="customer_id")
-    together = _pairs(known.groupby("customer_id").size())
-    same_person = _pairs(joined.groupby("person").size())
-    right = _pairs(known.groupby(["customer_id", "person"]).size())
-    precision = right / together if together else 1.0
-    recall = right / same_person if same_person else 1.0
-    return IdentityComparison(
-        precision=precision,
-        recall=recall,
-        f1=2 * precision * recall / (precision + recall) if precision + recall else 0.0,
-        entities=len(truth.who),
-        absent=len(joined) - len(known),
-        unknown=len(resolved) - len(known),
-        customers=int(known["customer_id"].nunique()),
-        people=int(truth.who["person"].nunique()),
-    )
-
-
-def _pairs(sizes: "pd.Series[int]") -> int:
-    return int((sizes * (sizes - 1) // 2).sum())
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,11 @@
 """Judging results against the truth, on cases small enough to count by hand."""
 
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from cx_orchestration.demo.causes import PLANTED
-from cx_orchestration.demo.compare import compare_findings, compare_identity
+from cx_orchestration.demo.compare import compare_findings
 from cx_orchestration.demo.truth import Truth
-from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
 
 # Person 0 has three entities, person 1 two, person 2 one: four pairs of one person.
@@ -19,46 +17,8 @@ TRUTH = Truth(who=WHO, planted=PLANTED, people=3, seed=1, null=False)
 NULL = Truth(who=WHO, planted=(), people=3, seed=1, null=True)
 
 
-def resolved(customers: list[str]) -> pd.DataFrame:
-    return WHO[["service", "entity"]].assign(customer_id=customers)
-
-
 def findings(*rows: tuple[str, str | None, str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["analysis", "step", "segment", "segment_value"])
-
-
-def test_the_right_map_is_perfect() -> None:
-    result = compare_identity(resolved(["x", "y", "x", "y", "x", "z"]), TRUTH)
-    assert (result.precision, result.recall, result.f1) == (1, 1, 1)
-    assert (result.entities, result.customers, result.people) == (6, 3, 3)
-
-
-def test_a_split_person_costs_recall_only() -> None:
-    result = compare_identity(resolved(["x", "y", "x", "y", "w", "z"]), TRUTH)
-    assert (result.precision, result.recall) == (1, 0.5)
-    assert result.f1 == pytest.approx(2 / 3)
-
-
-def test_two_people_in_one_customer_cost_precision_only() -> None:
-    result = compare_identity(resolved(["x", "x", "x", "x", "x", "z"]), TRUTH)
-    assert (result.precision, result.recall) == (0.4, 1)
-
-
-def test_absent_entities_cost_recall_and_strangers_are_counted() -> None:
-    partial = pd.concat(
-        [
-            resolved(["x", "y", "x", "y", "x", "z"]).iloc[:4],
-            pd.DataFrame([("fax", "1", "x")], columns=["service", "entity", "customer_id"]),
-        ]
-    )
-    result = compare_identity(pa.Table.from_pandas(partial, preserve_index=False), TRUTH)
-    assert (result.precision, result.recall) == (1, 0.5)
-    assert (result.absent, result.unknown) == (2, 1)
-
-
-def test_an_empty_map_has_nothing_wrong_and_nothing_right() -> None:
-    result = compare_identity(tables.IDENTITY_MAP.empty(), TRUTH)
-    assert (result.precision, result.recall, result.f1) == (1, 0, 0)
 
 
 def test_planted_findings_are_found_missed_or_followed_by_their_consequences() -> None:

@@ -10,8 +10,8 @@ from demo_site import Site
 
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.demo.company import Company
-from cx_orchestration.demo.compare import compare_identity
 from cx_orchestration.demo.project_folder import write_project
+from cx_orchestration.identity.labels import Labels, evaluate
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
 
@@ -51,9 +51,9 @@ def test_every_event_belongs_to_a_customer_and_to_one_sequence(finished: Site) -
 
 
 def test_no_two_people_are_put_together(finished: Site, company: Company) -> None:
-    judged = compare_identity(finished.lake.read(tables.IDENTITY_MAP), company.truth)
-    assert (judged.precision, judged.absent, judged.unknown) == (1.0, 0, 0)
-    assert judged.recall > 0.8
+    judged = evaluate(finished.lake.read(tables.IDENTITY_MAP), Labels(who=company.truth.who))
+    assert (judged.pairs.precision.value, judged.absent, judged.unlabelled) == (1.0, 0, 0)
+    assert judged.pairs.recall.value > 0.8
 
 
 def test_every_phase_leaves_its_tables(finished: Site) -> None:

@@ -1,0 +1,13 @@
+"""``cx identity``: who is who, why, and how right that is; one module a command."""
+
+import typer
+
+from cx_orchestration.commands.identity.evaluate import evaluate
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+app.command()(evaluate)
+
+
+@app.callback()
+def identity() -> None:
+    """Who is who: judge it by labels, explain it, decide it."""

@@ -1,0 +1,85 @@
+"""``cx identity evaluate``: customers held against labels that say who is who."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.commands.terminal import terminal
+from cx_orchestration.identity.evaluation import Measure, Scores
+from cx_orchestration.identity.labels import Evaluation, evaluate_lake, read_labels
+from cx_orchestration.project import CXProject
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
+
+
+def evaluate(
+    labels: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="CSV or Parquet: service, entity, person; or left_service, left_entity, right_service, right_entity, "
+            "same.",
+        ),
+    ],
+    project: ProjectFolder = Path(),
+    lake: LakeFolder = None,
+    json: Annotated[bool, typer.Option("--json", help="Write the result to standard output as JSON")] = False,
+) -> None:
+    """How right it is, by labels: precision, recall and F1 of pairs, whole customers and records, with 95% intervals.
+
+    And what each threshold would do to the pairs that the model scored.
+    """
+    judged = read_labels(labels)
+    result = evaluate_lake(Lake(lake or CXProject.load(project).lake_root), Engine(), judged)
+    if json:
+        sys.stdout.write(orjson.dumps(_as_json(result), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        _print(terminal(), result)
+
+
+def _measures(result: Evaluation) -> dict[str, Scores]:
+    whole = result.whole
+    more = {} if whole is None else {"clusters": whole.clusters, "b_cubed": whole.b_cubed}
+    return {"pairs": result.pairs} | more
+
+
+def _as_json(result: Evaluation) -> dict[str, Any]:
+    counts = {name: getattr(result, name) for name in ("labelled", "absent", "unlabelled", "customers", "people")}
+    scores = {name: asdict(scores) for name, scores in _measures(result).items()}
+    return counts | scores | {"curve": result.curve.to_dict("records")}
+
+
+def _print(console: Console, result: Evaluation) -> None:
+    of = "pairs" if result.whole is None else "entities"
+    console.print(f"{result.labelled:,} labelled {of} in {result.customers:,} customers", end="")
+    console.print(f" of {result.people:,} people" if result.people else "")
+    if result.absent:
+        console.print(f"  {result.absent:,} of them are not in the identity map: they count as nobody's, so as missed")
+    if result.unlabelled:
+        console.print(f"  {result.unlabelled:,} further entities of the map have no label and are not judged")
+    words = {"pairs": "pairs of records", "clusters": "whole customers", "b_cubed": "records (B-cubed)"}
+    table = Table("", "precision", "recall", "F1")
+    for name, scores in _measures(result).items():
+        table.add_row(words[name], *(_shown(each) for each in (scores.precision, scores.recall, scores.f1)))
+    console.print(table)
+    if len(result.curve):
+        console.print("Pairs that the model scored, by the weight from which they would count, each judged alone:")
+        console.print(_curve(result))
+
+
+def _shown(measure: Measure) -> str:
+    return f"{measure.value:.4f} ({measure.low:.4f} to {measure.high:.4f})"
+
+
+def _curve(result: Evaluation) -> Table:
+    table = Table("from bits", "pairs", "right", "precision", "recall", "F1")
+    for threshold, pairs, right, *shares in result.curve.itertuples(index=False, name=None):
+        table.add_row(f"{threshold:.0f}", f"{pairs:,}", f"{right:,}", *(f"{share:.4f}" for share in shares))
+    return table
