@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from cx_orchestration.model.persons import CUSTOMERS as OF_CUSTOMERS
+from cx_orchestration.model.persons import ENTITIES as OF_ENTITIES
+from cx_orchestration.model.persons import NOBODY, Persons
+
 UTC_MICROSECONDS = pa.timestamp("us", tz="UTC")
 KEYS = pa.list_(pa.struct([("namespace", pa.string()), ("value", pa.string())]))
 MONEY = pa.decimal128(18, 4)
@@ -17,13 +21,15 @@ class Table:
     ``path`` is the folder under the lake's root, ``partition_by`` the columns whose values a partition replace names.
     ``volatile`` columns record when or by which run something was written: they do not count when two contents are
     compared. Values of ``distinct`` columns hardly ever repeat; rows may come without
-    ``optional`` ones, which are then null. ``meanings`` says in words what each column holds; it
+    ``optional`` ones, which are then null. ``persons`` says how its rows lead to the persons they are about; every
+    table must say it. ``meanings`` says in words what each column holds; it
     stands beside the schema and not in it, because Delta would keep a change of wording as a change of the table.
     """
 
     path: str
     grain: str
     schema: pa.Schema
+    persons: Persons
     partition_by: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
     distinct: tuple[str, ...] = ()
@@ -42,6 +48,7 @@ def _table(
     path: str,
     grain: str,
     *columns: Column,
+    persons: Persons,
     partition_by: tuple[str, ...] = (),
     volatile: tuple[str, ...] = (),
     distinct: tuple[str, ...] = (),
@@ -49,7 +56,7 @@ def _table(
 ) -> Table:
     schema = pa.schema([pa.field(name, kind) for name, kind, _ in columns])
     meanings = {name: meaning for name, _, meaning in columns}
-    return Table(path, grain, schema, partition_by, volatile, distinct, optional, meanings)
+    return Table(path, grain, schema, persons, partition_by, volatile, distinct, optional, meanings)
 
 
 text, real, whole, flag, time, date = pa.string(), pa.float64(), pa.int64(), pa.bool_(), UTC_MICROSECONDS, pa.date32()
@@ -76,6 +83,7 @@ INVENTORY = _table(
     ("extras", text, "JSON object: further columns of the file, by header slug"),
     ("snapshot_at", time, "the newest is the current inventory"),
     ("snapshot_id", text, "follows from the content"),
+    persons=NOBODY,
     volatile=("snapshot_at",),
 )
 
@@ -90,6 +98,7 @@ OVERLAP = _table(
     ("teams", text, "who uses it for this function"),
     ("business_impact", text, "the strongest that a team named"),
     ("customers_per_year", whole, "the most that a team named"),
+    persons=NOBODY,
 )
 
 GAPS = _table(
@@ -104,6 +113,7 @@ GAPS = _table(
     ("subject", text, "the system or service"),
     ("detail", text, "where it shows"),
     ("seen", whole, "events and profiles that show it; 0 where the folder alone does"),
+    persons=NOBODY,
 )
 
 # Further columns ``<dimension>_share`` follow from scoring.yaml.
@@ -115,6 +125,7 @@ SERVICE_SCORES = _table(
     ("complexity_score", real, "0 to 100"),
     ("disposition", text, "the proposed one"),
     ("why", text, "the rule or band that proposes it"),
+    persons=NOBODY,
 )
 
 SENSITIVITY = _table(
@@ -126,6 +137,7 @@ SENSITIVITY = _table(
     ("what", text, "`disposition` or `rank`"),
     ("before", text, "the disposition or rank with the weights as declared"),
     ("after", text, "the same with the changed weight"),
+    persons=NOBODY,
 )
 
 DISPOSITION_PLAN = _table(
@@ -139,6 +151,7 @@ DISPOSITION_PLAN = _table(
     ("decided_on", date, "null without a decision"),
     ("reason", text, "of the decision, else of the proposal"),
     ("status", text, "`decided` or `proposed`"),
+    persons=NOBODY,
 )
 
 INTEGRATION_PLAN = _table(
@@ -155,6 +168,7 @@ INTEGRATION_PLAN = _table(
     ("complexity_score", real, "0 to 100"),
     ("tie_break", text, "what put it behind an equal one"),
     ("priority", real, "the order key, 0 to 100"),
+    persons=NOBODY,
 )
 
 # --- landing and integration ----------------------------------------------------------------------------------------
@@ -175,6 +189,7 @@ def landed(service: str, stream: str) -> Table:
         f"landing/{service}/{stream}",
         "one record as it was on that day",
         *_LANDED,
+        persons=Persons(payload=True),
         partition_by=("day",),
         volatile=("extracted_at",),
         distinct=("record_id", "payload"),
@@ -200,6 +215,7 @@ EVENTS = _table(
     ("score_kind", text, "`nps`, `csat` or `ces`"),
     ("attributes", text, "JSON object of texts"),
     ("day", date, "the landed day that reports it"),
+    persons=Persons(entities=(("service", "entity"),), texts=("attributes",)),
     partition_by=("service", "day"),
     distinct=("event_id", "record_id", "entity", "keys", "attributes"),
 )
@@ -214,6 +230,7 @@ REJECTED_RECORDS = _table(
     ("reason", text, "a fixed text, listed in docs/services.md"),
     ("payload", text, "the record as received"),
     ("day", date, "the landed day that holds the record"),
+    persons=Persons(payload=True),
     partition_by=("service", "day"),
     distinct=("record_id", "payload"),
 )
@@ -232,6 +249,7 @@ COVERAGE = _table(
     ("open", text, "the open days, as ranges"),
     ("events", whole, "distinct events"),
     ("rejected", whole, "rows in quarantine"),
+    persons=NOBODY,
 )
 
 LOAD_TESTS = _table(
@@ -262,6 +280,7 @@ LOAD_TESTS = _table(
     ("passed", flag, "nothing lost or doubled, and nothing still waiting"),
     ("why", text, "what stands against passing; empty when passed"),
     ("notes", text, "what to know about the figures"),
+    persons=NOBODY,
 )
 
 PROGRESS = _table(
@@ -274,6 +293,7 @@ PROGRESS = _table(
     ("days_done", whole, "due days that all its streams have landed and that are mapped"),
     ("days_due", whole, "days that it owes by now; 0 while it is not to be integrated"),
     ("reason", text, "why it is not further"),
+    persons=NOBODY,
     volatile=("since",),
 )
 
@@ -286,6 +306,7 @@ PROGRESS_HISTORY = _table(
     ("days_done", whole, "likewise"),
     ("days_due", whole, "likewise"),
     ("reason", text, "likewise"),
+    persons=NOBODY,
     volatile=("changed_at",),
 )
 
@@ -307,6 +328,7 @@ PROFILES = _table(
     ("country", text, "as received"),
     ("attributes", text, "JSON object of texts"),
     ("updated_at", time, "of the latest record, else of the last event"),
+    persons=Persons(entities=(("service", "entity"),), texts=("attributes",)),
 )
 
 LINKS = _table(
@@ -323,6 +345,7 @@ LINKS = _table(
     ("made_at", time, "when the link was made"),
     ("retracted_at", time, "null in the row that makes the link"),
     ("retracted_why", text, "null likewise"),
+    persons=Persons(entities=(("left_service", "left_entity"), ("right_service", "right_entity"))),
     volatile=("made_at", "retracted_at"),
 )
 
@@ -333,6 +356,7 @@ IDENTITY_MAP = _table(
     ("entity", text, "the customer's id in this service"),
     ("customer_id", text, "who it is, across services"),
     ("since", time, "when this became so"),
+    persons=OF_ENTITIES,
     volatile=("since",),
 )
 
@@ -343,6 +367,7 @@ CUSTOMER_ALIASES = _table(
     ("customer_id", text, "the successor; null when no records are left"),
     ("why", text, "`merged` or `no records left`"),
     ("since", time, "when this became so"),
+    persons=Persons(customers=("old_customer_id", "customer_id"), stays=True),
     volatile=("since",),
 )
 
@@ -354,6 +379,7 @@ CUSTOMERS = _table(
     ("entities", whole, "how many services' customers it is made of"),
     ("events", whole, "how many events it holds"),
     ("produced_at", time, "when it last came to say something else"),
+    persons=Persons(customers=("customer_id",), texts=("document",)),
     volatile=("produced_at",),
 )
 
@@ -374,6 +400,7 @@ SEQUENCES = _table(
     ("score_kind", text, "`nps`, `csat` or `ces`"),
     ("attributes", text, "JSON object of texts"),
     ("bucket", pa.int32(), "follows from `customer_id`"),
+    persons=Persons(customers=("customer_id",), texts=("attributes",)),
     partition_by=("bucket",),
     distinct=("event_id",),
 )
@@ -394,6 +421,7 @@ STEPS = _table(
     ("channel", text, "where it happened, such as `web`, `store` or `phone`"),
     ("occurred_at", time, "when it happened"),
     ("deviation", flag, "the event is on the map, but not from here: nothing moved"),
+    persons=OF_CUSTOMERS,
     partition_by=("journey",),
 )
 
@@ -417,6 +445,7 @@ INSTANCES = _table(
     ("support_events", whole, "times the customer turned to support"),
     ("revenue", MONEY, "in the project's currency"),
     ("cost", MONEY, "support events times the cost of one"),
+    persons=OF_CUSTOMERS,
     partition_by=("journey",),
 )
 
@@ -446,7 +475,7 @@ _CLUSTER: tuple[Column, ...] = (
 def _findings(name: str, grain: str, *more: Column, **meanings: str) -> Table:
     """``meanings`` are those that this table gives to columns of all: at least to ``value``."""
     cluster = [(column, kind, meanings.get(column, meaning)) for column, kind, meaning in _CLUSTER]
-    return _table(f"exploration/{name}", grain, *cluster, *more)
+    return _table(f"exploration/{name}", grain, *cluster, *more, persons=NOBODY)
 
 
 ABANDONMENT_HOTSPOTS = _findings(

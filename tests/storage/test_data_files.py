@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -95,9 +96,7 @@ def test_a_value_that_cannot_stand_in_a_path_names_no_partition(lake: Lake) -> N
 
 def test_days_written_before_a_column_was_declared_read_as_null_in_it(lake: Lake) -> None:
     lake.replace(CHARGES, records(1), where={"day": day(1)}, run_id="a")
-    wider = Table(
-        CHARGES.path, CHARGES.grain, CHARGES.schema.append(pa.field("shard", pa.int64())), CHARGES.partition_by
-    )
+    wider = replace(CHARGES, schema=CHARGES.schema.append(pa.field("shard", pa.int64())))
     assert lake.read(wider)["shard"].to_pylist() == [None]
     lake.replace(wider, records(2).append_column("shard", [[7]]), where={"day": day(2)}, run_id="b")
     assert lake.read(wider, {"day": day(1)})["shard"].to_pylist() == [None]
