@@ -1,171 +1,308 @@
-"""Clusters of linked entities, and the customer ids they bear from one run to the next.
+"""Which entities are one person, from pairs of integer codes with weights: components, then what keeps them apart.
 
-Belongs here: connected components, and which component keeps which id. Does not belong here: why two entities are
-linked (``links.py``), reading and writing tables (``resolve.py``).
+Belongs here: the rules of clustering and what of the input needs them. Does not belong here: tables and text
+(``resolve.py``), ids (``customer_ids.py``), the compiled passes (``linkage.py``).
 """
 
-import datetime as dt
-import uuid
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, TypeAlias
 
 import numpy as np
-import pandas as pd
-from scipy.sparse import coo_matrix
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from cx_orchestration.identity.names import uuid5s
-from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.storage.engine import Engine, Input, sql_text
+from cx_orchestration.identity.linkage import average_linkage, constrained_union
 
-MERGED, NO_RECORDS = "merged", "no records left"
+Codes: TypeAlias = NDArray[np.integer[Any]]
+Flags: TypeAlias = NDArray[np.bool_]
+Reals: TypeAlias = NDArray[np.floating[Any]]
 
-_CUSTOMER_NAMES = uuid.UUID("0d1c9a52-7c2e-5b0e-8b43-52f1c7a9e6d4")
+#: Weights are summed as whole numbers of 2 ** -20: sums of real numbers would depend on the order of the pairs.
+_UNIT = float(2**20)
+#: No single weight counts for more than this, in whatever unit the weights are; 2 ** 33 pairs then add up without
+#: overflow.
+_MOST = 1000.0
+
+
+class Kind(IntEnum):
+    """What a pair is evidence of. ``ALWAYS`` and ``NEVER`` are decisions of people; their weight is not looked at."""
+
+    EXACT = 0
+    MODEL = 1
+    ALWAYS = 2
+    NEVER = 3
 
 
 @dataclass(frozen=True)
-class IdentityChange:
-    """What a run did to the customers.
+class Linkage:
+    """When groups are joined.
 
-    ``new`` ids were handed out; ``merged`` ids now resolve to another customer; ``split`` ids had their records
-    divided among several customers; ``retired`` ids have no record left; ``unchanged`` customers have exactly the
-    records they had. ``renumbered`` counts the entities, known before, whose customer id is another now.
+    Two groups are joined while the average weight of the pairs between them is at least ``threshold``. ``absent`` is
+    the weight of a pair that was never compared (at most ``threshold``); ``None`` leaves such pairs out of the
+    average. An exact link whose pair weighs less than ``exact_floor`` in all, a shared key against a model that says
+    no, does not unite by itself: its weight goes into the average.
     """
 
-    new: int
-    merged: int
-    split: int
-    unchanged: int
-    retired: int
-    renumbered: int
+    threshold: float = 0.0
+    absent: float | None = None
+    exact_floor: float = -math.inf
+
+    def __post_init__(self) -> None:
+        if self.absent is not None and self.absent > self.threshold:
+            raise ValueError(f"absent is {self.absent}, expected at most the threshold, {self.threshold}")
 
 
-def find_components(engine: Engine, profiles: Input, links: Input) -> pd.DataFrame:
-    """Which entities hang together: one row per entity with service, entity, component, ordered by the first two.
+@dataclass(frozen=True)
+class Pairs:
+    """Evidence on pairs of entities, one row per pair and rule, in any order: codes, weight, ``Kind``.
 
-    A component is numbered by the position of its first entity. Links of an entity without a profile lead nowhere.
+    Several exact links of a pair add up. ``MODEL`` comes at most once a pair. Pairs of an entity with itself say
+    nothing.
     """
-    entities = engine.query(sql_text(__package__, "entities_coded.sql"), {"profiles": profiles})
-    edges = engine.query(sql_text(__package__, "links_coded.sql"), {"links": links, "entities": entities})
-    frame: pd.DataFrame = entities.select(["service", "entity"]).to_pandas()
-    _refuse_repeated(frame)
-    left, right = edges["left_code"].to_numpy(), edges["right_code"].to_numpy()
-    graph = coo_matrix((np.ones(len(left), np.int8), (left, right)), shape=(len(frame), len(frame)))
-    _, labels = connected_components(graph, directed=False)
-    _, first, positions = np.unique(labels, return_index=True, return_inverse=True)
-    return frame.assign(component=first[positions])
+
+    left: Codes
+    right: Codes
+    weight: Reals
+    kind: Codes
+
+    def rows(self, chosen: Flags | Codes) -> "Pairs":
+        return Pairs(self.left[chosen], self.right[chosen], self.weight[chosen], self.kind[chosen])
 
 
-def assign_customers(
-    previous_map: pd.DataFrame, components: pd.DataFrame, aliases: pd.DataFrame, *, now: dt.datetime
-) -> tuple[pd.DataFrame, pd.DataFrame, IdentityChange]:
-    """Give each component a customer id: the new identity map, the new aliases, and what changed.
+@dataclass(frozen=True)
+class UniqueValues:
+    """Values that one person can have one of: codes of entity, namespace and value, one row each, in any order."""
 
-    ``previous_map`` and ``aliases`` are the tables as the last run left them, ``components`` comes from
-    ``find_components``. An old id goes to the component that has most of its old records (the first component among
-    equals); a component takes the oldest of the ids that go to it (by ``since``, then id), and the others become its
-    aliases; a component to which none goes gets an id that was never handed out before. ``since`` of what stays the
-    same stays the same.
+    entity: Codes = field(default_factory=lambda: np.empty(0, np.int64))
+    namespace: Codes = field(default_factory=lambda: np.empty(0, np.int64))
+    value: Codes = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def rows(self, chosen: Flags) -> "UniqueValues":
+        return UniqueValues(self.entity[chosen], self.namespace[chosen], self.value[chosen])
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """By entity: the code of the first entity of its ``cluster``, and of its ``component``.
+
+    Entities of different components have no influence on each other, whatever is added or removed: a component is
+    held together by exact links, people's ``ALWAYS`` and pairs at or above the threshold.
     """
-    at = pd.Timestamp(now).as_unit("us")
-    records = components.merge(previous_map, on=["service", "entity"], how="left")
-    holdings = _holdings(records)
-    keeper, owner = _keepers(holdings, previous_map)
-    born = _born(components[~components["component"].isin(keeper.index)], previous_map, aliases)
-    ids = pd.concat([keeper, born])
 
-    records["new_id"] = ids.reindex(records["component"]).to_numpy()
-    same = records["new_id"] == records["customer_id"]
-    identity_map = records[["service", "entity"]].assign(
-        customer_id=records["new_id"], since=records["since"].where(same, at)
-    )
-    retired = pd.Index(previous_map["customer_id"].unique()).difference(owner.index)
-    gone = owner[owner.map(keeper) != owner.index].map(keeper)
-    change = IdentityChange(
-        new=len(born),
-        merged=len(gone),
-        split=int((holdings.groupby("customer_id").size() > 1).sum()),
-        unchanged=_unchanged(records, previous_map),
-        retired=len(retired),
-        renumbered=int((records["customer_id"].notna() & ~same).sum()),
-    )
-    return identity_map, _aliases(aliases, gone, retired, set(ids), at), change
+    cluster: Codes
+    component: Codes
 
 
-def _refuse_repeated(entities: pd.DataFrame) -> None:
-    repeated = entities[entities.duplicated()]
-    if len(repeated):
-        services = ", ".join(sorted(repeated["service"].unique()))
-        raise PermanentFailure(
-            f"identity/profiles: {len(repeated)} rows repeat an entity of {services}; a profile is one row per service "
-            "and entity, so materialize identity/profiles again"
-        )
+def find_clusters(
+    entities: int, pairs: Pairs, unique: UniqueValues | None = None, linkage: Linkage | None = None
+) -> Clusters:
+    """The clusters of the entities coded 0, 1, ... in the order of their content, which settles ties.
 
+    1. Pairs that are ``NEVER`` one person are never together, nor are two that hold different ``unique`` values of a
+       namespace: a group that has one takes in no other. Only ``ALWAYS`` outweighs that, a person who knows that a
+       value was mistyped; the group then has both values, and takes in what has one of them.
+    2. ``ALWAYS`` unites first, then exact links, those of the heaviest pairs first, unless that is forbidden.
+    3. Then the two groups with the highest average weight between them are joined, unless that is forbidden, while
+       it is at least the threshold.
 
-def _holdings(records: pd.DataFrame) -> pd.DataFrame:
-    """How many of each old id's records each component has: customer_id, component, records."""
-    known = records[records["customer_id"].notna()]
-    return known.groupby(["customer_id", "component"]).size().rename("records").reset_index()
-
-
-def _keepers(holdings: pd.DataFrame, previous_map: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """The id each component keeps (by component), and the component each old id goes to (by id)."""
-    most = holdings.sort_values(["customer_id", "records", "component"], ascending=[True, False, True])
-    goes = most.drop_duplicates("customer_id").set_index("customer_id")["component"]
-    ages = previous_map.groupby("customer_id")["since"].min().reindex(goes.index)
-    ranked = (
-        pd.DataFrame({"component": goes, "since": ages})
-        .reset_index()
-        .sort_values(["component", "since", "customer_id"])
-    )
-    return ranked.drop_duplicates("component").set_index("component")["customer_id"], goes
-
-
-def _born(strangers: pd.DataFrame, previous_map: pd.DataFrame, aliases: pd.DataFrame) -> pd.Series:
-    """Ids for components that keep none (by component), named after the component's first entity.
-
-    The name carries a generation, which goes up while the id was handed out before: a customer that was split off
-    again is not the one that bore the id earlier.
+    Takes time proportional to n log n, a component of many thousands included. Raises ``ValueError`` for a weight
+    that is not a number.
     """
-    first = strangers.sort_values(["service", "entity"]).drop_duplicates("component")
-    handed_out = (
-        set(previous_map["customer_id"]) | set(aliases["old_customer_id"]) | set(aliases["customer_id"].dropna())
+    linkage = linkage or Linkage()
+    unique = unique or UniqueValues()
+    pairs = _without_loops(pairs)
+    uniting = (pairs.kind == Kind.EXACT) | (pairs.kind == Kind.ALWAYS)
+    united = _components(entities, pairs.left[uniting], pairs.right[uniting])
+    strong = (pairs.kind == Kind.MODEL) & (pairs.weight >= linkage.threshold)
+    strong &= united[pairs.left] != united[pairs.right]
+    component = united
+    if strong.any():
+        component = _components(entities, united[pairs.left[strong]], united[pairs.right[strong]])[united]
+    hard = _needing_more(entities, pairs, unique, united, component, linkage)
+    cluster = united.copy()
+    if len(hard):
+        cluster[hard] = hard[_settle(hard, pairs, unique, component, linkage)]
+    return Clusters(cluster, component)
+
+
+def _without_loops(pairs: Pairs) -> Pairs:
+    if np.isnan(pairs.weight).any():
+        raise ValueError(f"{int(np.isnan(pairs.weight).sum())} pairs have a weight that is not a number")
+    loops = pairs.left == pairs.right
+    return pairs.rows(~loops) if loops.any() else pairs
+
+
+def _components(entities: int, left: Codes, right: Codes) -> Codes:
+    """By entity the first entity of its connected component."""
+    graph = _graph(entities, left, right)
+    count, labels = connected_components(graph, directed=False)
+    first = np.full(count, entities, labels.dtype)
+    np.minimum.at(first, labels, np.arange(entities, dtype=labels.dtype))
+    found: Codes = first[labels]
+    return found
+
+
+def _graph(entities: int, left: Codes, right: Codes) -> csr_matrix:
+    return csr_matrix((np.ones(len(left), np.int8), (left, right)), shape=(entities, entities))
+
+
+def _needing_more(
+    entities: int, pairs: Pairs, unique: UniqueValues, united: Codes, component: Codes, linkage: Linkage
+) -> Codes:
+    """The entities, in order, of the components that exact links alone do not settle."""
+    needs = np.zeros(entities, np.bool_)  # by component
+    needs[component[united != component]] = True
+    apart = pairs.kind == Kind.NEVER
+    if linkage.exact_floor > -math.inf:
+        apart = apart | (pairs.kind == Kind.MODEL) | ((pairs.kind == Kind.EXACT) & (pairs.weight < linkage.exact_floor))
+    left, right = pairs.left[apart], pairs.right[apart]
+    needs[component[left[united[left] == united[right]]]] = True
+    groups, spaces, _ = _distinct(united[unique.entity], unique.namespace, unique.value)
+    again = (groups[1:] == groups[:-1]) & (spaces[1:] == spaces[:-1])
+    needs[component[groups[1:][again]]] = True
+    return np.flatnonzero(needs[component])
+
+
+def _settle(hard: Codes, pairs: Pairs, unique: UniqueValues, component: Codes, linkage: Linkage) -> Codes:
+    """By position in ``hard`` the position of the first of its cluster."""
+    position = np.full(len(component), -1, np.int64)
+    position[hard] = np.arange(len(hard))
+    pairs = pairs.rows((position[pairs.left] >= 0) & (component[pairs.left] == component[pairs.right]))
+    pairs = Pairs(position[pairs.left], position[pairs.right], pairs.weight, pairs.kind)
+    unique = unique.rows(position[unique.entity] >= 0)
+    unique = UniqueValues(position[unique.entity], unique.namespace, unique.value)
+    weighed, never = _weighed(len(hard), pairs, linkage), pairs.rows(pairs.kind == Kind.NEVER)
+    group = _unite(len(hard), weighed, never, unique)
+    return _join(group, component[hard], weighed, never, unique, linkage)
+
+
+@dataclass(frozen=True)
+class _Weighed:
+    """One row per pair that was compared or decided, ordered by left and right.
+
+    ``weight`` in all, in units of 2 ** -20; whether it ``weighs`` in the average; whether people (``always``) or an
+    ``exact`` link unite it.
+    """
+
+    left: Codes
+    right: Codes
+    weight: Codes
+    weighs: Flags
+    always: Flags
+    exact: Flags
+
+
+def _weighed(entities: int, pairs: Pairs, linkage: Linkage) -> _Weighed:
+    pairs = pairs.rows(pairs.kind != Kind.NEVER)
+    key, order = _pair_keys(entities, pairs.left, pairs.right)
+    kind = pairs.kind[order]
+    whole = np.rint(np.clip(pairs.weight[order], -_MOST, _MOST) * _UNIT).astype(np.int64)
+    starts = _starts(key)
+    always = _any(kind == Kind.ALWAYS, starts)
+    weight = np.add.reduceat(np.where(kind == Kind.ALWAYS, 0, whole), starts) if len(starts) else whole
+    return _Weighed(
+        left=key[starts] // entities,
+        right=key[starts] % entities,
+        weight=weight,
+        weighs=_any(kind != Kind.ALWAYS, starts),
+        always=always,
+        exact=_any(kind == Kind.EXACT, starts) & (weight >= linkage.exact_floor * _UNIT),
     )
-    services, entities = first["service"].tolist(), first["entity"].tolist()
-    ids = uuid5s(_CUSTOMER_NAMES, services, ["0"] * len(first), entities)
-    for position, (service, entity) in enumerate(zip(services, entities, strict=True)):
-        generation = 0
-        while ids[position] in handed_out:
-            generation += 1
-            ids[position] = uuid5s(_CUSTOMER_NAMES, [service], [str(generation)], [entity])[0]
-    return pd.Series(ids, index=first["component"].to_numpy(), dtype="str")
 
 
-def _unchanged(records: pd.DataFrame, previous_map: pd.DataFrame) -> int:
-    """How many customers have the same id and exactly the same entities as before."""
-    before = previous_map.groupby("customer_id").size()
-    after = records.groupby("new_id").size()
-    stayed = records[records["customer_id"] == records["new_id"]].groupby("new_id").size()
-    sizes = pd.DataFrame({"before": before, "after": after, "stayed": stayed}).dropna()
-    return int(((sizes["before"] == sizes["stayed"]) & (sizes["after"] == sizes["stayed"])).sum())
-
-
-def _aliases(
-    aliases: pd.DataFrame, gone: pd.Series, retired: pd.Index, current: set[str], at: pd.Timestamp
-) -> pd.DataFrame:
-    """All ids that are no customer's any more, each with the id that it stands for now, or none."""
-    fresh = pd.DataFrame(
-        {
-            "old_customer_id": [*gone.index, *retired],
-            "customer_id": [*gone, *[None] * len(retired)],
-            "why": [MERGED] * len(gone) + [NO_RECORDS] * len(retired),
-            "since": at,
-        }
+def _unite(entities: int, weighed: _Weighed, never: Pairs, unique: UniqueValues) -> Codes:
+    """By entity the first of its group: what people and exact links unite, the heaviest pairs first."""
+    chosen = np.flatnonzero(weighed.always | weighed.exact)
+    # Pairs lie in the order of their content, which settles ties as the sort is stable.
+    chosen = chosen[np.lexsort((-weighed.weight[chosen], ~weighed.always[chosen]))]
+    group: Codes = constrained_union(
+        entities,
+        weighed.left[chosen],
+        weighed.right[chosen],
+        weighed.always[chosen],
+        never.left,
+        never.right,
+        *_value_lists(entities, unique.entity, unique),
     )
-    known = aliases[~aliases["old_customer_id"].isin(set(fresh["old_customer_id"]) | current)]
-    successors = fresh.set_index("old_customer_id")["customer_id"]
-    moved = known["customer_id"].isin(successors.index)
-    known = known.assign(
-        customer_id=known["customer_id"].where(~moved, known["customer_id"].map(successors)),
-        since=known["since"].where(~moved, at),
+    return group
+
+
+def _join(
+    group: Codes, component: Codes, weighed: _Weighed, never: Pairs, unique: UniqueValues, linkage: Linkage
+) -> Codes:
+    """By entity the first of its cluster, after average linkage of the groups."""
+    firsts, code = np.unique(group, return_inverse=True)
+    left = code[np.r_[weighed.left[weighed.weighs], never.left]]
+    right = code[np.r_[weighed.right[weighed.weighs], never.right]]
+    forbidden = np.r_[np.zeros(weighed.weighs.sum(), np.bool_), np.ones(len(never.left), np.bool_)]
+    weight = np.r_[weighed.weight[weighed.weighs], np.zeros(len(never.left), np.int64)]
+    between = left != right
+    left, right, forbidden, weight = left[between], right[between], forbidden[between], weight[between]
+    if not len(left):
+        return group
+    key, order = _pair_keys(len(firsts), left, right)
+    starts = _starts(key)
+    forbidden, weight = forbidden[order], weight[order]
+    one, other = key[starts] // len(firsts), key[starts] % len(firsts)
+    total, count = np.add.reduceat(weight, starts), np.add.reduceat((~forbidden).astype(np.int64), starts)
+    barred, where = _any(forbidden, starts), component[firsts][one]
+    by_component = np.argsort(where, kind="stable")
+    last = np.zeros(len(firsts), np.int64)
+    np.maximum.at(last, code, np.arange(len(code)))
+    ended = average_linkage(
+        where[by_component].astype(np.int64),
+        one[by_component],
+        other[by_component],
+        total[by_component],
+        count[by_component],
+        barred[by_component],
+        np.bincount(code, minlength=len(firsts)),
+        last,
+        *_value_lists(len(firsts), code[unique.entity], unique),
+        linkage.threshold * _UNIT,
+        0.0 if linkage.absent is None else linkage.absent * _UNIT,
+        linkage.absent is not None,
     )
-    return pd.concat([known, fresh]).sort_values("old_customer_id", ignore_index=True)
+    first = np.full(len(firsts), len(group), np.int64)
+    np.minimum.at(first, ended, firsts)
+    cluster: Codes = first[ended][code]
+    return cluster
+
+
+def _value_lists(groups: int, group: Codes, unique: UniqueValues) -> tuple[Codes, Codes, Codes, Codes]:
+    """The values of each group as ``linkage.py`` wants them: heads by group; spaces, values and after by node."""
+    holder, space, value = _distinct(group, unique.namespace, unique.value)
+    heads = np.full(groups, -1, np.int64)
+    after = np.full(len(holder), -1, np.int64)
+    if len(holder):
+        first = np.r_[True, holder[1:] != holder[:-1]]
+        heads[holder[first]] = np.flatnonzero(first)
+        after[:-1] = np.where(first[1:], -1, np.arange(1, len(holder)))
+    return heads, space, value, after
+
+
+def _distinct(*columns: Codes) -> tuple[Codes, ...]:
+    """The distinct rows, in order."""
+    order = np.lexsort(columns[::-1])
+    rows = tuple(column[order].astype(np.int64) for column in columns)
+    new = np.ones(len(order), np.bool_)
+    new[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in rows])
+    return tuple(column[new] for column in rows)
+
+
+def _pair_keys(entities: int, left: Codes, right: Codes) -> tuple[Codes, Codes]:
+    """One number a pair whichever way round it stands, in order; and where each was."""
+    key = np.minimum(left, right).astype(np.int64) * entities + np.maximum(left, right)
+    order = np.argsort(key, kind="stable")
+    return key[order], order
+
+
+def _starts(key: Codes) -> Codes:
+    return np.flatnonzero(np.r_[True, key[1:] != key[:-1]][: len(key)])
+
+
+def _any(flags: Flags, starts: Codes) -> Flags:
+    return np.logical_or.reduceat(flags, starts) if len(starts) else np.empty(0, np.bool_)

@@ -1,7 +1,7 @@
 """Who is who today: reads profiles and the ledger, writes the identity map and the aliases of former ids.
 
 Belongs here: the order of reading and writing that makes a killed run harmless. Does not belong here: how ids are
-chosen (``clusters.py``).
+chosen (``customer_ids.py``).
 """
 
 import datetime as dt
@@ -9,7 +9,7 @@ import datetime as dt
 import pandas as pd
 import pyarrow as pa
 
-from cx_orchestration.identity.clusters import IdentityChange, assign_customers, find_components
+from cx_orchestration.identity.customer_ids import IdentityChange, assign_customers, find_components
 from cx_orchestration.identity.links import standing_links
 from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, PROFILES, Table
 from cx_orchestration.storage.engine import Engine

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from cx_orchestration.identity.clusters import IdentityChange
+from cx_orchestration.identity.customer_ids import IdentityChange
 from cx_orchestration.identity.customers import CustomersBuilt, build_customers
 from cx_orchestration.identity.keys import normalise_profiles
 from cx_orchestration.identity.links import LedgerChange, update_links

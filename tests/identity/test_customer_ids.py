@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cx_orchestration.identity.clusters import assign_customers, find_components
+from cx_orchestration.identity.customer_ids import assign_customers, find_components
 from cx_orchestration.identity.links import find_links, update_links
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from cx_orchestration.identity.clusters import find_components
+from cx_orchestration.identity.customer_ids import find_components
 from cx_orchestration.identity.links import EXACT_WEIGHT, find_links, standing_links, update_links
 from cx_orchestration.identity.names import uuid5s
 from cx_orchestration.model.tables import LINKS, PROFILES
