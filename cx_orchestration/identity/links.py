@@ -1,19 +1,18 @@
-"""Links between entities, and the ledger that remembers every link made and retracted.
+"""Exact links: which entities share a value of a strong key.
 
-Belongs here: which entities a rule links, and what that changes in the append-only ledger. Does not belong here: who
-is one customer (``clusters.py``), how keys are spelt (``keys.py``).
+Belongs here: which pairs of entities a shared value links. Does not belong here: how that becomes entries of the ledger
+(``ledger.py``), who is one customer (``clusters.py``), how keys are spelt (``keys.py``).
 """
 
 import datetime as dt
-import uuid
 from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
 
-from cx_orchestration.identity.names import uuid5s
+from cx_orchestration.identity.ledger import LedgerChange, standing_links, update_ledger
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import LINKS, PROFILES, UTC_MICROSECONDS
+from cx_orchestration.model.tables import LINKS, PROFILES
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
 
@@ -22,31 +21,19 @@ from cx_orchestration.storage.lake import Lake
 #: a million to one (2 ** 20), so that it can be added up with weights that a model estimates.
 EXACT_WEIGHT = 20.0
 
-_LINK_NAMES = uuid.UUID("6a3f6d0e-3a0f-5c55-9f0b-0c2f8a6b7d11")
 _EXACT = "exact"
 
 
 @dataclass(frozen=True)
 class WantedLinks:
-    """The links that one family of rules finds now.
+    """The links that shared values make now.
 
-    ``links`` has one row per pair of entities and rule, with match_weight and evidence. ``refused`` lists, as
-    digests, the values that too many entities hold (namespace, digest, entities, max_entities). ``family`` is the
-    part of the rules' names before the colon: links of other families are not judged.
+    ``links`` has the columns of ``ledger.WANTED``. ``refused`` lists, as digests, the values that too many entities
+    hold (namespace, digest, entities, max_entities).
     """
 
-    family: str
     links: pa.Table
     refused: pa.Table
-
-
-@dataclass(frozen=True)
-class LedgerChange:
-    """How many entries a run appended to the ledger, made or retracted, and how many links stand after it."""
-
-    made: int
-    retracted: int
-    standing: int
 
 
 def find_links(
@@ -63,10 +50,9 @@ def find_links(
         "standing": LINKS.empty() if standing is None else standing,
     }
     links = engine.query(sql_text(__package__, "links_wanted.sql"), inputs)
-    weights = pa.array([EXACT_WEIGHT] * links.num_rows, pa.float64())
+    links = links.append_column("match_weight", pa.array([EXACT_WEIGHT] * links.num_rows, pa.float64()))
     return WantedLinks(
-        family=_EXACT,
-        links=links.append_column("match_weight", weights),
+        links=links.append_column("model_version", pa.nulls(links.num_rows, pa.string())),
         refused=engine.query(sql_text(__package__, "values_refused.sql"), inputs),
     )
 
@@ -75,27 +61,10 @@ def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.
     """Bring the ledger up to date with the profiles in the lake: find the links, append what differs."""
     standing = standing_links(lake, engine)
     wanted = find_links(engine, lake.scan(PROFILES), config, standing=standing)
-    return update_ledger(lake, engine, wanted, now=now, run_id=run_id)
-
-
-def standing_links(lake: Lake, engine: Engine) -> pa.Table:
-    """The links of the ledger that were made and not retracted, each once: the columns of the ledger to ``made_at``."""
-    return engine.query(sql_text(__package__, "standing_links.sql"), {"entries": _standing_entries(lake, engine)})
-
-
-def update_ledger(lake: Lake, engine: Engine, wanted: WantedLinks, *, now: dt.datetime, run_id: str) -> LedgerChange:
-    """Append to the ledger what differs from ``wanted``: links to make, and links that nothing supports any more.
-
-    A link whose evidence or weight changed is retracted and made again, so that what stands is always true. All of
-    it is one commit; when nothing differs nothing is appended. Of two runs at the same time neither sees what the
-    other makes, so a link may be made twice: it is one standing link, and when it goes every entry of it is retracted.
-    """
-    entries = _standing_entries(lake, engine)
-    inputs: dict[str, Input] = {"wanted": wanted.links, "entries": entries, "refused": wanted.refused}
-    made = engine.query(sql_text(__package__, "links_made.sql"), inputs)
-    retracted = engine.query(sql_text(__package__, "links_retracted.sql"), inputs, {"family": wanted.family})
-    lake.append(LINKS, pa.concat_tables([_retractions(retracted, now), _entries(made, now)]), run_id=run_id)
-    return LedgerChange(made.num_rows, retracted.num_rows, standing_links(lake, engine).num_rows)
+    limits = wanted.refused["max_entities"].to_pylist()
+    whys = [f"a value turned out to be shared by more than {limit} entities" for limit in limits]
+    reasons = pa.table({"digest": wanted.refused["digest"], "why": pa.array(whys, pa.string())})
+    return update_ledger(lake, engine, wanted.links, family=_EXACT, scope=None, now=now, run_id=run_id, reasons=reasons)
 
 
 def refused_values(engine: Engine, profiles: Input, config: IdentityConfig) -> pd.DataFrame:
@@ -110,26 +79,3 @@ def strong_namespaces(config: IdentityConfig) -> pa.Table:
     strong = {name: rule.max_entities for name, rule in config.namespaces.items() if rule.strength == "strong"}
     schema = pa.schema([("namespace", pa.string()), ("max_entities", pa.int64())])
     return pa.table({"namespace": list(strong), "max_entities": list(strong.values())}, schema=schema)
-
-
-def _standing_entries(lake: Lake, engine: Engine) -> pa.Table:
-    return engine.query(sql_text(__package__, "standing_entries.sql"), {"ledger": lake.scan(LINKS)})
-
-
-def _entries(made: pa.Table, now: dt.datetime) -> pa.Table:
-    pair = ("left_service", "left_entity", "right_service", "right_entity", "rule")
-    columns = {name: made[name] for name in made.column_names}
-    columns["link_id"] = pa.array(uuid5s(_LINK_NAMES, *(made[name].to_pylist() for name in pair)), pa.string())
-    columns["made_at"] = _at(now, made.num_rows)
-    columns["retracted_at"] = pa.nulls(made.num_rows, UTC_MICROSECONDS)
-    columns["retracted_why"] = pa.nulls(made.num_rows, pa.string())
-    return pa.table({name: columns[name] for name in LINKS.schema.names}).cast(LINKS.schema)
-
-
-def _retractions(standing: pa.Table, now: dt.datetime) -> pa.Table:
-    rows = standing.append_column("retracted_at", _at(now, standing.num_rows))
-    return rows.select(LINKS.schema.names).cast(LINKS.schema)
-
-
-def _at(now: dt.datetime, rows: int) -> pa.Array:
-    return pa.repeat(pa.scalar(now, UTC_MICROSECONDS), rows)

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cx_orchestration.identity.customer_ids import IdentityChange, assign_customers, find_components
-from cx_orchestration.identity.links import standing_links
+from cx_orchestration.identity.ledger import standing_links
 from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, PROFILES, Table
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake

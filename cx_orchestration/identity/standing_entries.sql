@@ -1,12 +1,14 @@
 -- Grain: one entry of the ledger that was made and has not been retracted since.
--- Keys: link_id, made_at, match_weight, evidence. Columns: link_id, left_service, left_entity, right_service,
--- right_entity, rule, match_weight, evidence, made_at; copies, how many times it was made more than it was retracted.
+-- Keys: link_id, made_at, match_weight, evidence, model_version. Columns: link_id, left_service, left_entity,
+-- right_service, right_entity, rule, match_weight, evidence, model_version, made_at; copies, how many times it was made
+-- more than it was retracted.
 -- Input: ledger. A link may be made, retracted and made again: an entry stands while it was made more often than it was
 -- retracted, whatever the clocks of the runs said. Runs at the same time may make a link twice: then several entries of
 -- one link stand, or several copies of one entry, until all of them are retracted.
-SELECT link_id, left_service, left_entity, right_service, right_entity, rule, match_weight, evidence, made_at,
+SELECT link_id, any_value(left_service) AS left_service, any_value(left_entity) AS left_entity,
+       any_value(right_service) AS right_service, any_value(right_entity) AS right_entity, any_value(rule) AS rule,
+       match_weight, evidence, model_version, made_at,
        sum(CASE WHEN retracted_at IS NULL THEN 1 ELSE -1 END)::BIGINT AS copies
 FROM ledger
-GROUP BY link_id, left_service, left_entity, right_service, right_entity, rule, match_weight, evidence, made_at
+GROUP BY link_id, match_weight, evidence, model_version, made_at
 HAVING sum(CASE WHEN retracted_at IS NULL THEN 1 ELSE -1 END) > 0
-ORDER BY left_service, left_entity, right_service, right_entity, rule, made_at, evidence, match_weight

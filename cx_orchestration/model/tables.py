@@ -341,10 +341,11 @@ LINKS = _table(
     ("right_entity", text, "that customer's id there"),
     ("rule", text, "such as `exact:email`"),
     ("match_weight", real, "in bits"),
-    ("evidence", text, "JSON: namespace and digests of shared values"),
+    ("evidence", text, "JSON: namespace and digests of shared values, or the levels a model compared"),
     ("made_at", time, "when the link was made"),
     ("retracted_at", time, "null in the row that makes the link"),
     ("retracted_why", text, "null likewise"),
+    ("model_version", text, "of the model that weighed the pair; null where no model did"),
     persons=Persons(entities=(("left_service", "left_entity"), ("right_service", "right_entity"))),
     volatile=("made_at", "retracted_at"),
 )

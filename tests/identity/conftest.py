@@ -12,7 +12,8 @@ import pytest
 from cx_orchestration.identity.customer_ids import IdentityChange
 from cx_orchestration.identity.customers import CustomersBuilt, build_customers
 from cx_orchestration.identity.keys import normalise_profiles
-from cx_orchestration.identity.links import LedgerChange, update_links
+from cx_orchestration.identity.ledger import LedgerChange
+from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import CUSTOMER_ALIASES, EVENTS, IDENTITY_MAP, LINKS, PROFILES

@@ -2,6 +2,7 @@ import datetime as dt
 import json
 import uuid
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from cx_orchestration.identity.customer_ids import find_components
-from cx_orchestration.identity.links import EXACT_WEIGHT, find_links, standing_links, update_links
+from cx_orchestration.identity.ledger import WANTED, standing_links, update_ledger
+from cx_orchestration.identity.links import EXACT_WEIGHT, find_links, update_links
 from cx_orchestration.identity.names import uuid5s
 from cx_orchestration.model.tables import LINKS, PROFILES
 from cx_orchestration.storage.lake import Lake
@@ -247,6 +249,59 @@ def test_link_ids_are_the_same_in_every_lake(new_company) -> None:
         tables.append(company.lake.read(LINKS))
     assert tables[0].equals(tables[1])
     assert pc.all(pc.equal(tables[0]["link_id"], tables[1]["link_id"])).as_py()
+
+
+def wanted(*pairs: tuple[str, str, float]) -> pa.Table:
+    rows = [
+        {
+            "left_service": "crm",
+            "left_entity": left,
+            "right_service": "ü",
+            "right_entity": right,
+            "rule": "model",
+            "match_weight": weight,
+            "evidence": "{}",
+            "model_version": "m1",
+        }
+        for left, right, weight in pairs
+    ]
+    return pa.Table.from_pylist(rows, schema=WANTED)
+
+
+def entities(*names: tuple[str, str]) -> pa.Table:
+    return pa.table({"service": [service for service, _ in names], "entity": [entity for _, entity in names]})
+
+
+def test_only_links_with_an_end_in_the_scope_are_judged(company) -> None:
+    lake, engine = company.lake, company.engine
+    all_of_them = wanted(("1", "\N{SNOWMAN}", 3.0), ("2", "b", -2.5), ("3", "b", 4.0))
+    run = {"family": "model", "now": company.now, "run_id": "r"}
+    update_ledger(lake, engine, all_of_them, scope=None, **run)
+    change = update_ledger(lake, engine, wanted(("1", "c", 1.0)), scope=entities(("crm", "1"), ("crm", "3")), **run)
+    assert (change.made, change.retracted, change.standing) == (1, 2, 2)
+    pairs = {(row["left_entity"], row["right_entity"]) for row in standing_links(lake, engine).to_pylist()}
+    assert pairs == {("1", "c"), ("2", "b")}
+    assert standing_links(lake, engine, entities(("ü", "b"))).num_rows == 1
+
+
+def test_another_weight_or_model_makes_a_link_again(company) -> None:
+    run = {"family": "model", "scope": None, "now": company.now, "run_id": "r"}
+    first = wanted(("1", "a", 3.0))
+    update_ledger(company.lake, company.engine, first, **run)
+    retrained = first.set_column(first.column_names.index("model_version"), "model_version", [["m2"]])
+    change = update_ledger(company.lake, company.engine, retrained, **run)
+    assert (change.made, change.retracted, change.standing) == (1, 1, 1)
+    assert update_ledger(company.lake, company.engine, retrained, **run).made == 0
+
+
+def test_a_link_is_named_by_the_uuid_of_its_pair_and_rule(company) -> None:
+    rows = wanted(("1", "\N{SNOWMAN}", 3.0), ("2", "b", 1.0))
+    update_ledger(company.lake, company.engine, rows, family="model", scope=None, now=company.now, run_id="r")
+    namespace = uuid.UUID("6a3f6d0e-3a0f-5c55-9f0b-0c2f8a6b7d11")
+    expected = [
+        str(uuid.uuid5(namespace, "\x1f".join(["crm", e, "ü", o, "model"]))) for e, o in (("1", "☃"), ("2", "b"))
+    ]
+    assert standing_links(company.lake, company.engine)["link_id"].to_pylist() == expected
 
 
 @pytest.mark.parametrize("parts", [["crm", "1"], ["ü", "\N{SNOWMAN}", ""]])
