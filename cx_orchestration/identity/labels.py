@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cx_orchestration.identity.evaluation import ClusterScores, Scores, score_clusters, score_pairs, threshold_curve
-from cx_orchestration.identity.links import standing_links
+from cx_orchestration.identity.ledger import standing_links
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.tables import IDENTITY_MAP
 from cx_orchestration.model.words import suggestion
