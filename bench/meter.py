@@ -171,10 +171,10 @@ class MeteredService:
     service: FederatedService
     landed: Landed
 
-    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
+    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime, **more: Any) -> Landing:
         extraction, commits = self.meter.parts[EXTRACTION], self.meter.parts[DELTA]
         with self.meter.part(EXTRACTION):
-            landing = self.service.land(lake, stream, days, run_id=run_id, now=now)
+            landing = self.service.land(lake, stream, days, run_id=run_id, now=now, **more)
         self.landed.extraction += self.meter.parts[EXTRACTION] - extraction
         self.landed.commits += self.meter.parts[DELTA] - commits
         self.landed.records += sum(landing.records.values())

@@ -75,7 +75,8 @@ def _land(context: dg.AssetExecutionContext, service: str, stream: str, days: Da
     project: CXProject = context.resources.project
     declared, table, now = project.services[service], tables.landed(service, stream), dt.datetime.now(dt.UTC)
     require_load_test(lake, engine, declared, project.settings)
-    ask = partial(source.land, lake, stream, run_id=context.run.run_id, now=now)
+    landed_until = max(registry.landed_at(service, stream), default=None)
+    ask = partial(source.land, lake, stream, run_id=context.run.run_id, now=now, landed_until=landed_until)
     land = partial(land_after_parent, registry, declared, stream, days, ask)
     result = land_if_it_may_be_asked(registry, service, days, land, now=now)
     contract = withhold_broken(lake, engine, table, result)

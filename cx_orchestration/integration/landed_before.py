@@ -20,7 +20,7 @@ from cx_orchestration.storage.lake import Lake
 _MOST_ALL_GONE = 10
 
 
-def newest_landed_day(lake: Lake, table: Table) -> dt.date | None:
+def newest_day_with_rows(lake: Lake, table: Table) -> dt.date | None:
     """The newest day of a landing table that has rows."""
     return max(lake.days_of(table), default=None)
 
@@ -63,8 +63,8 @@ def with_vanished(
 
     ``existing`` lists the ids of all records there are; without it the pages do. A tombstone that the days hold stays
     where it is: when a record was first missed does not change by looking again. A new one belongs to the last of the
-    days and bears its last microsecond; there are new ones for the ``newest`` days that are asked for alone, and only
-    as long as no later day has landed, since a listing of now says nothing about earlier days.
+    days and bears its last microsecond; there are new ones for the ``newest`` days alone, since a listing of now says
+    nothing about days before one that has landed or is asked for as well.
 
     Raises ``PermanentFailure`` for a listing without any record where there were many: that is hardly ever the truth.
     """
@@ -79,8 +79,7 @@ def with_vanished(
     for day, record in known:
         if record.record_id not in listed:
             yield [record], day
-    landed_until = newest_landed_day(lake, table)
-    if newest and (landed_until is None or landed_until <= days.last):
+    if newest:
         at = micros(days.bounds(zone)[1]) - 1
         buried = {record.record_id for _, record in known}
         gone = sorted(set(_latest(lake, table, days.first)) - listed - buried)

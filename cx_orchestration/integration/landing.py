@@ -16,7 +16,7 @@ from typing import Self
 from cx_orchestration.integration.answers import CredentialsRefused
 from cx_orchestration.integration.landed_before import (
     landed_payloads,
-    newest_landed_day,
+    newest_day_with_rows,
     only_changed,
     rows_by_day,
     with_vanished,
@@ -63,17 +63,31 @@ class Landing:
         self.requests += other.requests
 
 
-def land(lake: Lake, source: RecordSource, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
+def land(
+    lake: Lake,
+    source: RecordSource,
+    stream: str,
+    days: DayRange,
+    *,
+    run_id: str,
+    now: dt.datetime,
+    landed_until: dt.date | None = None,
+) -> Landing:
     """Land a range of days of one stream; a failure of one day does not keep the others from landing.
 
     Pages go to files of the lake as they come. Neighbouring days that landed share a commit; a day without records is
-    emptied. ``now`` becomes ``extracted_at``.
+    emptied. ``now`` becomes ``extracted_at``. ``landed_until`` is the newest day of the stream that ever landed, where
+    that is known: days without records leave no trace in the lake.
     """
     before = source.requests
     table = landed(source.service, stream)
     landing = Landing()
-    chunks = [] if _is_swept_already(lake, source, stream, days) else source.chunks(stream, days)
-    staged = _stage_all(lake, source, stream, days, chunks, landing, now)
+    newest = max(filter(None, (newest_day_with_rows(lake, table), landed_until)), default=days.first)
+    # A listing of now says nothing about days before one that has landed.
+    is_newest = newest <= days.last
+    swept = source.stream(stream).sweep is not None and not is_newest
+    chunks = [] if swept else source.chunks(stream, days)
+    staged = _stage_all(lake, source, stream, days, chunks, landing, now, is_newest=is_newest)
     for run in DayRange.contiguous(staged):
         files = [file for day in run for file in staged[day][1]]
         version = lake.replace_by_files(table, files, where={"day": (run.first, run.last)}, run_id=run_id)
@@ -90,12 +104,6 @@ def land(lake: Lake, source: RecordSource, stream: str, days: DayRange, *, run_i
     return landing
 
 
-def _is_swept_already(lake: Lake, source: RecordSource, stream: str, days: DayRange) -> bool:
-    """A sweep shows what is there now: once a later day has landed, it says nothing about earlier ones any more."""
-    newest = newest_landed_day(lake, landed(source.service, stream))
-    return source.stream(stream).sweep is not None and newest is not None and newest > days.last
-
-
 def _stage_all(
     lake: Lake,
     source: RecordSource,
@@ -104,13 +112,16 @@ def _stage_all(
     chunks: list[DayRange],
     landing: Landing,
     now: dt.datetime,
+    *,
+    is_newest: bool,
 ) -> _Staged:
     staged: _Staged = {}
     pending = list(reversed(chunks))
     while pending:
         chunk = pending.pop()
         try:
-            staged |= _stage(lake, source, stream, chunk, landing, now, newest=chunk.last == asked_for.last)
+            newest = is_newest and chunk.last == asked_for.last
+            staged |= _stage(lake, source, stream, chunk, landing, now, newest=newest)
         except (CredentialsRefused, TransientFailure) as failure:
             # The service is down, asks to be left alone or refuses us: asking for the other days makes it worse.
             for left in [chunk, *pending]:

@@ -67,9 +67,18 @@ class FederatedService(dg.ConfigurableResource[None]):
             self._source = self._connected(project, project.services[self.service], self._open)
         return self._source
 
-    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
+    def land(
+        self,
+        lake: Lake,
+        stream: str,
+        days: DayRange,
+        *,
+        run_id: str,
+        now: dt.datetime,
+        landed_until: dt.date | None = None,
+    ) -> Landing:
         """Land a range of days of one stream, as ``integration.landing.land`` does."""
-        return land(lake, self.source, stream, days, run_id=run_id, now=now)
+        return land(lake, self.source, stream, days, run_id=run_id, now=now, landed_until=landed_until)
 
     @contextmanager
     def of(self, project: CXProject) -> Iterator[ServiceSource]:

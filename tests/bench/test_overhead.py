@@ -155,7 +155,9 @@ def test_a_stack_belongs_to_the_innermost_that_is_dagsters_or_ours(stack: str, o
 
 def test_landing_is_charged_to_extraction_without_its_commits(account: Any, clock: Clock) -> None:
     class Service:
-        def land(self, lake: object, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
+        def land(
+            self, lake: object, stream: str, days: DayRange, *, run_id: str, now: dt.datetime, **more: Any
+        ) -> Landing:
             clock.seconds += 3
             with account.part(meter.DELTA):
                 clock.seconds += 5

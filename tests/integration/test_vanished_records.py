@@ -65,9 +65,10 @@ class Members:
         self.members = [member for member in self.members if member.record_id != name]
 
 
-def land_days(lake: Lake, source: Members, first: int, last: int) -> list[tuple[str, int]]:
+def land_days(lake: Lake, source: Members, first: int, last: int, *, until: int | None = None) -> list[tuple[str, int]]:
     """The tombstones in the lake after a range has landed: record and number of the day."""
-    landing = land(lake, source, "members", DayRange(day(first), day(last)), run_id="r", now=NOW)
+    days, landed_until = DayRange(day(first), day(last)), until and day(until)
+    landing = land(lake, source, "members", days, run_id="r", now=NOW, landed_until=landed_until)
     assert not landing.failures
     return sorted((row["record_id"], row["day"].day) for row in lake.read(TABLE).to_pylist() if row["deleted"])
 
@@ -111,6 +112,14 @@ def test_days_before_one_that_has_landed_get_no_new_tombstone_and_keep_theirs(la
     land_days(lake, source, 6, 6)
     source.without("bob")
     assert land_days(lake, source, 4, 5) == [("ada", 5)]
+
+
+def test_a_later_day_that_landed_without_records_counts_too(lake: Lake) -> None:
+    source = Members(member("ada", 1), member("bob", 1))
+    assert land_days(lake, source, 1, 6) == []
+    source.without("ada")
+    assert land_days(lake, source, 2, 4, until=6) == []
+    assert land_days(lake, source, 5, 6, until=6) == [("ada", 6)]
 
 
 def test_a_listing_without_a_single_record_where_there_were_many_deletes_nobody(lake: Lake) -> None:

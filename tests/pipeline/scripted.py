@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 from cx_orchestration.integration.landing import Landing
 from cx_orchestration.model.days import DayRange
@@ -23,7 +23,7 @@ class ScriptedService:
         self._name = name
         self.asked: list[str] = [] if asked is None else asked
 
-    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
+    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime, **more: Any) -> Landing:
         self.asked.append(self._name)
         outcome = next(self._outcomes, None)
         if isinstance(outcome, Failure):

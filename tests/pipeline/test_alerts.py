@@ -33,7 +33,7 @@ class DamagedDays(ScriptedService):
         super().__init__()
         self._damaged = damaged
 
-    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
+    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime, **more: Any) -> Landing:
         failures = {day: PermanentFailure("store_till/orders: damaged") for day in days if day.day in self._damaged}
         return Landing(records={day: 0 for day in days if day not in failures}, failures=dict(failures))
 

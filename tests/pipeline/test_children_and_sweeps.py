@@ -37,6 +37,7 @@ streams:
     record_id: id
     sweep: hash
 """
+PRICES = {"P-1": 3}
 ORDERS = [{"id": "O-1", "at": "2026-01-01T12:00:00Z"}, {"id": "O-2", "at": "2026-01-02T12:00:00Z"}]
 
 
@@ -47,7 +48,7 @@ def shop(tmp_path: Path, httpserver: HTTPServer) -> Iterator[Shop]:
             case ["orders"]:
                 found: Any = ORDERS
             case ["prices"]:
-                found = [{"id": "P-1", "price": 3}]
+                found = [{"id": name, "price": price} for name, price in PRICES.items()]
             case [_, order, _]:
                 found = [{"id": f"{order}/1"}]
         return Response(json.dumps(found), mimetype="application/json")
@@ -98,3 +99,17 @@ def test_an_older_day_of_a_sweep_keeps_what_it_holds_and_says_so(shop: Shop) -> 
     }
     assert kept == {"2026-01-01": True, "2026-01-02": False}
     assert landed(shop, "prices") == [(2, "P-1")]
+
+
+def test_an_older_day_of_a_sweep_is_kept_when_only_days_without_changes_landed_after_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day in (1, 2, 3):
+        assert run(shop, day, day, "prices").success
+    monkeypatch.setitem(PRICES, "P-1", 5)
+    assert run(shop, 1, 2, "prices").success
+    assert landed(shop, "prices") == [(1, "P-1")]
+    (payload,) = Lake(shop.project.lake_root).read(tables.landed("store_till", "prices"))["payload"].to_pylist()
+    assert json.loads(payload)["price"] == 3
+    assert run(shop, 3, 3, "prices").success
+    assert landed(shop, "prices") == [(1, "P-1"), (3, "P-1")]

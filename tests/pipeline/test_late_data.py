@@ -138,8 +138,8 @@ class Orders:
     def read(self, stream: str, days: DayRange) -> Iterator[Batch]:
         yield [self._record(payload) for payload in self.known], None
 
-    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
-        return land(lake, self, stream, days, run_id=run_id, now=now)
+    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime, **more: Any) -> Landing:
+        return land(lake, self, stream, days, run_id=run_id, now=now, **more)
 
     def _record(self, payload: str) -> Record:
         order = orjson.loads(payload)

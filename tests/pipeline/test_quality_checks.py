@@ -55,8 +55,8 @@ def shown(evaluation: Any) -> str:
 class Doubling(FederatedService):
     """A service whose landing puts one record of a day into the lake twice."""
 
-    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime) -> Landing:
-        landing = super().land(lake, stream, days, run_id=run_id, now=now)
+    def land(self, lake: Lake, stream: str, days: DayRange, *, run_id: str, now: dt.datetime, **more: Any) -> Landing:
+        landing = super().land(lake, stream, days, run_id=run_id, now=now, **more)
         again = lake.read(LANDED, {"day": SECOND}).slice(0, 1)
         landing.versions |= dict.fromkeys(days, lake.append(LANDED, again, run_id=run_id))
         return landing
