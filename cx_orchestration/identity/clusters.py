@@ -11,10 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import connected_components
 
-from cx_orchestration.identity.linkage import average_linkage, constrained_union
+from cx_orchestration.identity.linkage import average_linkage, constrained_union, united
 
 Codes: TypeAlias = NDArray[np.integer[Any]]
 Flags: TypeAlias = NDArray[np.bool_]
@@ -41,7 +39,7 @@ class Linkage:
     """When groups are joined.
 
     Two groups are joined while the average weight of the pairs between them is at least ``threshold``. ``absent`` is
-    the weight of a pair that was never compared (at most ``threshold``); ``None`` leaves such pairs out of the
+    the weight of a pair that was never compared (below ``threshold``); ``None`` leaves such pairs out of the
     average. An exact link whose pair weighs less than ``exact_floor`` in all, a shared key against a model that says
     no, does not unite by itself: its weight goes into the average.
     """
@@ -51,8 +49,8 @@ class Linkage:
     exact_floor: float = -math.inf
 
     def __post_init__(self) -> None:
-        if self.absent is not None and self.absent > self.threshold:
-            raise ValueError(f"absent is {self.absent}, expected at most the threshold, {self.threshold}")
+        if self.absent is not None and self.absent >= self.threshold:
+            raise ValueError(f"absent is {self.absent}, expected less than the threshold, {self.threshold}")
 
 
 @dataclass(frozen=True)
@@ -113,54 +111,34 @@ def find_clusters(
     """
     linkage = linkage or Linkage()
     unique = unique or UniqueValues()
-    pairs = _without_loops(pairs)
-    uniting = (pairs.kind == Kind.EXACT) | (pairs.kind == Kind.ALWAYS)
-    united = _components(entities, pairs.left[uniting], pairs.right[uniting])
+    if np.isnan(pairs.weight).any():
+        raise ValueError(f"{int(np.isnan(pairs.weight).sum())} pairs have a weight that is not a number")
+    group = np.arange(entities)
+    united(pairs.left, pairs.right, (pairs.kind == Kind.EXACT) | (pairs.kind == Kind.ALWAYS), group)
+    component = group
     strong = (pairs.kind == Kind.MODEL) & (pairs.weight >= linkage.threshold)
-    strong &= united[pairs.left] != united[pairs.right]
-    component = united
     if strong.any():
-        component = _components(entities, united[pairs.left[strong]], united[pairs.right[strong]])[united]
-    hard = _needing_more(entities, pairs, unique, united, component, linkage)
-    cluster = united.copy()
+        component = group.copy()
+        united(pairs.left, pairs.right, strong, component)
+    hard = _needing_more(pairs, unique, group, component, linkage)
+    cluster = group
     if len(hard):
+        cluster = group.copy()
         cluster[hard] = hard[_settle(hard, pairs, unique, component, linkage)]
     return Clusters(cluster, component)
 
 
-def _without_loops(pairs: Pairs) -> Pairs:
-    if np.isnan(pairs.weight).any():
-        raise ValueError(f"{int(np.isnan(pairs.weight).sum())} pairs have a weight that is not a number")
-    loops = pairs.left == pairs.right
-    return pairs.rows(~loops) if loops.any() else pairs
-
-
-def _components(entities: int, left: Codes, right: Codes) -> Codes:
-    """By entity the first entity of its connected component."""
-    graph = _graph(entities, left, right)
-    count, labels = connected_components(graph, directed=False)
-    first = np.full(count, entities, labels.dtype)
-    np.minimum.at(first, labels, np.arange(entities, dtype=labels.dtype))
-    found: Codes = first[labels]
-    return found
-
-
-def _graph(entities: int, left: Codes, right: Codes) -> csr_matrix:
-    return csr_matrix((np.ones(len(left), np.int8), (left, right)), shape=(entities, entities))
-
-
-def _needing_more(
-    entities: int, pairs: Pairs, unique: UniqueValues, united: Codes, component: Codes, linkage: Linkage
-) -> Codes:
+def _needing_more(pairs: Pairs, unique: UniqueValues, group: Codes, component: Codes, linkage: Linkage) -> Codes:
     """The entities, in order, of the components that exact links alone do not settle."""
-    needs = np.zeros(entities, np.bool_)  # by component
-    needs[component[united != component]] = True
+    needs = np.zeros(len(group), np.bool_)  # by component
+    needs[component[group != component]] = True
     apart = pairs.kind == Kind.NEVER
     if linkage.exact_floor > -math.inf:
-        apart = apart | (pairs.kind == Kind.MODEL) | ((pairs.kind == Kind.EXACT) & (pairs.weight < linkage.exact_floor))
-    left, right = pairs.left[apart], pairs.right[apart]
-    needs[component[left[united[left] == united[right]]]] = True
-    groups, spaces, _ = _distinct(united[unique.entity], unique.namespace, unique.value)
+        apart |= (pairs.kind == Kind.MODEL) | ((pairs.kind == Kind.EXACT) & (pairs.weight < linkage.exact_floor))
+    if apart.any():
+        left, right = pairs.left[apart], pairs.right[apart]
+        needs[component[left[group[left] == group[right]]]] = True
+    groups, spaces, _ = _distinct(group[unique.entity], unique.namespace, unique.value)
     again = (groups[1:] == groups[:-1]) & (spaces[1:] == spaces[:-1])
     needs[component[groups[1:][again]]] = True
     return np.flatnonzero(needs[component])
@@ -170,7 +148,8 @@ def _settle(hard: Codes, pairs: Pairs, unique: UniqueValues, component: Codes, l
     """By position in ``hard`` the position of the first of its cluster."""
     position = np.full(len(component), -1, np.int64)
     position[hard] = np.arange(len(hard))
-    pairs = pairs.rows((position[pairs.left] >= 0) & (component[pairs.left] == component[pairs.right]))
+    inside = (position[pairs.left] >= 0) & (component[pairs.left] == component[pairs.right])
+    pairs = pairs.rows(inside & (pairs.left != pairs.right))
     pairs = Pairs(position[pairs.left], position[pairs.right], pairs.weight, pairs.kind)
     unique = unique.rows(position[unique.entity] >= 0)
     unique = UniqueValues(position[unique.entity], unique.namespace, unique.value)
@@ -240,18 +219,19 @@ def _join(
     forbidden = np.r_[np.zeros(weighed.weighs.sum(), np.bool_), np.ones(len(never.left), np.bool_)]
     weight = np.r_[weighed.weight[weighed.weighs], np.zeros(len(never.left), np.int64)]
     between = left != right
-    left, right, forbidden, weight = left[between], right[between], forbidden[between], weight[between]
+    pair = np.r_[np.flatnonzero(weighed.weighs), np.full(len(never.left), len(weighed.left))]
+    left, right, forbidden, weight, pair = (column[between] for column in (left, right, forbidden, weight, pair))
     if not len(left):
         return group
     key, order = _pair_keys(len(firsts), left, right)
     starts = _starts(key)
-    forbidden, weight = forbidden[order], weight[order]
+    forbidden, weight, pair = forbidden[order], weight[order], pair[order]
     one, other = key[starts] // len(firsts), key[starts] % len(firsts)
     total, count = np.add.reduceat(weight, starts), np.add.reduceat((~forbidden).astype(np.int64), starts)
     barred, where = _any(forbidden, starts), component[firsts][one]
     by_component = np.argsort(where, kind="stable")
-    last = np.zeros(len(firsts), np.int64)
-    np.maximum.at(last, code, np.arange(len(code)))
+    # Pairs lie in the order of their content, and a stable sort has left the first one of each edge first.
+    tie = pair[starts]
     ended = average_linkage(
         where[by_component].astype(np.int64),
         one[by_component],
@@ -260,7 +240,7 @@ def _join(
         count[by_component],
         barred[by_component],
         np.bincount(code, minlength=len(firsts)),
-        last,
+        tie[by_component],
         *_value_lists(len(firsts), code[unique.entity], unique),
         linkage.threshold * _UNIT,
         0.0 if linkage.absent is None else linkage.absent * _UNIT,

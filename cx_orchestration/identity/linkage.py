@@ -1,4 +1,4 @@
-"""The two compiled passes of clustering: constrained union, and sparse average linkage with vetoes.
+"""The compiled passes of clustering: components, constrained union, and sparse average linkage with vetoes.
 
 Belongs here: the loops over integer codes. Does not belong here: which entities need them and what the numbers mean
 (``clusters.py``).
@@ -23,6 +23,24 @@ def _root(parent: Whole, node: np.int64 | int) -> np.int64 | int:
         parent[node] = parent[parent[node]]
         node = parent[node]
     return node
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def united(left: Whole, right: Whole, chosen: Flags, parent: Whole) -> None:
+    """Unite the ends of the ``chosen`` pairs in ``parent``, which comes as ``arange`` or as a former call left it.
+
+    Afterwards it has by entity the first of its component.
+    """
+    for n in range(len(left)):
+        if chosen[n]:
+            one, other = _root(parent, left[n]), _root(parent, right[n])
+            if one < other:
+                parent[other] = one
+            elif other < one:
+                parent[one] = other
+    for n in range(len(parent)):
+        # The first of a component comes before its others, so it already has its own.
+        parent[n] = parent[parent[n]]
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -169,7 +187,7 @@ def average_linkage(
     count: Whole,
     forbidden: Flags,
     size: Whole,
-    last: Whole,
+    tie: Whole,
     heads: Whole,
     spaces: Whole,
     values: Whole,
@@ -180,13 +198,14 @@ def average_linkage(
 ) -> Whole:
     """Join groups by the highest average weight between them, down to ``threshold``: by group the group it ends in.
 
-    Groups are coded 0, 1, ...; of each are given how many entities it has (``size``) and its ``last`` entity. Between
-    two groups there is one edge: its ``component`` (edges lie sorted by it), the ``total`` weight and ``count`` of the
-    pairs between them, and whether joining them is ``forbidden``. Equal averages are taken in the order of the two
-    groups' last entities. All of it is used up.
+    Groups are coded 0, 1, ...; of each is given how many entities it has (``size``). Between two groups there is one
+    edge: its ``component`` (edges lie sorted by it), the ``total`` weight and ``count`` of the pairs between them,
+    ``tie``, the first of these pairs, and whether joining them is ``forbidden``. Equal averages are taken in the order
+    of ``tie``. All of it is used up.
 
-    The heap holds an edge under a value that is never behind its true one: an average without new pairs only falls
-    and a last entity only rises as groups grow. A value that turns out to be stale is put back under its true one.
+    The heap holds an edge under a value that is never behind its true one: without new pairs an average only falls as
+    groups grow, and with them the edge is put on the heap anew. A stale value is put back as the true one when it
+    comes up.
     """
     groups, edges = len(size), len(left)
     parent = np.arange(groups)
@@ -201,7 +220,7 @@ def average_linkage(
     first, final = np.full(groups, -1), np.full(groups, -1)
     degree = np.zeros(groups, np.int64)
     live = np.ones(edges, np.bool_)
-    heap = [(0.0, np.int64(0), np.int64(0), np.int64(0))]
+    heap = [(0.0, np.int64(0), np.int64(0))]
 
     start = 0
     while start < edges:
@@ -224,12 +243,12 @@ def average_linkage(
             pairs = float(size[one]) * float(size[other])
             value = _average(total[fresh], count[fresh], pairs, absent, absent_counts)
             if not forbidden[fresh] and value >= threshold:
-                heap.append((-value, min(last[one], last[other]), max(last[one], last[other]), np.int64(fresh)))
+                heap.append((-value, tie[fresh], np.int64(fresh)))
         heapq.heapify(heap)
 
         while len(heap) > 0:
             entry = heapq.heappop(heap)
-            edge = entry[3]
+            edge = entry[2]
             if not live[edge] or forbidden[edge]:
                 continue
             one, other = left[edge], right[edge]
@@ -237,7 +256,7 @@ def average_linkage(
             value = _average(total[edge], count[edge], pairs, absent, absent_counts)
             if value < threshold:
                 continue
-            now = (-value, min(last[one], last[other]), max(last[one], last[other]), np.int64(edge))
+            now = (-value, tie[edge], edge)
             if now != entry:
                 heapq.heappush(heap, now)
                 continue
@@ -250,7 +269,6 @@ def average_linkage(
             live[edge] = False
             parent[one] = other
             size[other] += size[one]
-            last[other] = max(last[one], last[other])
             node = np.int64(first[one])
             while node >= 0:
                 coming = node // 2
@@ -273,14 +291,14 @@ def average_linkage(
                 if there >= 0 and live[there]:
                     total[there] += total[coming]
                     count[there] += count[coming]
+                    tie[there] = min(tie[there], tie[coming])
                     forbidden[there] |= forbidden[coming]
                     live[coming] = False
                     degree[third] -= 1
                     pairs = float(size[third]) * float(size[other])
                     value = _average(total[there], count[there], pairs, absent, absent_counts)
                     if not forbidden[there] and value >= threshold:
-                        ends = min(last[third], last[other]), max(last[third], last[other])
-                        heapq.heappush(heap, (-value, ends[0], ends[1], np.int64(there)))
+                        heapq.heappush(heap, (-value, tie[there], there))
                 else:
                     if at_right:
                         right[coming] = other
@@ -306,8 +324,7 @@ def average_linkage(
                         pairs = float(size[third]) * float(size[other])
                         value = _average(total[again], count[again], pairs, absent, absent_counts)
                         if value >= threshold:
-                            ends = min(last[third], last[other]), max(last[third], last[other])
-                            heapq.heappush(heap, (-value, ends[0], ends[1], np.int64(again)))
+                            heapq.heappush(heap, (-value, tie[again], again))
         start = end
     for group in range(groups):
         parent[group] = _root(parent, group)

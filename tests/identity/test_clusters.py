@@ -72,8 +72,11 @@ def reference(entities: int, rows: Iterable[Row], values: Iterable[Value], linka
         if one != other and not parted(one, other) and (by_people or not conflict(one, other)):
             unite(one, other)
 
+    def between(one: frozenset[int], other: frozenset[int]) -> list[tuple[int, int]]:
+        return [(min(pair), max(pair)) for pair in itertools.product(one, other)]
+
     def average(one: frozenset[int], other: frozenset[int]) -> float:
-        pairs = [(min(pair), max(pair)) for pair in itertools.product(one, other)]
+        pairs = between(one, other)
         weights = [compared[pair] for pair in pairs if pair in compared]
         if linkage.absent is not None and weights:
             weights += [linkage.absent] * (len(pairs) - len(weights))
@@ -81,13 +84,13 @@ def reference(entities: int, rows: Iterable[Row], values: Iterable[Value], linka
 
     while True:
         open_to = [
-            (-average(one, other), min(max(one), max(other)), max(max(one), max(other)), one, other)
+            (-average(one, other), min(pair for pair in between(one, other) if pair in compared), one, other)
             for one, other in itertools.combinations(groups, 2)
             if average(one, other) >= linkage.threshold and not parted(one, other) and not conflict(one, other)
         ]
         if not open_to:
             return set(groups)
-        unite(*min(open_to, key=lambda item: item[:3])[3:])
+        unite(*min(open_to, key=lambda item: item[:2])[2:])
 
 
 N = 9
@@ -180,7 +183,7 @@ def test_a_weight_that_is_no_number_is_refused() -> None:
 
 
 def test_an_absent_weight_above_the_threshold_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected at most the threshold"):
+    with pytest.raises(ValueError, match="expected less than the threshold"):
         Linkage(0.0, absent=1.0)
 
 
