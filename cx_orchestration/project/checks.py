@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+from cx_orchestration.identity.overrides import override_errors
 from cx_orchestration.integration.validate import check_service
 from cx_orchestration.journeys.maps import check_map
 from cx_orchestration.model.failures import ProjectError
@@ -46,6 +47,7 @@ def check_project(parts: Parts, now: dt.datetime) -> list[ProjectError]:
         *_scoring(parts),
         *_decisions(parts, now),
         *_identity(parts),
+        *override_errors(parts.readable_overrides, _inventory_services(parts), _today(parts.settings, now)),
         *(error for name, service in parts.services.items() for error in _service(name, service, parts)),
         *(error for name, journey in parts.journeys.items() for error in _journey(name, journey, parts)),
     ]

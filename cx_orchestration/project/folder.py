@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from cx_orchestration.catalog.inventory_file import read_inventory
 from cx_orchestration.model.failures import ProjectError
 from cx_orchestration.model.identity import IdentityConfig, Survivorship
+from cx_orchestration.model.identity_overrides import Override, Overrides
 from cx_orchestration.model.inventory import InventoryRow
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.scoring import Decision, Decisions, Dimension, ScoringConfig
@@ -35,7 +36,10 @@ SINGLE_FILES: dict[str, type[BaseModel]] = {
     "scoring.yaml": ScoringConfig,
     "decisions.yaml": Decisions,
     "identity.yaml": IdentityConfig,
+    "identity_overrides.yaml": Overrides,
 }
+#: A project that has nothing to say there does without the file.
+_NOT_NEEDED = {"identity_overrides.yaml"}
 FOLDERS = ("services", "journeys")
 
 
@@ -67,6 +71,11 @@ class Parts:
     def readable_decisions(self) -> dict[int, Decision]:
         """The decisions that are right by themselves, by their position in the file."""
         return listed(Decision, "decisions", self.contents.get("decisions.yaml"))
+
+    @property
+    def readable_overrides(self) -> dict[int, Override]:
+        """The decisions on who is who that are right by themselves, by their position in the file."""
+        return listed(Override, "overrides", self.contents.get("identity_overrides.yaml"))
 
     @property
     def readable_dimensions(self) -> dict[str, Dimension]:
@@ -132,6 +141,8 @@ def read_folder(folder: Path) -> tuple[Parts, list[ProjectError]]:
     parts.broken |= {error.file for error in errors}
 
     def declared(model: type[T], file: str) -> T | None:
+        if file in _NOT_NEEDED and not (folder / file).exists():
+            return model()
         read, wrong = _read(folder, file, model, parts)
         errors.extend(wrong)
         return read
@@ -140,6 +151,7 @@ def read_folder(folder: Path) -> tuple[Parts, list[ProjectError]]:
     parts.scoring = declared(ScoringConfig, "scoring.yaml")
     parts.decisions = declared(Decisions, "decisions.yaml")
     parts.identity = declared(IdentityConfig, "identity.yaml")
+    declared(Overrides, "identity_overrides.yaml")
     parts.inventory, wrong = _read_inventory(folder / INVENTORY, parts)
     errors += wrong
     for file in _yaml_files(folder / "services"):

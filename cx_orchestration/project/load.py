@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import InvalidProject, PermanentFailure, ProjectError
 from cx_orchestration.model.identity import IdentityConfig
+from cx_orchestration.model.identity_overrides import Override
 from cx_orchestration.model.inventory import InventoryRow
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.scoring import Decision, Decisions, ScoringConfig
@@ -39,6 +40,7 @@ class CXProject:
     scoring: ScoringConfig
     decisions: list[Decision]
     identity: IdentityConfig
+    overrides: list[Override]
     services: dict[str, ServiceDeclaration]
     journeys: dict[str, JourneyMap]
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
@@ -85,6 +87,7 @@ class CXProject:
             scoring=scoring,
             decisions=decisions.decisions,
             identity=identity,
+            overrides=list(parts.readable_overrides.values()),
             services={name: each for name, each in parts.services.items() if _file_of(name) not in left_out},
             journeys=parts.journeys,
             environ=os.environ if environ is None else environ,

@@ -16,6 +16,7 @@ from pydantic_core import core_schema
 
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.identity import IdentityConfig
+from cx_orchestration.model.identity_overrides import Overrides
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.scoring import Decisions, ScoringConfig
 from cx_orchestration.model.service import ServiceDeclaration
@@ -44,9 +45,10 @@ PROJECT = FileKind("project", Settings, "project.yaml")
 SCORING = FileKind("scoring", ScoringConfig, "scoring.yaml")
 DECISIONS = FileKind("decisions", Decisions, "decisions.yaml")
 IDENTITY = FileKind("identity", IdentityConfig, "identity.yaml")
+OVERRIDES = FileKind("identity_overrides", Overrides, "identity_overrides.yaml")
 SERVICE = FileKind("service", ServiceDeclaration, "services/*.yaml")
 JOURNEY = FileKind("journey", JourneyMap, "journeys/*.yaml")
-FILE_KINDS = (PROJECT, SCORING, DECISIONS, IDENTITY, SERVICE, JOURNEY)
+FILE_KINDS = (PROJECT, SCORING, DECISIONS, IDENTITY, OVERRIDES, SERVICE, JOURNEY)
 
 
 class _OnlyNamedKeys(GenerateJsonSchema):

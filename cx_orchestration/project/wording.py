@@ -18,6 +18,7 @@ _PATTERNS = {
     r"^[a-z][a-z0-9_]{0,62}$": "a name of lower-case letters, digits and '_' such as order_history",
     r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable such as BILLING_TOKEN, never its value",
     r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$": "an event type such as order.completed",
+    r"^[a-z][a-z0-9_]{0,62}/\S(.*\S)?$": "a service and its customer's id such as crm/C-17",
     r"^[A-Z]{2}$": "two capital letters such as US",
     r"^[A-Z]{3}$": "three capital letters such as USD",
     r"^([01]\d|2[0-3]):[0-5]\d$": "a time of day such as 02:30",

@@ -229,7 +229,8 @@ def test_an_alias_repeats_what_its_anchor_names(folder):
         ("project.yml", "project.yml: unknown file; did you mean 'project.yaml'?"),
         (
             "stuff.yaml",
-            "stuff.yaml: unknown file; known are project.yaml, scoring.yaml, decisions.yaml, identity.yaml",
+            "stuff.yaml: unknown file; known are project.yaml, scoring.yaml, decisions.yaml, identity.yaml, "
+            "identity_overrides.yaml",
         ),
         ("service/crm.yaml", "service/: unknown folder; did you mean 'services/'?"),
         ("services/crm.yml", "services/crm.yml: expected the name crm.yaml"),

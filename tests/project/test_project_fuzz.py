@@ -17,6 +17,7 @@ FILES = [
     "scoring.yaml",
     "decisions.yaml",
     "identity.yaml",
+    "identity_overrides.yaml",
     "services/store_till.yaml",
     "services/help_desk.yaml",
     "journeys/purchase.yaml",

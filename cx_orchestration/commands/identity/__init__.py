@@ -2,9 +2,11 @@
 
 import typer
 
+from cx_orchestration.commands.identity.decide import decide
 from cx_orchestration.commands.identity.evaluate import evaluate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+app.command()(decide)
 app.command()(evaluate)
 
 

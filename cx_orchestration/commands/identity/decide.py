@@ -1,0 +1,42 @@
+"""``cx identity decide``: a decision on a pair, written into the project folder."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from cx_orchestration.commands.options import ProjectFolder
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.identity_overrides import Override, Verdict
+from cx_orchestration.project import CXProject
+from cx_orchestration.project.overrides_file import add_override
+
+
+def decide(
+    left: Annotated[str, typer.Argument(metavar="LEFT", help="SERVICE/ENTITY of one of the two", show_default=False)],
+    right: Annotated[str, typer.Argument(metavar="RIGHT", help="SERVICE/ENTITY of the other", show_default=False)],
+    decision: Annotated[
+        Verdict, typer.Argument(metavar="always|never", help="One person, or never one", show_default=False)
+    ],
+    why: Annotated[str, typer.Option(help="What is known; it is kept in the ledger, so no customer's values")],
+    by: Annotated[str, typer.Option(metavar="ROLE", help="The role of who decides, such as 'data steward'")],
+    project: ProjectFolder = Path(),
+) -> None:
+    """Decide a pair: adds an entry to identity_overrides.yaml, which the next run of identity follows.
+
+    The entry taken out of the file again takes the decision back.
+    """
+    loaded = CXProject.load(project)
+    now = dt.datetime.now(dt.UTC)
+    today = now.astimezone(loaded.zone).date()
+    try:
+        override = Override(left=left, right=right, decision=decision, by=by.strip(), on=today, why=why.strip())
+    except ValidationError as error:
+        names = ", ".join(str(detail["loc"][0]) for detail in error.errors(include_input=False, include_url=False))
+        raise PermanentFailure(
+            f"{names}: expected records as SERVICE/ENTITY, such as crm/C-17, and text for --why and --by"
+        ) from None
+    file = add_override(loaded, override, now)
+    typer.echo(f"Wrote it to {file}; the next run of identity/links and identity/identity_map follows it.")

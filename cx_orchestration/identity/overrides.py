@@ -1,0 +1,122 @@
+"""Decisions of people as links of the ledger, and what of them cannot be true together.
+
+Belongs here: ``decided:always`` and ``decided:never``, from ``identity_overrides.yaml`` to the ledger. Does not belong
+here: what a decision does to a customer (``clusters.py``).
+"""
+
+import datetime as dt
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+import pyarrow as pa
+
+from cx_orchestration.identity.ledger import WANTED, LedgerChange, update_ledger
+from cx_orchestration.model.failures import ProjectError
+from cx_orchestration.model.identity_overrides import Override, split_entity
+from cx_orchestration.model.words import suggestion
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
+
+OVERRIDES_FILE = "identity_overrides.yaml"
+
+#: The family of the rules that decisions are in the ledger.
+DECIDED = "decided"
+
+#: The weight, in bits, that a decision has in the ledger. It is a mark and no estimate: what a decision does follows
+#: from its rule, and no evidence comes near it.
+DECIDED_WEIGHT = 100.0
+
+Entity = tuple[str, str]
+
+
+def decided_links(overrides: Sequence[Override]) -> pa.Table:
+    """The links that decisions are, one a decision, with the columns of ``ledger.WANTED``.
+
+    The evidence says who decided, in which role, when and why.
+    """
+    rows = [
+        {
+            "left_service": left[0],
+            "left_entity": left[1],
+            "right_service": right[0],
+            "right_entity": right[1],
+            "rule": f"{DECIDED}:{override.decision}",
+            "match_weight": DECIDED_WEIGHT if override.decision == "always" else -DECIDED_WEIGHT,
+            "evidence": json.dumps({"by": override.by, "on": override.on.isoformat(), "why": override.why}),
+            "model_version": None,
+        }
+        for override in overrides
+        for left, right in [override.pair]
+    ]
+    return pa.Table.from_pylist(rows, schema=WANTED)
+
+
+def update_decisions(
+    lake: Lake, engine: Engine, overrides: Sequence[Override], *, now: dt.datetime, run_id: str
+) -> LedgerChange:
+    """Bring the decisions in the ledger up to date with the file's: what was taken out of it is retracted."""
+    wanted = decided_links(overrides)
+    return update_ledger(lake, engine, wanted, family=DECIDED, scope=None, now=now, run_id=run_id)
+
+
+def override_errors(
+    overrides: Mapping[int, Override], services: Collection[str] | None, today: dt.date
+) -> Iterator[ProjectError]:
+    """What cannot stand, by the position of the entry in the file.
+
+    Pairs of an entity with itself, services that the inventory lacks (``None``: it could not be read), days after
+    ``today``, a pair decided twice, and a ``never`` between two that a chain of ``always`` makes one person.
+    """
+    seen: dict[tuple[Entity, Entity], int] = {}
+    for at, override in overrides.items():
+        yield from _entry_errors(at, override, services, today)
+        first = seen.setdefault(override.pair, at)
+        if first != at:
+            same = overrides[first].decision == override.decision
+            what = "is decided already" if same else f"is decided as {overrides[first].decision}"
+            yield _error(at, "", "", f"expected one decision a pair; this one {what} in overrides[{first}]: delete one")
+    yield from _contradictions({at: overrides[at] for at in seen.values()})
+
+
+def _entry_errors(
+    at: int, override: Override, services: Collection[str] | None, today: dt.date
+) -> Iterator[ProjectError]:
+    if override.left == override.right:
+        yield _error(at, "right", override.right, "expected another record than 'left'")
+    if override.on > today:
+        yield _error(at, "on", str(override.on), f"expected a day up to today, {today}")
+    for key, name in (("left", override.left), ("right", override.right)):
+        service = split_entity(name)[0]
+        if services is not None and service not in services:
+            expected = f"expected SERVICE/ENTITY of a service of inventory.csv{suggestion(service, services)}"
+            yield _error(at, key, name, expected)
+
+
+def _contradictions(overrides: Mapping[int, Override]) -> Iterator[ProjectError]:
+    """``never`` between two that are one person by a chain of ``always``; the entries of the chain are named."""
+    near: dict[Entity, list[tuple[Entity, int]]] = {}
+    for at, override in overrides.items():
+        if override.decision == "always":
+            left, right = override.pair
+            near.setdefault(left, []).append((right, at))
+            near.setdefault(right, []).append((left, at))
+    for at, override in overrides.items():
+        if override.decision == "never" and (chain := _chain(near, *override.pair)):
+            names = ", ".join(f"overrides[{step}]" for step in chain)
+            yield _error(at, "decision", "never", f"expected no contradiction: {names} make these one person always")
+
+
+def _chain(near: Mapping[Entity, list[tuple[Entity, int]]], start: Entity, end: Entity) -> list[int]:
+    """The entries on a shortest way between two entities; empty when there is none."""
+    ways: dict[Entity, list[int]] = {start: []}
+    waiting = [start]
+    for entity in waiting:
+        for other, at in near.get(entity, ()):
+            if other not in ways:
+                ways[other] = [*ways[entity], at]
+                waiting.append(other)
+    return ways.get(end, [])
+
+
+def _error(at: int, key: str, value: str, expected: str) -> ProjectError:
+    return ProjectError(OVERRIDES_FILE, f"overrides[{at}]" + (f".{key}" if key else ""), value, expected)
