@@ -98,15 +98,16 @@ def customers(
     lake: dg.ResourceParam[Lake],
     engine: dg.ResourceParam[Engine],
 ) -> dg.MaterializeResult:
-    """One Customer document a person: identity, surviving profile and ordered events; also as JSON Lines in the lake.
+    """One Customer document a person: identity, surviving profile and ordered events; also as files.
 
-    The file `exports/customers.jsonl` in the lake's folder holds what the table's column `document` does.
+    `exports/customers.jsonl` in the lake's folder holds what the table's column `document` does, and
+    `exports/customers.parquet` the table in one file.
     """
     built = build_customers(lake, engine, project.identity, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
     facts = {name: count for name, count in vars(built).items() if name != "customers"}
-    exported = export_documents(lake, engine, lake.root / "exports")
-    documents = dg.MetadataValue.path(str(exported))
-    return dg.MaterializeResult(metadata=row_count(built.customers, documents=documents, **facts))
+    lines, parquet = export_documents(lake, engine, lake.root / "exports")
+    exported = {"documents": dg.MetadataValue.path(str(lines)), "parquet": dg.MetadataValue.path(str(parquet))}
+    return dg.MaterializeResult(metadata=row_count(built.customers, **exported, **facts))
 
 
 ASSETS = [profiles, links, identity_map, customers]

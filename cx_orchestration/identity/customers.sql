@@ -1,14 +1,15 @@
 -- Grain: one customer. Keys: customer_id.
--- Columns: customer_id, document (JSON text, customer.v2.schema.json), entities, events, produced_at, changed (whether
--- the document differs from the previous one).
+-- Columns: customer_id, document (JSON text, customer.v2.schema.json), entities, events, produced_at, inputs, bucket,
+-- changed (whether the document differs from the previous one).
 -- Inputs: identity_map; profiles (keys normalised); events; repeated (event_id, day), which report counts of the events
--- that several landed days report; trust (field, service, position), the services to believe first for a profile field,
--- an attribute or a key namespace; previous, the customers as produced before.
--- Parameters: $first, $last (customer ids, both included); $now (time), $map_version (version of identity_map),
--- $service_ids (the name under which the services' own ids are listed).
+-- that several landed days report; rules (field, rule), how the value of a profile field, an attribute or a key
+-- namespace survives, where it is not the most recent one; trust (field, service, position), the services to believe
+-- first; previous, the customers as produced before; wanted (customer_id, inputs, bucket), whose documents to make.
+-- Parameters: $now (time), $map_version (version of identity_map), $service_ids (the name under which the services' own
+-- ids are listed).
 -- A document says when it was produced and from which map; both stay what they were while nothing else changes.
 WITH chosen AS (
-    SELECT * FROM identity_map WHERE customer_id BETWEEN $first AND $last
+    SELECT m.* FROM identity_map m SEMI JOIN wanted w ON w.customer_id = m.customer_id
 ),
 facts AS (
     SELECT m.customer_id, e.*
@@ -46,14 +47,22 @@ ids AS (
     UNION ALL
     SELECT customer_id, since, updated_at, service, $service_ids, entity FROM members
 ),
+ids_counted AS (
+    SELECT i.*, r.rule, coalesce(t.position, 2147483647) AS place,
+           count(*) OVER (PARTITION BY i.customer_id, i.namespace, i.id) AS often
+    FROM ids i
+    LEFT JOIN rules r ON r.field = i.namespace
+    LEFT JOIN trust t ON t.field = i.namespace AND t.service = i.service
+),
 ids_ranked AS (
-    SELECT i.customer_id, i.namespace, i.id, i.service, min(i.since) AS since,
+    SELECT customer_id, namespace, id, service, min(since) AS since,
            row_number() OVER (
-               PARTITION BY i.customer_id, i.namespace
-               ORDER BY coalesce(min(t.position), 2147483647), max(i.updated_at) DESC NULLS LAST, i.service, i.id
+               PARTITION BY customer_id, namespace
+               ORDER BY min(CASE rule WHEN 'most_trusted' THEN place WHEN 'most_frequent' THEN -often ELSE 0 END),
+                        max(updated_at) DESC NULLS LAST, min(place), service, id
            ) AS position
-    FROM ids i LEFT JOIN trust t ON t.field = i.namespace AND t.service = i.service
-    GROUP BY i.customer_id, i.namespace, i.id, i.service
+    FROM ids_counted
+    GROUP BY customer_id, namespace, id, service
 ),
 id_lists AS (
     SELECT customer_id, namespace,
@@ -97,13 +106,24 @@ said AS (
     ) AS attributes
     WHERE json_type(a.value) <> 'NULL'
 ),
+said_counted AS (
+    SELECT s.*, coalesce(t.position, 2147483647) AS place,
+           CASE WHEN r.rule = 'most_trusted' AND min(t.position) OVER said IS NULL THEN 'most_recent'
+                ELSE coalesce(r.rule, 'most_recent') END AS rule,
+           count(*) OVER (PARTITION BY s.customer_id, s.is_attribute, s.field, s.value::VARCHAR) AS often
+    FROM said s
+    LEFT JOIN rules r ON r.field = s.field
+    LEFT JOIN trust t ON t.field = s.field AND t.service = s.service
+    WINDOW said AS (PARTITION BY s.customer_id, s.is_attribute, s.field)
+),
 said_ranked AS (
-    SELECT s.*,
+    SELECT *,
            row_number() OVER (
-               PARTITION BY s.customer_id, s.is_attribute, s.field
-               ORDER BY coalesce(t.position, 2147483647), s.updated_at DESC NULLS LAST, s.service, s.entity
+               PARTITION BY customer_id, is_attribute, field
+               ORDER BY CASE rule WHEN 'most_trusted' THEN place WHEN 'most_frequent' THEN -often ELSE 0 END,
+                        updated_at DESC NULLS LAST, place, service, entity
            ) AS position
-    FROM said s LEFT JOIN trust t ON t.field = s.field AND t.service = s.service
+    FROM said_counted
 ),
 surviving AS (
     SELECT customer_id, is_attribute, field,
@@ -111,7 +131,8 @@ surviving AS (
                value: value,
                service: service,
                entity: entity,
-               updated_at: strftime(updated_at, '%Y-%m-%dT%H:%M:%S.%fZ')
+               updated_at: strftime(updated_at, '%Y-%m-%dT%H:%M:%S.%fZ'),
+               rule: rule
            })::VARCHAR AS member
     FROM said_ranked
     WHERE position = 1
@@ -145,11 +166,11 @@ compared AS (
                || b.tail, false) AS same
     FROM bodies b LEFT JOIN previous v ON v.customer_id = b.customer_id
 )
-SELECT customer_id, entities, events, NOT same AS changed,
+SELECT c.customer_id, entities, events, NOT same AS changed, w.inputs, w.bucket,
        head || '"produced_at":"'
            || CASE WHEN same THEN old_stamp ELSE strftime($now::TIMESTAMPTZ, '%Y-%m-%dT%H:%M:%S.%fZ') END
            || '","map_version":' || CASE WHEN same THEN old_map_version ELSE $map_version::VARCHAR END
            || tail AS document,
        CASE WHEN same THEN old_produced_at ELSE $now::TIMESTAMPTZ END AS produced_at
-FROM compared
-ORDER BY customer_id
+FROM compared c JOIN wanted w ON w.customer_id = c.customer_id
+ORDER BY w.bucket, c.customer_id

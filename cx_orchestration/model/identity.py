@@ -1,9 +1,9 @@
 """How a company tells that two records are one person (R3): key namespaces and their rules."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import phonenumbers
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from cx_orchestration.model.base import Declared, Slug
 
@@ -26,10 +26,32 @@ class KeyNamespace(Declared):
     ignore: list[str] = Field(default_factory=list, description="Placeholder values that never link, after normalising")
 
 
-class Survivorship(Declared):
-    """Which value a customer's profile keeps: the first trusted service that has one, else the most recent."""
+SurvivorshipRule = Literal["most_recent", "most_trusted", "most_frequent"]
 
-    trusted_services: list[Slug] = Field(default_factory=list)
+
+class Survivorship(Declared):
+    """Which value a customer's profile keeps.
+
+    ``most_recent``: of the record that changed last. ``most_trusted``: of the first trusted service that has one, else
+    the most recent. ``most_frequent``: the value that most records have. Among equals the most recent one, then that of
+    the service trusted more. Naming trusted services without a rule means ``most_trusted``.
+    """
+
+    rule: SurvivorshipRule | None = Field(
+        default=None, description="most_trusted where trusted_services are named, else most_recent"
+    )
+    trusted_services: list[Slug] = Field(default_factory=list, description="The service to believe first comes first")
+
+    @model_validator(mode="after")
+    def _trusts_somebody(self) -> Self:
+        if self.rule == "most_trusted" and not self.trusted_services:
+            raise ValueError("most_trusted needs trusted_services: the services to believe, the first one first")
+        return self
+
+    @property
+    def applies(self) -> SurvivorshipRule:
+        """The rule, or what its absence means."""
+        return self.rule or ("most_trusted" if self.trusted_services else "most_recent")
 
 
 class IdentityConfig(Declared):

@@ -380,7 +380,10 @@ CUSTOMERS = _table(
     ("entities", whole, "how many services' customers it is made of"),
     ("events", whole, "how many events it holds"),
     ("produced_at", time, "when it last came to say something else"),
+    ("inputs", text, "digest of what it was made from: a document is made anew when that changes"),
+    ("bucket", pa.int32(), "follows from `customer_id`"),
     persons=Persons(customers=("customer_id",), texts=("document",)),
+    partition_by=("bucket",),
     volatile=("produced_at",),
 )
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
@@ -27,8 +27,8 @@ from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.full_disk import write_failure, writing
 from cx_orchestration.storage.scan import Scan
 
-#: What a slice of a partitioned table may name: one value, or an inclusive range of days or numbers.
-Bound = str | int | dt.date | tuple[dt.date, dt.date] | tuple[int, int]
+#: What a slice of a partitioned table may name: one value, an inclusive range of days or numbers, or some numbers.
+Bound = str | int | dt.date | tuple[dt.date, dt.date] | tuple[int, int] | frozenset[int]
 
 _COMMIT_ATTEMPTS = 20
 
@@ -175,6 +175,23 @@ class Lake:
         row = Engine().query(digest, {"rows": scan}).to_pylist()[0]
         return f"{row['n']}:{row['total']}"
 
+    def empty_for_layout(self, table: Table, *, run_id: str) -> None:
+        """Empty a table that the lake has with another partitioning than is declared now, which Delta cannot change.
+
+        For tables that are made anew from others: whoever calls it writes all rows next. Nothing happens to a table
+        that has its declared partitioning, or is not there.
+        """
+        stored = self.stored(table)
+        if stored is not None and stored[1] != table.partition_by:
+            write_deltalake(
+                str(self._path(table)),
+                table.empty(),
+                mode="overwrite",
+                schema_mode="overwrite",
+                partition_by=list(table.partition_by),
+                commit_properties=CommitProperties(custom_metadata={"run_id": run_id}),
+            )
+
     def _path(self, table: Table) -> Path:
         return self.root / table.path
 
@@ -280,9 +297,12 @@ def _refuse_no_slice(table: Table, where: Mapping[str, Bound]) -> None:
 def _refuse_rows_outside(table: Table, rows: pa.Table, where: Mapping[str, Bound]) -> None:
     for column, bound in where.items():
         values = rows.column(column)
-        low, high = bound if isinstance(bound, tuple) else (bound, bound)
         kind = table.schema.field(column).type
-        inside = pc.and_(pc.greater_equal(values, pa.scalar(low, kind)), pc.less_equal(values, pa.scalar(high, kind)))
+        if isinstance(bound, frozenset):
+            inside = pc.is_in(values, pa.array(sorted(bound), kind))
+        else:
+            low, high = (pa.scalar(end, kind) for end in (bound if isinstance(bound, tuple) else (bound, bound)))
+            inside = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
         outside = rows.num_rows - (pc.sum(pc.fill_null(inside, False)).as_py() or 0)
         if outside:
             raise PermanentFailure(
@@ -291,14 +311,18 @@ def _refuse_rows_outside(table: Table, rows: pa.Table, where: Mapping[str, Bound
 
 
 def _within(value: Any, bound: Bound) -> bool:
+    if isinstance(bound, frozenset):
+        return value in bound
     low, high = bound if isinstance(bound, tuple) else (bound, bound)
     return bool(low <= value <= high)
 
 
-def _partition_filters(where: Mapping[str, Bound]) -> list[tuple[str, str, str]]:
-    filters = []
+def _partition_filters(where: Mapping[str, Bound]) -> list[tuple[str, str, Any]]:
+    filters: list[tuple[str, str, Any]] = []
     for column, bound in where.items():
-        if isinstance(bound, tuple):
+        if isinstance(bound, frozenset):
+            filters.append((column, "in", [str(value) for value in sorted(bound)]))
+        elif isinstance(bound, tuple):
             filters += [(column, ">=", str(bound[0])), (column, "<=", str(bound[1]))]
         else:
             filters.append((column, "=", str(bound)))
@@ -308,7 +332,9 @@ def _partition_filters(where: Mapping[str, Bound]) -> list[tuple[str, str, str]]
 def _predicate(where: Mapping[str, Bound]) -> str | None:
     parts = []
     for column, bound in where.items():
-        if isinstance(bound, tuple):
+        if isinstance(bound, frozenset):
+            parts.append(f"{column} IN ({', '.join(map(str, sorted(bound)))})")
+        elif isinstance(bound, tuple):
             parts += [f"{column} >= {_literal(bound[0])}", f"{column} <= {_literal(bound[1])}"]
         else:
             parts.append(f"{column} = {_literal(bound)}")

@@ -1,7 +1,10 @@
+import dataclasses
 import datetime as dt
 import json
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -138,7 +141,13 @@ def test_the_most_recent_value_survives_and_says_where_it_came_from(company) -> 
     company.customers()
     profile = the_document(company)["profile"]
     updated = "2026-02-02T00:00:00.000000Z"
-    assert profile["name"] == {"value": "J. Doe", "service": "desk", "entity": "9", "updated_at": updated}
+    assert profile["name"] == {
+        "value": "J. Doe",
+        "service": "desk",
+        "entity": "9",
+        "updated_at": updated,
+        "rule": "most_recent",
+    }
     assert profile["city"]["service"] == "crm", "an empty value does not survive"
     assert "street" not in profile
 
@@ -219,9 +228,9 @@ def test_exported_documents_are_json_lines_in_order_of_customer_id(company, tmp_
     company.night(JANE | {"shop/3": {}, "shop/4": {}}, {"shop/3": {"name": "Line\nbreak"}})
     company.customers()
     for _ in range(2):
-        path = export_documents(company.lake, company.engine, tmp_path / "out")
+        path, _ = export_documents(company.lake, company.engine, tmp_path / "out")
     assert [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] == documents(company)
-    assert [file.name for file in path.parent.iterdir()] == ["customers.jsonl"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["customers.jsonl", "customers.parquet"]
 
 
 def test_version_1_is_the_loose_draft_04_schema() -> None:
@@ -252,7 +261,7 @@ _times = st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2040, 1, 1)).map(
 _names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 _text = st.text(max_size=8)
 _json = st.recursive(st.none() | st.booleans() | st.integers() | _text, lambda inner: st.lists(inner, max_size=2))
-_origins = {"service": _names, "entity": _text, "updated_at": st.none() | _times}
+_origins = {"service": _names, "entity": _text, "updated_at": st.none() | _times, "rule": st.just("most_recent")}
 _surviving = st.fixed_dictionaries({"value": st.text(min_size=1, max_size=8), **_origins})
 _ids = st.fixed_dictionaries(
     {"id": st.text(min_size=1, max_size=8), "service": _names, "primary": st.booleans(), "since": _times}
@@ -339,3 +348,128 @@ def test_version_2_refuses_what_it_does_not_know(company, path) -> None:
     holder["further"] = 1
     assert not STRICT.is_valid(document)
     assert LOOSE.is_valid(document)
+
+
+SPOKEN = {
+    "crm/1": {"name": "Jane Doe", "city": "Boston", "updated_at": AT},
+    "desk/9": {"name": "Jane Doe", "city": "Salem", "updated_at": AT - dt.timedelta(days=9)},
+    "shop/3": {"name": "Janey", "city": "Salem", "updated_at": AT + dt.timedelta(days=1)},
+}
+ALL_THREE = {name: {"login": "jane"} for name in SPOKEN}
+
+
+def survivors(new_company, config, rules) -> dict:
+    company = new_company(IdentityConfig.model_validate(config.model_dump() | {"survivorship": rules}))
+    company.night(ALL_THREE, SPOKEN)
+    company.customers()
+    profile = the_document(company)["profile"]
+    STRICT.validate(the_document(company))
+    return {field: (profile[field]["value"], profile[field]["service"], profile[field]["rule"]) for field in rules}
+
+
+def test_each_rule_lets_another_value_survive_and_says_so(new_company, config) -> None:
+    rules = {
+        "name": {"rule": "most_frequent"},
+        "city": {"rule": "most_trusted", "trusted_services": ["fax", "desk"]},
+    }
+    assert survivors(new_company, config, rules) == {
+        "name": ("Jane Doe", "crm", "most_frequent"),
+        "city": ("Salem", "desk", "most_trusted"),
+    }
+
+
+def test_where_no_trusted_service_has_a_value_the_most_recent_one_survives_and_says_so(new_company, config) -> None:
+    rules = {"name": {"trusted_services": ["fax"]}, "city": {"rule": "most_recent", "trusted_services": ["desk"]}}
+    assert survivors(new_company, config, rules) == {
+        "name": ("Janey", "shop", "most_recent"),
+        "city": ("Salem", "shop", "most_recent"),
+    }
+
+
+def test_a_rule_that_trusts_nobody_is_refused(config) -> None:
+    with pytest.raises(ValueError, match="most_trusted needs trusted_services"):
+        IdentityConfig.model_validate(config.model_dump() | {"survivorship": {"name": {"rule": "most_trusted"}}})
+
+
+def test_only_the_buckets_of_customers_whose_inputs_changed_are_written(company) -> None:
+    people = {f"crm/{n}": {} for n in range(40)}
+    company.night(people)
+    company.customers()
+    files = set(company.lake.scan(CUSTOMERS).files)
+    company.add_events(DAY, [event("e1", "crm/7")])
+    built = company.customers()
+    assert (built.made, built.changed, built.customers) == (1, 1, 40)
+    assert len(files - set(company.lake.scan(CUSTOMERS).files)) == 1
+    assert sum('"event_id":"e1"' in row["document"] for row in company.lake.read(CUSTOMERS).to_pylist()) == 1
+
+
+def test_other_rules_make_every_document_anew_and_leave_alone_what_says_the_same(new_company, config) -> None:
+    company = new_company(config)
+    company.night(JANE | {"shop/3": {}}, SAID)
+    company.customers()
+    before = documents(company)
+    rules = {"city": {"rule": "most_frequent"}, "name": {"trusted_services": ["crm"]}}
+    company.config = IdentityConfig.model_validate(config.model_dump() | {"survivorship": rules})
+    built = company.customers()
+    assert (built.made, built.changed) == (2, 1)
+    after = documents(company)
+    same = [document for document in after if document["_id"]["customer_id"] != company.who()["crm/1"]]
+    assert all(document in before for document in same)
+
+
+def test_a_table_of_the_former_layout_is_made_anew(company) -> None:
+    company.night(JANE)
+    former = dataclasses.replace(
+        CUSTOMERS,
+        partition_by=(),
+        schema=pa.schema([f for f in CUSTOMERS.schema if f.name not in ("inputs", "bucket")]),
+    )
+    row = {"customer_id": "x", "document": "{}", "entities": 1, "events": 0, "produced_at": AT}
+    company.lake.replace(former, pa.Table.from_pylist([row], schema=former.schema), run_id="before")
+    built = company.customers()
+    assert (built.customers, built.made) == (1, 1)
+    assert the_document(company)["_id"]["customer_id"] == company.who()["crm/1"]
+    assert company.customers().made == 0
+
+
+def said_by(document: dict) -> dict:
+    header = {key: value for key, value in document["platformHeader"].items() if key.endswith("_version")}
+    header.pop("map_version")
+    return document | {"platformHeader": header}
+
+
+NIGHT = st.fixed_dictionaries(
+    {
+        "logins": st.lists(st.sampled_from(["u", "v", "w", ""]), min_size=1, max_size=5),
+        "cities": st.lists(st.sampled_from(["Boston", "Salem", None]), min_size=5, max_size=5),
+        "events": st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 4), st.integers(0, 1)), max_size=4),
+    }
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(NIGHT, min_size=2, max_size=3))
+def test_documents_written_night_by_night_are_those_of_a_rebuild(new_company, nights) -> None:
+    company = new_company()
+    for night in nights:
+        entities = {f"crm/{n}": {"login": login} if login else {} for n, login in enumerate(night["logins"])}
+        said = {name: {"city": city} for name, city in zip(entities, night["cities"], strict=False)}
+        company.night(entities, said)
+        for late in (0, 1):
+            reported = {name: event(name, f"crm/{n}", n) for name, n, day in night["events"] if day == late}
+            if reported:
+                company.add_events(DAY + dt.timedelta(days=late), list(reported.values()))
+        company.customers()
+    by_nights = documents(company)
+    company.lake.replace(CUSTOMERS, CUSTOMERS.empty(), where={"bucket": (0, 4095)}, run_id="emptied")
+    company.customers()
+    assert [said_by(document) for document in by_nights] == [said_by(document) for document in documents(company)]
+
+
+def test_the_parquet_export_holds_the_documents_of_the_table(company, tmp_path) -> None:
+    company.night(JANE | {"shop/3": {}, "shop/4": {}})
+    company.customers()
+    lines, parquet = export_documents(company.lake, company.engine, tmp_path)
+    rows = pq.read_table(parquet).to_pylist()
+    assert [row["customer_id"] for row in rows] == sorted(company.who().values())[1:]
+    assert [row["document"] for row in rows] == lines.read_text().splitlines()
