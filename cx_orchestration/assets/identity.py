@@ -8,6 +8,7 @@ from cx_orchestration.assets.edge import markdown_table, row_count, table_asset
 from cx_orchestration.identity.customers import build_customers, export_documents
 from cx_orchestration.identity.keys import normalise_profiles
 from cx_orchestration.identity.links import update_links
+from cx_orchestration.identity.overrides import update_decisions
 from cx_orchestration.identity.quality import identity_quality
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.integration.profiles import map_profiles
@@ -41,8 +42,13 @@ def links(
     engine: dg.ResourceParam[Engine],
 ) -> dg.MaterializeResult:
     """The ledger of links between records that are one person; entries are added, never changed."""
-    change = update_links(lake, engine, project.identity, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
-    return dg.MaterializeResult(metadata=row_count(change.standing, made=change.made, retracted=change.retracted))
+    now, run_id = dt.datetime.now(dt.UTC), context.run.run_id
+    decided = update_decisions(lake, engine, project.overrides, now=now, run_id=run_id)
+    change = update_links(lake, engine, project.identity, now=now, run_id=run_id)
+    decisions = {"decisions_made": decided.made, "decisions_retracted": decided.retracted}
+    return dg.MaterializeResult(
+        metadata=row_count(change.standing, made=change.made, retracted=change.retracted, **decisions)
+    )
 
 
 @table_asset(
