@@ -7,7 +7,7 @@ EXAMPLE_LOGS := $(VENV)/example-logs
 PEER := .run/peer-dlt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench-extract test test-crash dev bench check format examples clean
+.PHONY: help demo bench-extract test test-crash test-long dev bench check format examples clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,6 +20,9 @@ test: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the tests
 
 test-crash: $(INSTALLED)  ## Run the tests that kill processes at many points, for some minutes
 	@$(BIN)/pytest -m crash -n 2 --dist worksteal
+
+test-long: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the tests of whole examples and benchmarks
+	@$(BIN)/pytest -m long -n 2 --dist worksteal
 
 dev: $(INSTALLED)  ## Open the Dagster UI on the demo company, with its services running; Ctrl-C stops all
 	@$(BIN)/cx dev

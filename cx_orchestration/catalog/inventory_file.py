@@ -189,8 +189,10 @@ def _value(name: str, cell: str) -> tuple[Any, str]:
         if name == "customer_impact":
             key = key.removesuffix("customers")
         expected = f"expected one of {', '.join(label.value for label in labels.values())}"
+        if key in labels:
+            return labels[key], expected
         near = closest(key, labels)
-        return labels.get(key), expected + (f"; did you mean '{labels[near].value}'?" if near else "")
+        return None, expected + (f"; did you mean '{labels[near].value}'?" if near else "")
     if name == "customers_per_year":
         number = read_number(cell)
         fits = number is not None and number.is_integer() and 0 <= number <= 10**12

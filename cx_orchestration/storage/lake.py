@@ -169,8 +169,7 @@ class Lake:
     def content_hash(self, table: Table) -> str:
         """A digest of the rows, whatever their order, without the table's volatile columns."""
         scan = self.scan(table)
-        names = Engine().query("SELECT * FROM rows LIMIT 0", {"rows": scan}).column_names
-        stable = ", ".join(f'"{name}"' for name in sorted(names) if name not in table.volatile)
+        stable = ", ".join(f'"{name}"' for name in sorted(scan.schema.names) if name not in table.volatile)
         digest = f"SELECT count(*) AS n, coalesce(sum(hash({stable})::HUGEINT), 0)::VARCHAR AS total FROM rows"
         row = Engine().query(digest, {"rows": scan}).to_pylist()[0]
         return f"{row['n']}:{row['total']}"

@@ -69,6 +69,7 @@ def _parts(printed: str) -> list[tuple[bool, str, float, float]]:
     return [(not row["indent"], row["part"], float(row["seconds"]), float(row["share"])) for row in found if row]
 
 
+@pytest.mark.long
 def test_a_run_names_every_part_and_none_is_free(printed: str) -> None:
     seconds = {name: seconds for _, name, seconds, _ in _parts(printed)}
     for part in (
@@ -86,6 +87,7 @@ def test_a_run_names_every_part_and_none_is_free(printed: str) -> None:
     assert {"identity", "journeys", "exploration", "cannot be attributed"} <= set(seconds)
 
 
+@pytest.mark.long
 def test_the_groups_add_up_to_the_sum_and_the_sum_to_what_is_measured_from_outside(printed: str) -> None:
     *groups, (_, _, total, _), (_, last, outside, _) = [row for row in _parts(printed) if row[0]]
     assert last == "measured from outside"
@@ -94,6 +96,7 @@ def test_the_groups_add_up_to_the_sum_and_the_sum_to_what_is_measured_from_outsi
     assert total == pytest.approx(outside, rel=0.02)
 
 
+@pytest.mark.long
 def test_every_service_shows_its_records_and_requests(printed: str) -> None:
     for service in ("discourse", "mailchimp", "salesforce", "segment", "stripe", "survey", "zendesk"):
         row = re.search(rf"^{service} +([\d,]+) +([\d,]+) +[\d.]+ +[\d.]+ +[\d.]+$", printed, re.MULTILINE)

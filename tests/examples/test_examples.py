@@ -56,6 +56,7 @@ def column(lake: Lake, table: tables.Table, sql: str) -> list:
     return Engine().query(f"SELECT {sql} AS found FROM rows", {"rows": lake.scan(table)})["found"].to_pylist()
 
 
+@pytest.mark.long
 def test_every_line_of_the_order_log_is_one_event_and_rerunning_a_month_changes_nothing(tmp_path):
     folder = tmp_path / "cdnow"
     taken = run_examples.prepare("cdnow", folder)
