@@ -1,0 +1,145 @@
+"""``cx identity explain`` and ``cx identity why-not``: why records are one customer, and why they are not."""
+
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.commands.terminal import terminal
+from cx_orchestration.identity import explain as explaining
+from cx_orchestration.identity.explain import Explanation, Link, Record
+from cx_orchestration.identity.explain_page import render_page
+from cx_orchestration.identity.why_not import WhyNot
+from cx_orchestration.identity.why_not import why_not as find_why_not
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.project import CXProject
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
+
+_NAME = "A customer id, also a former one, or SERVICE/ENTITY"
+
+
+def explain(
+    name: Annotated[str, typer.Argument(metavar="ID|SERVICE/ENTITY", help=_NAME, show_default=False)],
+    project: ProjectFolder = Path(),
+    lake: LakeFolder = None,
+    json: Annotated[bool, typer.Option("--json", help="Write it to standard output as JSON")] = False,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write it as a page that needs no network")
+    ] = None,
+) -> None:
+    """Why records are one customer: their keys, links and weights in words, decisions, former ids.
+
+    Shows values of the person, and so does the page, which only its owner may read: it is personal data.
+    """
+    found = explaining.explain(Lake(lake or CXProject.load(project).lake_root), Engine(), name)
+    if page is not None:
+        _write_page(page, render_page(found))
+    if json:
+        sys.stdout.write(orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2).decode() + "\n")
+    elif page is not None:
+        typer.echo(f"Wrote {page}: it holds values of the person, so delete it when it has served its purpose")
+    else:
+        _print(terminal(), found)
+
+
+def why_not(
+    left: Annotated[str, typer.Argument(metavar="A", help=_NAME, show_default=False)],
+    right: Annotated[str, typer.Argument(metavar="B", help=_NAME, show_default=False)],
+    project: ProjectFolder = Path(),
+    lake: LakeFolder = None,
+    json: Annotated[bool, typer.Option("--json", help="Write it to standard output as JSON")] = False,
+) -> None:
+    """Why two records are not one customer: what was compared, what forbids it, and what would be needed.
+
+    Shows values of the persons.
+    """
+    loaded = CXProject.load(project)
+    found = find_why_not(Lake(lake or loaded.lake_root), Engine(), loaded.identity, left, right)
+    if json:
+        sys.stdout.write(orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        _print_why_not(terminal(), found)
+
+
+def _write_page(path: Path, html: str) -> None:
+    """Only the owner of the file may read it."""
+    try:
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(html)
+    except OSError as error:
+        raise PermanentFailure(f"--page {path}: the page cannot be written there: {error.strerror}") from None
+
+
+def _print(console: Console, found: Explanation) -> None:
+    services = len({record.name.split("/")[0] for record in found.records})
+    records = "1 record" if len(found.records) == 1 else f"{len(found.records)} records"
+    console.print(f"[bold]Customer {found.customer_id}[/bold]", highlight=False)
+    of = "1 service" if services == 1 else f"{services} services"
+    console.print(f"  {records} of {of}, first seen {found.since:%Y-%m-%d}", highlight=False)
+    for former in found.former_ids:
+        console.print(f"  formerly also {former.customer_id}: {former.why} {former.since:%Y-%m-%d}", highlight=False)
+    _section(console, "Records", [_record(record) for record in found.records])
+    standing = [link for link in found.links if link.stands]
+    _section(console, "What makes them one person", [_link(each) for each in standing if each.side == "for"])
+    _section(console, "What argues against it", [_link(each) for each in standing if each.side == "against"])
+    decided = [_link(each) for each in (*found.links, *found.outside) if each.stands and each.side == "decided"]
+    _section(console, "Decisions of people", decided)
+    near = [each for each in found.outside if each.stands and each.side != "decided"]
+    _section(console, "Others that were compared, and are other customers", [_link(each) for each in near])
+    gone = [each for each in (*found.links, *found.outside) if not each.stands]
+    _section(console, "What was taken back", [_link(each) for each in gone])
+
+
+def _section(console: Console, title: str, lines: list[str]) -> None:
+    if lines:
+        console.print(f"\n[bold]{title}[/bold]")
+        for line in lines:
+            console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+
+
+def _record(record: Record) -> str:
+    fields = ", ".join(dict.fromkeys(record.fields.values()))
+    keys = ", ".join(f"{key.namespace} {key.value}" for key in record.keys)
+    return f"{record.name} (since {record.since:%Y-%m-%d}): {'; '.join(part for part in (fields, keys) if part)}"
+
+
+def _link(link: Link) -> str:
+    said = f"{link.left} and {link.right}: {link.says}"
+    if link.side != "decided":
+        said += f" ({link.weight:+.1f} bits: {link.odds})"
+    since = f", since {link.since:%Y-%m-%d}"
+    return (
+        said
+        + since
+        + ("" if link.retracted_at is None else f" until {link.retracted_at:%Y-%m-%d}: {link.retracted_why}")
+    )
+
+
+def _print_why_not(console: Console, found: WhyNot) -> None:
+    if found.together:
+        console.print(f"They are one customer, {found.left_customer}: see cx identity explain {found.left}")
+        return
+    title = f"{found.left} is customer {found.left_customer}, {found.right} is {found.right_customer}"
+    console.print(title, highlight=False, soft_wrap=True)
+    table = Table("", escape(found.left), escape(found.right), "")
+    verdicts = {True: "same", False: "different", None: "one side only"}
+    for each in found.fields:
+        sides = (escape(" | ".join(values)) for values in (each.left, each.right))
+        table.add_row(each.field, *sides, verdicts[each.same])
+    console.print(table)
+    _section(console, "What forbids that they are one person", list(found.vetoes))
+    standing = [link for link in found.links if link.stands and link.side != "decided"]
+    _section(console, "What was compared", [_link(each) for each in standing])
+    _section(console, "What was taken back", [_link(each) for each in found.links if not each.stands])
+    _section(console, "What does not link them", list(found.missing))
+    _section(console, "What would be needed", list(found.needed))

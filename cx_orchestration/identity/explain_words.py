@@ -1,0 +1,108 @@
+"""Evidence in the words of somebody who talks to customers.
+
+Belongs here: how a rule, a weight and a level of agreement are said. Does not belong here: finding them
+(``explain.py``).
+"""
+
+from collections.abc import Iterable, Sequence
+
+_NAMESPACES = {
+    "email": "e-mail address",
+    "phone": "phone number",
+    "login": "login",
+    "account": "account number",
+    "external_id": "external id",
+    "device": "device",
+    "card": "payment card",
+    "loyalty": "loyalty number",
+}
+_FIELDS = {
+    "name": "name",
+    "given": "given name",
+    "given_name": "given name",
+    "middle": "middle name",
+    "family": "surname",
+    "family_name": "surname",
+    "birth": "date of birth",
+    "birth_date": "date of birth",
+    "address": "address",
+    "street": "street",
+    "postcode": "postcode",
+    "area": "town",
+    "city": "town",
+    "country": "country",
+}
+#: Levels of agreement that need other words than their own.
+_ALMOST = {
+    "similar": "almost",
+    "initial": "in the first letter only",
+    "part": "in part",
+    "one slip": "but for one slip",
+    "two parts": "in two parts of three",
+    "same year": "in the year only",
+    "same postcode": "in the postcode",
+    "same city": "in the town",
+    "same area": "in the town or postcode",
+}
+_MISSING, _DIFFERENT = "missing", "different"
+#: What a level is called where the surnames differ: what a household shares says less then.
+_OTHER_SURNAME = ", other surname"
+
+
+def namespace_words(namespace: str) -> str:
+    """``email`` to ``e-mail address``; a name of the company's own stays, with spaces."""
+    return _NAMESPACES.get(namespace, namespace.replace("_", " "))
+
+
+def field_words(field: str) -> str:
+    """The same for a field that is compared; ``key_phone`` is the phone number."""
+    if field.startswith("key_"):
+        return namespace_words(field.removeprefix("key_"))
+    return _FIELDS.get(field, field.replace("_", " "))
+
+
+def same_value(namespace: str, values: Sequence[str]) -> str:
+    """What a link by a shared value says."""
+    held = f" ({', '.join(values)})" if values else ""
+    return f"same {namespace_words(namespace)}{held}"
+
+
+def agreement(levels: Iterable[tuple[str, str]]) -> str:
+    """The levels of a scored pair as one sentence, what agrees best first: ``surname and address agree exactly, given
+    name almost; date of birth differs``."""
+    agrees: dict[str, list[str]] = {}
+    differs = []
+    for field, level in levels:
+        grade = level.removesuffix(_OTHER_SURNAME)
+        if grade == _DIFFERENT:
+            differs.append(field_words(field))
+        elif grade != _MISSING:
+            degree = "exactly" if grade == "same" else _ALMOST.get(grade, f"as '{grade}'")
+            agrees.setdefault(degree, []).append(field_words(field))
+    parts = [(names, degree) for degree, names in sorted(agrees.items(), key=_best_first)]
+    said = [
+        _listed(names) + (_verb(names) if place == 0 else " ") + degree for place, (names, degree) in enumerate(parts)
+    ]
+    against = [f"{_listed(differs)} {'differs' if len(differs) == 1 else 'differ'}"] if differs else []
+    return "; ".join([", ".join(said)] * bool(said) + against) or "nothing could be compared"
+
+
+def odds(bits: float) -> str:
+    """A weight as odds: how many times likelier the evidence is if the two are one person, or if they are two."""
+    times = min(2 ** abs(bits), 1e12)
+    said = f"{times:,.0f}" if times >= 10 else f"{times:.1f}"
+    side = "one person" if bits >= 0 else "two people"
+    return "no evidence either way" if abs(bits) < 0.05 else f"{said} times likelier of {side}"
+
+
+def _best_first(item: tuple[str, list[str]]) -> int:
+    order = ["exactly", *_ALMOST.values()]
+    return order.index(item[0]) if item[0] in order else len(order)
+
+
+def _verb(names: Sequence[str]) -> str:
+    return " agrees " if len(names) == 1 else " agree "
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

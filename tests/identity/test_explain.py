@@ -1,0 +1,276 @@
+"""Why records are one customer, and why they are not: what the answer says, and who may read it."""
+
+import datetime as dt
+import json
+import stat
+from html.parser import HTMLParser
+
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner
+
+from cx_orchestration.cli import app
+from cx_orchestration.identity.explain import explain
+from cx_orchestration.identity.explain_page import render_page
+from cx_orchestration.identity.explain_words import agreement, odds
+from cx_orchestration.identity.ledger import WANTED, update_ledger
+from cx_orchestration.identity.overrides import update_decisions
+from cx_orchestration.identity.why_not import why_not
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.identity_overrides import Override
+from cx_orchestration.project.template import write_template
+
+JANE = {
+    "crm/1": {"email": "jane@example.com", "phone": "212 555 0123", "login": "jd"},
+    "desk/a/9": {"email": "jane@example.com"},
+    "shop/3": {"login": "jd"},
+    "crm/2": {"phone": "212 555 0123"},
+}
+SAID = {
+    "crm/1": {"given_name": "Jane", "family_name": "Doe", "city": "Boston"},
+    "desk/a/9": {"name": "<b>J. Doe</b>", "city": "Boston"},
+    "crm/2": {"given_name": "John", "family_name": "Doe", "city": "Boston"},
+}
+
+
+def scored(company, left: str, right: str, weight: float, **levels: str) -> None:
+    ends = [*left.split("/", 1), *right.split("/", 1)]
+    row = dict(zip(WANTED.names, [*ends, "model", weight, json.dumps({"levels": levels}), "m1"], strict=True))
+    wanted = pa.Table.from_pylist([row], schema=WANTED)
+    update_ledger(company.lake, company.engine, wanted, family="model", scope=None, now=company.now, run_id="night")
+
+
+def decide(company, left: str, right: str, decision: str) -> None:
+    override = Override(
+        left=left, right=right, decision=decision, by="data steward", on=dt.date(2026, 2, 1), why="father and son"
+    )
+    update_decisions(company.lake, company.engine, [override], now=company.now, run_id="night")
+
+
+def links(found) -> dict[tuple[str, str], str]:
+    return {(link.left, link.right): link.says for link in found.links}
+
+
+def test_a_customer_is_explained_by_the_values_that_its_records_share(company) -> None:
+    company.night(JANE, SAID)
+    found = explain(company.lake, company.engine, "desk/a/9")
+    assert [record.name for record in found.records] == ["crm/1", "desk/a/9", "shop/3"]
+    assert links(found) == {
+        ("crm/1", "desk/a/9"): "same e-mail address (jane@example.com)",
+        ("crm/1", "shop/3"): "same login (jd)",
+    }
+    assert found.links[0].since == company.now
+
+
+def test_an_id_and_a_former_id_lead_to_the_same_customer_as_a_record(company) -> None:
+    company.night({"crm/1": {"login": "u"}, "crm/2": {"login": "v"}})
+    former = company.who()
+    company.night({"crm/1": {"login": "u"}, "crm/2": {"login": "v"}, "shop/1": {"login": ["u", "v"]}})
+    now = company.who()["shop/1"]
+    (gone,) = set(former.values()) - {now}
+    for name in (now, now.upper(), gone, "crm/1"):
+        assert explain(company.lake, company.engine, name).customer_id == now
+    assert [each.customer_id for each in explain(company.lake, company.engine, now).former_ids] == [gone]
+
+
+def test_what_was_taken_back_says_until_when_and_why(company) -> None:
+    company.night(JANE)
+    company.night(JANE | {"shop/3": {}})
+    (gone,) = [link for link in explain(company.lake, company.engine, "crm/1").outside if not link.stands]
+    assert (gone.left, gone.right, gone.retracted_at) == ("crm/1", "shop/3", company.now)
+    assert gone.retracted_why == "no longer supported by exact:login"
+
+
+def test_scored_pairs_decisions_and_evidence_against_are_told_in_words(company) -> None:
+    company.night(JANE, SAID)
+    scored(company, "crm/1", "desk/a/9", -3.0, family="same", birth="different", given="missing")
+    decide(company, "crm/1", "shop/3", "always")
+    sides = {(link.side, link.says) for link in explain(company.lake, company.engine, "crm/1").links}
+    assert ("against", "surname agrees exactly; date of birth differs") in sides
+    decided = "always one person, says the data steward on 2026-02-01: father and son"
+    assert ("decided", decided) in sides
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        (
+            {"family": "same", "address": "same", "given": "similar"},
+            "surname and address agree exactly, given name almost",
+        ),
+        ({"given": "initial"}, "given name agrees in the first letter only"),
+        ({"address": "same, other surname", "birth": "different"}, "address agrees exactly; date of birth differs"),
+        (
+            {"key_phone": "same", "family": "different", "given": "different"},
+            "phone number agrees exactly; surname and given name differ",
+        ),
+        ({"given": "missing"}, "nothing could be compared"),
+        ({"birth": "odd"}, "date of birth agrees as 'odd'"),
+    ],
+)
+def test_levels_of_agreement_become_a_sentence(levels, said) -> None:
+    assert agreement(levels.items()) == said
+
+
+def test_a_weight_is_said_as_odds() -> None:
+    assert odds(10) == "1,024 times likelier of one person"
+    assert odds(-1) == "2.0 times likelier of two people"
+    assert odds(0.01) == "no evidence either way"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("desc/9", "there is no service 'desc' in the identity map; did you mean 'desk'?"),
+        ("crm/99", "crm has no such customer"),
+        ("0d1c9a52-7c2e-5b0e-8b43-52f1c7a9e6d4", "no customer bears or bore this id"),
+    ],
+)
+def test_a_name_that_nobody_bears_says_what_is_wrong(company, name, message) -> None:
+    company.night(JANE)
+    with pytest.raises(PermanentFailure, match=message.replace("?", r"\?")):
+        explain(company.lake, company.engine, name)
+
+
+# --- why not --------------------------------------------------------------------------------------------------------
+
+
+def not_one(company, left: str, right: str):
+    return why_not(company.lake, company.engine, company.config, left, right)
+
+
+def test_two_customers_are_shown_field_by_field_with_what_would_be_needed(company) -> None:
+    company.night(JANE, SAID)
+    found = not_one(company, "crm/1", "crm/2")
+    sides = {each.field: each.same for each in found.fields}
+    assert sides["given name"] is False
+    assert (sides["surname"], sides["town"], sides["phone number"]) == (True, True, True)
+    assert sides["e-mail address"] is None
+    assert (
+        "the phone number +12125550123 does not link: keys of 'phone' are weak, as families share them" in found.missing
+    )
+    assert any("cx identity decide 'crm/1' 'crm/2' always" in each for each in found.needed)
+
+
+def test_a_value_that_too_many_hold_says_how_many(company) -> None:
+    company.night({f"crm/{n}": {"account": "K1"} for n in range(4)})
+    found = not_one(company, "crm/0", "crm/1")
+    assert found.missing[0] == "the account number K1 does not link: 4 records hold it, more than the 3 of one person"
+
+
+def test_a_never_decision_forbids_and_what_is_needed_is_to_take_it_out(company) -> None:
+    company.night(JANE, SAID)
+    decide(company, "crm/1", "crm/2", "never")
+    found = not_one(company, "desk/a/9", "crm/2")
+    assert found.vetoes == (
+        "crm/1 and crm/2 are never one person, says the data steward on 2026-02-01: father and son",
+    )
+    assert found.needed == ("take the decision out of identity_overrides.yaml, should it be wrong",)
+
+
+def test_a_pair_that_the_model_compared_shows_its_weight(company) -> None:
+    company.night(JANE, SAID)
+    scored(company, "crm/1", "crm/2", 1.5, family="same", given="different")
+    (link,) = not_one(company, "crm/1", "crm/2").links
+    assert (link.weight, link.says) == (1.5, "surname agrees exactly; given name differs")
+
+
+def test_two_records_of_one_customer_are_not_told_apart(company) -> None:
+    company.night(JANE)
+    assert not_one(company, "crm/1", "shop/3").together
+
+
+# --- the commands and the page --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cx(company, tmp_path):
+    write_template(tmp_path / "project")
+
+    def run(*arguments: str):
+        where = ["--project", str(tmp_path / "project"), "--lake", str(company.lake.root)]
+        return CliRunner().invoke(app, ["identity", *arguments, *where])
+
+    return run
+
+
+def test_explain_prints_what_a_support_agent_needs_and_the_same_as_json(company, cx) -> None:
+    company.night(JANE, SAID)
+    decide(company, "crm/1", "shop/3", "always")
+    result = cx("explain", "crm/1")
+    assert result.exit_code == 0, result.output
+    for expected in (
+        f"Customer {company.who()['crm/1']}",
+        "3 records of 3 services",
+        "crm/1 and desk/a/9: same e-mail address (jane@example.com) (+20.0 bits: 1,048,576 times likelier of one ",
+        "Decisions of people",
+    ):
+        assert expected in result.output
+    told = json.loads(cx("explain", "crm/1", "--json").output)
+    assert [record["name"] for record in told["records"]] == ["crm/1", "desk/a/9", "shop/3"]
+
+
+def test_why_not_prints_both_sides_and_the_way_out(company, cx) -> None:
+    company.night(JANE, SAID)
+    result = cx("why-not", "crm/1", "crm/2")
+    assert result.exit_code == 0, result.output
+    assert "different" in result.output
+    assert "cx identity decide 'crm/1' 'crm/2' always" in result.output
+    assert "They are one customer" in cx("why-not", "crm/1", "shop/3").output
+
+
+class _Tags(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open, self.seen, self.loaded = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.loaded += [value for name, value in attrs if name in ("src", "href") and value]
+        if tag not in ("meta", "br", "path", "rect", "circle"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in ("path", "rect", "circle"):
+            assert self.open.pop() == tag
+
+
+def test_the_page_needs_no_network_escapes_values_and_draws_every_record_and_link(company) -> None:
+    company.night(JANE, SAID)
+    scored(company, "crm/1", "desk/a/9", 6.0, family="same")
+    page = render_page(explain(company.lake, company.engine, "crm/1"))
+    tags = _Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert tags.loaded == []
+    assert "script" not in tags.seen
+    assert "<b>J. Doe" not in page
+    assert "&lt;b&gt;J. Doe" in page
+    assert (tags.seen.count("rect"), tags.seen.count("circle")) == (3, 3)
+
+
+def test_a_customer_of_too_many_records_is_listed_and_not_drawn(company) -> None:
+    many = {f"crm/{n}": {"login": [f"u{n // 5}", f"u{n // 5 + 1}"]} for n in range(30)}
+    company.night(many)
+    found = explain(company.lake, company.engine, "crm/0")
+    assert len(found.records) == 30
+    page = render_page(found)
+    assert "<svg" not in page
+    assert all(f"<td>crm/{n}</td>" in page for n in range(30))
+
+
+def test_the_page_is_written_so_that_only_its_owner_reads_it(company, cx, tmp_path) -> None:
+    company.night(JANE, SAID)
+    path = tmp_path / "who.html"
+    path.write_text("before")
+    path.chmod(0o644)
+    result = cx("explain", "crm/1", "--page", str(path))
+    assert result.exit_code == 0, result.output
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "jane@example.com" in path.read_text()
+    assert "jane" not in result.output
+    missing = cx("explain", "crm/1", "--page", str(tmp_path / "absent" / "who.html"))
+    assert (missing.exit_code, "cannot be written there" in missing.stderr) == (1, True)
