@@ -39,10 +39,14 @@ class Desk:
         return told
 
     def over(self, trouble: Trouble) -> None:
-        """A trouble is over; who was told of it is told so."""
-        self._troubles.over(trouble)
-        if trouble.told_at is not None:
-            self._send(recovery_message(trouble, self._ui_url))
+        """A trouble is over; who was told of it is told so.
+
+        When nobody took that message, the trouble stands, as it does for whoever was told of it: the next look tells
+        its end, or finds it failing again, which is no news.
+        """
+        tellable = trouble.told_at is not None and bool(self._destinations)
+        if not tellable or self._send(recovery_message(trouble, self._ui_url)):
+            self._troubles.over(trouble)
 
     def _send(self, message: Message) -> bool:
         """Whether some destination took the message."""

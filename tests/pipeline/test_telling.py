@@ -98,6 +98,29 @@ def test_what_no_destination_took_is_told_the_next_time(tmp_path: Path, webhook:
     assert webhook.titles == ["stripe fails (transient)"]
 
 
+def test_an_end_that_no_destination_took_is_told_the_next_time(tmp_path: Path, webhook: Webhook) -> None:
+    telling = Telling(tmp_path, HOOK=webhook.url)
+    telling.desk.begin([TROUBLE])
+    telling.desk.tell(NOW)
+    webhook.status = 500
+    telling.desk.over(*telling.registry.troubles.standing())
+    telling.desk.begin([replace(TROUBLE, run_id="run2")])
+    webhook.status = 200
+    assert telling.desk.tell(NOW) == 0, "that it fails is known to those who never heard of its end"
+    telling.desk.over(*telling.registry.troubles.standing())
+    assert webhook.titles == ["stripe fails (transient)", "stripe works again (transient)"]
+    assert telling.registry.troubles.standing() == []
+
+
+def test_a_trouble_ends_untold_when_there_is_nobody_to_tell_any_more(tmp_path: Path, webhook: Webhook) -> None:
+    before = Telling(tmp_path, HOOK=webhook.url)
+    before.desk.begin([TROUBLE])
+    before.desk.tell(NOW)
+    now = Telling(tmp_path)
+    now.desk.over(*now.registry.troubles.standing())
+    assert now.registry.troubles.standing() == []
+
+
 def test_the_end_of_a_trouble_that_nobody_was_told_of_is_not_told(tmp_path: Path, webhook: Webhook) -> None:
     telling = Telling(tmp_path, HOOK=webhook.url)
     telling.desk.begin([TROUBLE])
