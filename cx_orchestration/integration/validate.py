@@ -14,13 +14,14 @@ from typing import Any
 from cx_orchestration.integration.mapping_sql import MOST_SCALE_DIGITS, scale_digits
 from cx_orchestration.integration.page import selector_parts
 from cx_orchestration.integration.paths import parse_path
-from cx_orchestration.integration.windows import PARENT, PLACEHOLDER, PLACEHOLDERS
+from cx_orchestration.integration.windows import GRANULARITY, PARENT, PLACEHOLDER, PLACEHOLDERS, unit
 from cx_orchestration.model.endpoint import (
     Endpoint,
     FeedTombstones,
     FlagTombstones,
     SnapshotTombstones,
     Tombstones,
+    Window,
 )
 from cx_orchestration.model.failures import ProjectError
 from cx_orchestration.model.service import EventMapping, FileDrop, ProfileMapping, ServiceDeclaration, Stream
@@ -113,6 +114,7 @@ def _check_endpoint(at: str, endpoint: Endpoint, *, has_parent: bool = False) ->
         yield from _check_path(f"{at}.required_keys[{number}]", path)
     if endpoint.window is not None:
         yield from _check_format(f"{at}.window.format", endpoint.window.format)
+        yield from _check_granularity(f"{at}.window.granularity", endpoint.window)
     yield from _check_placeholders(at, endpoint, has_parent)
 
 
@@ -243,6 +245,17 @@ def _check_format(at: str, pattern: str) -> Iterator[_Found]:
             yield _Found(
                 at, f"%{directive}", "expected only directives that are read alike everywhere: %Y %m %d %H %M %S"
             )
+
+
+def _check_granularity(at: str, window: Window) -> Iterator[_Found]:
+    if window.granularity is not None and unit(window) > GRANULARITY[window.granularity]:
+        (written,) = (name for name, step in GRANULARITY.items() if step == unit(window))
+        yield _Found(
+            at,
+            window.granularity,
+            f"expected '{written}' or nothing: the format '{window.format}' writes whole {written}s, so nothing "
+            "shorter can be asked for",
+        )
 
 
 def _check_path(at: str, path: str) -> Iterator[_Found]:

@@ -30,7 +30,8 @@ _UNITS: dict[str, dt.timedelta] = {
     "epoch_s": dt.timedelta(seconds=1),
     "date": dt.timedelta(days=1),
 }
-_GRANULARITY = {
+#: The steps that ``Window.granularity`` names.
+GRANULARITY = {
     "minute": dt.timedelta(minutes=1),
     "hour": dt.timedelta(hours=1),
     "day": dt.timedelta(days=1),
@@ -143,7 +144,7 @@ def _texts_by_path(value: Any, path: str) -> Iterator[tuple[str, str]]:
 
 def smallest_step(window: Window) -> dt.timedelta:
     """The shortest window that can be asked for."""
-    return max(unit(window), _GRANULARITY[window.granularity] if window.granularity else _MICROSECOND)
+    return max(unit(window), GRANULARITY[window.granularity] if window.granularity else _MICROSECOND)
 
 
 def smallest_window_around(moment: dt.datetime, window: Window, zone: ZoneInfo) -> dt.datetime:
@@ -165,8 +166,8 @@ def floor(moment: dt.datetime, window: Window, zone: ZoneInfo) -> dt.datetime:
 def _lower(start: dt.datetime, window: Window, zone: ZoneInfo) -> dt.datetime:
     step = unit(window)
     if window.granularity is not None:
-        start = _floor_of(start, _GRANULARITY[window.granularity])
-        step = max(step, _GRANULARITY[window.granularity])
+        start = _floor_of(start, GRANULARITY[window.granularity])
+        step = max(step, GRANULARITY[window.granularity])
     start = earliest_written_as(start, zone)
     lowest = floor(start, window, zone)
     if _can_mean_two_instants(window):
@@ -177,7 +178,7 @@ def _lower(start: dt.datetime, window: Window, zone: ZoneInfo) -> dt.datetime:
 def _upper(end: dt.datetime, window: Window, zone: ZoneInfo) -> dt.datetime:
     step = unit(window)
     if window.granularity is not None:
-        whole = _GRANULARITY[window.granularity]
+        whole = GRANULARITY[window.granularity]
         end = _floor_of(end - _MICROSECOND, whole) + whole
     highest = floor(end - _MICROSECOND, window, zone)
     if window.end == "exclusive":

@@ -92,10 +92,14 @@ class Stream(Declared):
     lookback_days: int | None = Field(
         default=None,
         ge=0,
+        le=3660,
         description="Days before yesterday that the nightly sync reads again; absent: the project's",
     )
     settle_hours: int = Field(
-        default=0, ge=0, description="How long after a day's end it may still gain records; until then it stays open"
+        default=0,
+        ge=0,
+        le=24 * 366,
+        description="How long after a day's end it may still gain records; until then it stays open",
     )
     tombstones: Tombstones | None = None
     events: list[EventMapping] = Field(default_factory=list)
@@ -130,7 +134,10 @@ class ServiceDeclaration(Declared):
     description: str = ""
     owner: Owner = Field(default="", description="Shown in the UI: an e-mail address or team:name")
     freshness_hours: int = Field(
-        default=36, ge=1, description="Dagster shows an asset as not fresh when its last materialization is older"
+        default=36,
+        ge=1,
+        le=24 * 366,
+        description="Dagster shows an asset as not fresh when its last materialization is older",
     )
     client: Client | None = None
     quality: Quality = Quality()

@@ -116,7 +116,9 @@ class Settings(Declared):
         default=1, ge=1, description="How many times the load of the busiest hour so far the busy season may bring"
     )
     load_test: LoadTest = LoadTest()
-    lookback_days: int = Field(default=3, ge=0, description="Days before yesterday that the nightly sync reads again")
+    lookback_days: int = Field(
+        default=3, ge=0, le=3660, description="Days before yesterday that the nightly sync reads again"
+    )
     nightly_at: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "02:30"
     retries: Retries = Retries()
     alerts: Alerts = Alerts()

@@ -8,6 +8,7 @@ from integration_fakes import stream_for
 from cx_orchestration.integration.validate import check_service
 from cx_orchestration.model.service import ServiceDeclaration
 
+SINCE = {"since": "{window.start}"}
 EVENT = {"type": "order.placed", "occurred_at": "at", "channel": "web", "entity": "customer"}
 
 
@@ -60,12 +61,27 @@ def test_an_error_names_the_file_the_way_and_what_was_expected() -> None:
     assert check_service(declaration, "elsewhere.yaml")[0].file == "elsewhere.yaml"
 
 
+@pytest.mark.parametrize(
+    ("written", "looked_at"), [("date", "day"), ("%Y-%m-%d %H", "hour"), ("iso", "minute"), ("epoch_s", "day")]
+)
+def test_a_service_may_look_at_what_its_format_writes_or_at_longer_spans(written: str, looked_at: str) -> None:
+    window = {"format": written, "granularity": looked_at}
+    assert errors(endpoint=endpoint(params=SINCE, window=window)) == []
+
+
 BAD = "streams.orders"
 
 
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
+        *(
+            (
+                {"endpoint": endpoint(params=SINCE, window={"format": written, "granularity": looked_at})},
+                (f"{BAD}.endpoint.window.granularity", looked_at),
+            )
+            for written, looked_at in (("date", "hour"), ("date", "minute"), ("%Y%m%d", "hour"), ("%H", "minute"))
+        ),
         ({"updated_at": "a..b"}, (f"{BAD}.updated_at", "a..b")),
         ({"updated_at": {"coalesce": ["a", "b["]}}, (f"{BAD}.updated_at", "b[")),
         ({"updated_at": {"path": "a", "format": "%Q"}}, (f"{BAD}.updated_at.format", "%Q")),

@@ -71,7 +71,13 @@ BROKEN = [
         "project.yaml",
         "lookback_days: 3",
         'lookback_days: "3"',
-        ["lookback_days: expected a whole number of at least 0 (found '3')"],
+        ["lookback_days: expected a whole number of at least 0 and of at most 3660 (found '3')"],
+    ),
+    (
+        "services/store_till.yaml",
+        "    record_id: {concat: [order_no, status]}",
+        "    settle_hours: 999999999999\n    record_id: {concat: [order_no, status]}",
+        ["streams.orders.settle_hours: expected a whole number of at least 0 and of at most 8784 (found 999999999999)"],
     ),
     (
         "project.yaml",
