@@ -82,7 +82,7 @@ class Engine:
             memory = self._config.get("memory_limit", "most of the machine's")
             raise PermanentFailure(
                 f"a query needs more than its memory ({memory}) and the disk of {folder}, where it spills to, have; "
-                "nothing was replaced. Make room there, or raise the engine's memory_limit, then rerun"
+                "it gave no result. Make room there, or raise the engine's memory_limit, then rerun"
             ) from None
 
 

@@ -35,8 +35,8 @@ def write_failure(what: str, folder: Path, error: OSError) -> PermanentFailure:
         place = _existing(folder)
         free = shutil.disk_usage(place).free
         return PermanentFailure(
-            f"{what}: the disk of {place} is full ({free / 2**20:.0f} MiB free); nothing was replaced. Make room, "
-            "then rerun"
+            f"{what}: the disk of {place} is full ({free / 2**20:.0f} MiB free); what did not fit changed nothing. "
+            "Make room, then rerun"
         )
     reason = os.strerror(error.errno) if error.errno else type(error).__name__
     return PermanentFailure(f"{what}: {_existing(folder)} cannot be written: {reason}")
