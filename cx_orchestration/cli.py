@@ -45,6 +45,11 @@ COMMANDS = {
     "demo": _Command("demo", "demo", "Run the main job on a demo company and compare the result with the truth."),
     "dev": _Command("dev", "dev", "Open the Dagster UI on the demo company, with its services running."),
     "prune": _Command("prune", "prune", "Delete old runs that nothing rests on, and files that killed writes left."),
+    "erase": _Command("erase", "erase", "Remove persons for good, and keep them from coming back."),
+    "erasures": _Command("erasures", "erasures", "List erasures, and which services must still be told."),
+    "export-person": _Command(
+        "export_person", "export_person", "Write everything there is about one person to a file."
+    ),
     "schema": _Command("project_folder", "schema", "Write the JSON Schemas of the YAML files, or check them."),
 }
 

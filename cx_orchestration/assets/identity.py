@@ -5,7 +5,7 @@ import datetime as dt
 import dagster as dg
 
 from cx_orchestration.assets.edge import markdown_table, row_count, table_asset
-from cx_orchestration.identity.customers import build_customers, export_documents
+from cx_orchestration.identity.customers import EXPORTS, build_customers, export_documents
 from cx_orchestration.identity.keys import normalise_profiles
 from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.overrides import update_decisions
@@ -111,7 +111,7 @@ def customers(
     """
     built = build_customers(lake, engine, project.identity, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
     facts = {name: count for name, count in vars(built).items() if name != "customers"}
-    lines, parquet = export_documents(lake, engine, lake.root / "exports")
+    lines, parquet = export_documents(lake, engine, lake.root / EXPORTS)
     exported = {"documents": dg.MetadataValue.path(str(lines)), "parquet": dg.MetadataValue.path(str(parquet))}
     return dg.MaterializeResult(metadata=row_count(built.customers, **exported, **facts))
 

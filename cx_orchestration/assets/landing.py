@@ -76,7 +76,9 @@ def _land(context: dg.AssetExecutionContext, service: str, stream: str, days: Da
     declared, table, now = project.services[service], tables.landed(service, stream), dt.datetime.now(dt.UTC)
     require_load_test(lake, engine, declared, project.settings)
     landed_until = max(registry.landed_at(service, stream), default=None)
-    ask = partial(source.land, lake, stream, run_id=context.run.run_id, now=now, landed_until=landed_until)
+    tombstones = registry.erasures.tombstones(project.environ, service=service)
+    land_days = partial(source.land, landed_until=landed_until, tombstones=tombstones)
+    ask = partial(land_days, lake, stream, run_id=context.run.run_id, now=now)
     land = partial(land_after_parent, registry, declared, stream, days, ask)
     result = land_if_it_may_be_asked(registry, service, days, land, now=now)
     contract = withhold_broken(lake, engine, table, result)
@@ -121,6 +123,7 @@ def _report(
     facts = {
         "outside_window": result.outside,
         "without_time": result.without_time,
+        "of_erased_persons": result.erased,
         "requests": result.requests,
     }
     if not result.failures:

@@ -31,6 +31,9 @@ ROWS_PER_BATCH = 50_000
 #: How the table is divided: what changes of one bucket makes its files anew, and leaves those of the others alone.
 BUCKETS = 64
 
+#: The folder of the lake that exports lie in.
+EXPORTS = "exports"
+
 _RULES = pa.schema([("field", pa.string()), ("rule", pa.string())])
 _TRUST = pa.schema([("field", pa.string()), ("service", pa.string()), ("position", pa.int32())])
 
@@ -148,7 +151,8 @@ def export_documents(lake: Lake, engine: Engine, folder: Path) -> tuple[Path, Pa
                 writer.write_table(rows.cast(schema))
                 for batch in rows.to_batches(max_chunksize=1_000):
                     file.writelines(f"{document}\n" for document in batch["document"].to_pylist())
-        return lines.replace(folder / lines.name), parquet.replace(folder / parquet.name)
+        with lake.fence.writing("exports"):
+            return lines.replace(folder / lines.name), parquet.replace(folder / parquet.name)
 
 
 def customer_schema(version: Literal[1, 2]) -> dict[str, Any]:

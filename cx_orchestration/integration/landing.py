@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from cx_orchestration.integration.answers import CredentialsRefused
+from cx_orchestration.integration.erased import ErasedKeptOut
 from cx_orchestration.integration.landed_before import (
     landed_payloads,
     newest_day_with_rows,
@@ -28,7 +29,9 @@ from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.endpoint import SnapshotTombstones
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
 from cx_orchestration.model.tables import landed
+from cx_orchestration.model.tombstones import NO_TOMBSTONES, Tombstones
 from cx_orchestration.storage.data_files import DataFile
+from cx_orchestration.storage.fence import ErasureMeanwhile
 from cx_orchestration.storage.lake import Lake
 
 _Staged = dict[dt.date, tuple[int, list[DataFile]]]
@@ -50,6 +53,7 @@ class Landing:
     kept: list[dt.date] = field(default_factory=list)
     outside: int = 0
     without_time: int = 0
+    erased: int = 0
     requests: int = 0
 
     def add(self, other: Self) -> None:
@@ -60,6 +64,7 @@ class Landing:
         self.kept += other.kept
         self.outside += other.outside
         self.without_time += other.without_time
+        self.erased += other.erased
         self.requests += other.requests
 
 
@@ -72,12 +77,13 @@ def land(
     run_id: str,
     now: dt.datetime,
     landed_until: dt.date | None = None,
+    tombstones: Tombstones = NO_TOMBSTONES,
 ) -> Landing:
     """Land a range of days of one stream; a failure of one day does not keep the others from landing.
 
     Pages go to files of the lake as they come. Neighbouring days that landed share a commit; a day without records is
     emptied. ``now`` becomes ``extracted_at``. ``landed_until`` is the newest day of the stream that ever landed, where
-    that is known: days without records leave no trace in the lake.
+    that is known: days without records leave no trace in the lake. Persons whose ``tombstones`` are given do not land.
     """
     before = source.requests
     table = landed(source.service, stream)
@@ -87,11 +93,16 @@ def land(
     is_newest = newest <= days.last
     swept = source.stream(stream).sweep is not None and not is_newest
     chunks = [] if swept else source.chunks(stream, days)
-    staged = _stage_all(lake, source, stream, days, chunks, landing, now, is_newest=is_newest)
-    for run in DayRange.contiguous(staged):
-        files = [file for day in run for file in staged[day][1]]
-        version = lake.replace_by_files(table, files, where={"day": (run.first, run.last)}, run_id=run_id)
-        landing.versions |= dict.fromkeys(run, version)
+    staged = _stage_all(lake, source, stream, days, chunks, landing, now, tombstones, is_newest=is_newest)
+    try:
+        for run in DayRange.contiguous(staged):
+            files = [file for day in run for file in staged[day][1]]
+            version = lake.replace_by_files(table, files, where={"day": (run.first, run.last)}, run_id=run_id)
+            landing.versions |= dict.fromkeys(run, version)
+    except ErasureMeanwhile:
+        # What was staged before an erasure may hold the person, and nobody else knows of these files.
+        lake.remove_unused(table, [file for _, files in staged.values() for file in files])
+        raise
     landing.records = {day: staged[day][0] for day in sorted(staged)}
     landing.failures = {day: landing.failures[day] for day in sorted(landing.failures)}
     asked = {day for chunk in chunks for day in chunk}
@@ -112,6 +123,7 @@ def _stage_all(
     chunks: list[DayRange],
     landing: Landing,
     now: dt.datetime,
+    tombstones: Tombstones,
     *,
     is_newest: bool,
 ) -> _Staged:
@@ -121,7 +133,7 @@ def _stage_all(
         chunk = pending.pop()
         try:
             newest = is_newest and chunk.last == asked_for.last
-            staged |= _stage(lake, source, stream, chunk, landing, now, newest=newest)
+            staged |= _stage(lake, source, stream, chunk, landing, now, tombstones, newest=newest)
         except (CredentialsRefused, TransientFailure) as failure:
             # The service is down, asks to be left alone or refuses us: asking for the other days makes it worse.
             for left in [chunk, *pending]:
@@ -138,12 +150,21 @@ def _stage_all(
 
 
 def _stage(
-    lake: Lake, source: RecordSource, stream: str, days: DayRange, landing: Landing, now: dt.datetime, *, newest: bool
+    lake: Lake,
+    source: RecordSource,
+    stream: str,
+    days: DayRange,
+    landing: Landing,
+    now: dt.datetime,
+    tombstones: Tombstones,
+    *,
+    newest: bool,
 ) -> _Staged:
     table = landed(source.service, stream)
     declared = source.stream(stream)
+    kept_out = ErasedKeptOut(tombstones, source.service, stream, declared)
     with Staging(lake, table, days, source.zone, now=now, divisible=source.divisible(stream)) as staging:
-        pages = _pages(lake, source, stream, days)
+        pages = kept_out.of(_pages(lake, source, stream, days))
         if isinstance(declared.tombstones, SnapshotTombstones):
             pages = with_vanished(pages, source.existing(stream), lake, table, days, source.zone, newest=newest)
         if declared.sweep is not None:
@@ -153,6 +174,7 @@ def _stage(
         staged = staging.finish()
     landing.outside += staging.outside
     landing.without_time += staging.without_time
+    landing.erased += kept_out.dropped
     return staged
 
 

@@ -38,7 +38,7 @@ def record_reader(record_id: Value, updated_at: Time | None) -> Callable[[Any, b
     A record without a readable id lands under the SHA-256 of its payload: it is not lost, reruns give it the same id,
     and the mapping puts it in quarantine.
     """
-    identify = _text_reader(record_id)
+    identify = text_reader(record_id)
     time_of = time_reader(updated_at) if updated_at else _no_time
 
     def read(record: Any, exact: bool) -> Record:
@@ -57,7 +57,7 @@ def records_reader(record_id: Value, updated_at: Time | None) -> Callable[[Seque
     A page without anything odd costs half: its columns are read one after the other.
     """
     read = record_reader(record_id, updated_at)
-    identify = _text_reader(record_id)
+    identify = text_reader(record_id)
     time_of = time_reader(updated_at) if updated_at else _no_time
 
     def read_all(records: Sequence[Any], exact: bool) -> list[Record]:
@@ -122,7 +122,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _text_reader(value: Value) -> Callable[[Any], str | None]:
+def text_reader(value: Value) -> Callable[[Any], str | None]:
     """A ``Value`` evaluated in Python, as far as ids need it; empty text counts as nothing."""
     source = _source_reader(value)
     if value.map is None and value.default is None:
@@ -144,7 +144,7 @@ def _source_reader(value: Value) -> Callable[[Any], str | None]:
     if value.const is not None:
         constant = text_of(value.const)
         return lambda _: constant
-    parts = [_text_reader(part) for part in value.coalesce or value.concat or []]
+    parts = [text_reader(part) for part in value.coalesce or value.concat or []]
     if value.coalesce is not None:
         return lambda record: next((text for part in parts if (text := part(record)) is not None), None)
 

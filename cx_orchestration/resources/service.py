@@ -17,6 +17,7 @@ from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.service import ServiceDeclaration
+from cx_orchestration.model.tombstones import NO_TOMBSTONES, Tombstones
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import Registry
@@ -76,9 +77,19 @@ class FederatedService(dg.ConfigurableResource[None]):
         run_id: str,
         now: dt.datetime,
         landed_until: dt.date | None = None,
+        tombstones: Tombstones = NO_TOMBSTONES,
     ) -> Landing:
         """Land a range of days of one stream, as ``integration.landing.land`` does."""
-        return land(lake, self.source, stream, days, run_id=run_id, now=now, landed_until=landed_until)
+        return land(
+            lake,
+            self.source,
+            stream,
+            days,
+            run_id=run_id,
+            now=now,
+            landed_until=landed_until,
+            tombstones=tombstones,
+        )
 
     @contextmanager
     def of(self, project: CXProject) -> Iterator[ServiceSource]:

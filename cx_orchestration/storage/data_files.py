@@ -6,6 +6,7 @@ A file that no commit names is never read; ``cx prune`` removes it.
 
 import json
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake.transaction import AddAction
+from deltalake.transaction import AddAction, RemoveAction
 
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.tables import Table
@@ -41,9 +42,16 @@ class DataFile:
 
     def action(self, table: Table) -> AddAction:
         """What a commit says to make the file part of the table."""
-        values = {name: str(value) for name, value in zip(table.partition_by, self.partition, strict=True)}
         stats = json.dumps({"numRecords": self.rows})
-        return AddAction(self.path, self.size, values, self.modified_ms, data_change=True, stats=stats)
+        return AddAction(self.path, self.size, self._values(table), self.modified_ms, data_change=True, stats=stats)
+
+    def removal(self, table: Table) -> RemoveAction:
+        """What a commit says to take the file out of the table."""
+        now = time.time_ns() // 1_000_000
+        return RemoveAction(self.path, True, now, size=self.size, partition_values=self._values(table))
+
+    def _values(self, table: Table) -> dict[str, str | None]:
+        return {name: str(value) for name, value in zip(table.partition_by, self.partition, strict=True)}
 
 
 class DataFileWriter:

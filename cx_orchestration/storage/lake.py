@@ -8,7 +8,7 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -24,6 +24,7 @@ from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.model.tables import Table
 from cx_orchestration.storage.data_files import DataFile, DataFileWriter
 from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.fence import ErasureMeanwhile, Fence
 from cx_orchestration.storage.full_disk import write_failure, writing
 from cx_orchestration.storage.scan import Scan
 
@@ -53,6 +54,7 @@ class Lake:
                 f"the lake cannot lie in {str(self.root)!r}: {found.group()!r} in a path stands for something else "
                 f"where tables are stored and read; name another folder (stores.lake in project.yaml, or --lake)"
             )
+        self.fence = Fence(self.root)
 
     def require_writable(self) -> None:
         """Make the lake's folder if there is none. Raises ``PermanentFailure`` when nothing can be written there."""
@@ -101,6 +103,39 @@ class Lake:
                 raise PermanentFailure(f"{table.path}: {outside[0]} lies outside the slice {column} = {bound}")
         return self._commit(table, files, None, where, run_id, mode="overwrite")
 
+    def live_files(self, table: Table) -> list[DataFile]:
+        """The files that hold the table now."""
+        if not self.exists(table):
+            return []
+        delta = DeltaTable(str(self._path(table)))
+        rows = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+        return [
+            DataFile(
+                path=unquote(row["path"]),
+                partition=tuple(row[f"partition.{name}"] for name in table.partition_by),
+                rows=row["num_records"],
+                size=row["size_bytes"],
+                modified_ms=_milliseconds(row["modification_time"]),
+            )
+            for row in rows
+        ]
+
+    def swap(self, table: Table, old: Sequence[DataFile], new: Sequence[DataFile], *, run_id: str) -> int:
+        """Put files that a ``writer`` of the table has written in the place of live ones; returns the new version."""
+        removed = [file.removal(table) for file in old]
+        return self._commit(table, new, None, {}, run_id, mode="append", removed=removed)
+
+    def remove_unused(self, table: Table, files: Iterable[DataFile]) -> None:
+        """Remove files that no commit has made part of the table."""
+        live = {file.path for file in self.live_files(table)}
+        for file in files:
+            if file.path not in live:
+                (self._path(table) / file.path).unlink(missing_ok=True)
+
+    def folder_of(self, table: Table) -> Path:
+        """Where the files of a table lie."""
+        return self.root / table.path
+
     def scan(self, table: Table, where: Mapping[str, Bound] | None = None, *, version: int | None = None) -> Scan:
         """The files that hold the table, or the slice of it, now or at an earlier version."""
         if not self.exists(table):
@@ -110,6 +145,10 @@ class Lake:
             raise PermanentFailure(f"{table.path} uses {', '.join(sorted(bad))}, which a file list cannot show")
         uris = delta.file_uris(file_pruning_predicate=_predicate(where or {}))
         files = tuple(sorted(unquote(uri.removeprefix("file://")) for uri in uris))
+        if version is not None and not all(Path(file).exists() for file in files):
+            raise PermanentFailure(
+                f"{table.path}: version {version} cannot be read any more: an erasure of persons removed its files"
+            )
         return Scan(table, files, _with_all_columns(table.schema, pa.schema(delta.schema().to_arrow())))
 
     def read(
@@ -228,26 +267,31 @@ class Lake:
         run_id: str,
         *,
         mode: str,
+        removed: Sequence[RemoveAction] = (),
     ) -> int:
         """Make files part of the table, in place of the slice's; strictly one commit after the other.
 
         Delta itself would let two writers fill the same empty slice at once, and both would count.
         """
-        actions: list[AddAction | RemoveAction] = [file.action(table) for file in files]
+        actions: list[AddAction | RemoveAction] = [*removed, *[file.action(table) for file in files]]
         about = {"run_id": run_id} | {f"slice_{name}": str(bound) for name, bound in where.items()}
         once = CommitProperties(custom_metadata=about, max_commit_retries=0)
         for attempt in range(_COMMIT_ATTEMPTS):
-            delta = self._open(table)
             try:
-                _add_columns(delta, schema)
-                delta.create_write_transaction(
-                    actions,
-                    mode,
-                    delta.schema(),
-                    partition_by=list(table.partition_by) or None,
-                    partition_filters=_partition_filters(where) or None,
-                    commit_properties=once,
-                )
+                with self.fence.writing(table.path):
+                    delta = self._open(table)
+                    _add_columns(delta, schema)
+                    delta.create_write_transaction(
+                        actions,
+                        mode,
+                        delta.schema(),
+                        partition_by=list(table.partition_by) or None,
+                        partition_filters=_partition_filters(where) or None,
+                        commit_properties=once,
+                    )
+            except ErasureMeanwhile:
+                self.remove_unused(table, files)
+                raise
             except OSError as error:
                 raise write_failure(table.path, self._path(table), error) from None
             except CommitFailedError:
@@ -257,6 +301,10 @@ class Lake:
         raise TransientFailure(
             f"{table.path}: {_COMMIT_ATTEMPTS} commits in a row met another writer of the table; rerun it"
         )
+
+
+def _milliseconds(at: int | dt.datetime) -> int:
+    return at if isinstance(at, int) else round(at.timestamp() * 1000)
 
 
 def _with_all_columns(declared: pa.Schema, stored: pa.Schema) -> pa.Schema:

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.storage.alerts import Troubles
+from cx_orchestration.storage.erasures import Erasures
 from cx_orchestration.storage.rows import Base, in_utc
 from cx_orchestration.storage.unaskable import UnaskableServices
 from cx_orchestration.storage.waits import Waits
@@ -121,6 +122,7 @@ class Registry:
         self.waits = Waits(self._session)
         self.unaskable = UnaskableServices(self._session)
         self.troubles = Troubles(self._session)
+        self.erasures = Erasures(self._session)
 
     @property
     def engine(self) -> Engine:

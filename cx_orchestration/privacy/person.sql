@@ -1,0 +1,13 @@
+-- The entities of the customer that is named: by its id, by a former id of it, or by one of its entities.
+-- grain: one entity. Key: service, entity. Columns: service, entity, customer_id.
+WITH meant AS (
+  SELECT customer_id FROM identity_map WHERE customer_id = $named
+  UNION
+  SELECT customer_id FROM aliases WHERE old_customer_id = $named AND customer_id IS NOT NULL
+  UNION
+  SELECT customer_id FROM identity_map WHERE service = $service AND entity = $entity
+)
+SELECT service, entity, customer_id
+FROM identity_map
+WHERE customer_id IN (SELECT customer_id FROM meant)
+ORDER BY service, entity
