@@ -10,6 +10,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from cx_orchestration.identity.explain import Explanation
 from cx_orchestration.identity.explain_drawing import draw
+from cx_orchestration.identity.explain_evidence import evidence_of
 from cx_orchestration.identity.explain_words import field_words, namespace_words
 
 
@@ -26,18 +27,14 @@ _TEMPLATES.filters["namespace"] = namespace_words
 
 def render_page(found: Explanation) -> str:
     """The page as HTML, every value escaped. It is personal data."""
-    standing = [link for link in found.links if link.stands]
-    numbered = [link for side in ("decided", "for", "against") for link in standing if link.side == side]
-    outside = [link for link in found.outside if link.stands]
-    gone = [link for link in (*found.links, *found.outside) if not link.stands]
+    evidence = evidence_of(link for link in found.links if link.stands)
     titles = [record.title for record in found.records if record.title]
-    services = sorted({record.name.split("/")[0] for record in found.records})
     return _TEMPLATES.get_template("explain_page.html").render(
         found=found,
         title=max(titles, key=titles.count) if titles else "A customer without a name",
-        services=services,
-        drawing=draw(found, numbered),
-        numbered=numbered,
-        outside=outside,
-        gone=gone,
+        services=sorted({record.name.split("/")[0] for record in found.records}),
+        drawing=draw(found, evidence),
+        evidence=evidence,
+        outside=evidence_of(link for link in found.outside if link.stands),
+        gone=evidence_of(link for link in (*found.links, *found.outside) if not link.stands),
     )

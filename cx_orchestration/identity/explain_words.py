@@ -88,11 +88,12 @@ def agreement(levels: Iterable[tuple[str, str]]) -> str:
 
 
 def odds(bits: float) -> str:
-    """A weight as odds: how many times likelier the evidence is if the two are one person, or if they are two."""
-    times = min(2 ** abs(bits), 1e12)
-    said = f"{times:,.0f}" if times >= 10 else f"{times:.1f}"
-    side = "one person" if bits >= 0 else "two people"
-    return "no evidence either way" if abs(bits) < 0.05 else f"{said} times likelier of {side}"
+    """A weight as odds in round numbers: how many times likelier the evidence is of one person, or of two."""
+    if abs(bits) < 0.1:
+        return "no evidence either way"
+    times = min(2 ** abs(bits), 1e9)
+    rounded = f"{float(f'{times:.1g}'):,.0f}" if times >= 10 else f"{times:.1f}"
+    return f"about {rounded} to 1 for {'one person' if bits > 0 else 'two people'}"
 
 
 def _best_first(item: tuple[str, list[str]]) -> int:

@@ -120,6 +120,8 @@ def _fields(ours: Sequence[Record], theirs: Sequence[Record]) -> tuple[Compared,
 
 
 def _values(records: Sequence[Record], field: str) -> tuple[str, ...]:
+    if field == "name":
+        return tuple(dict.fromkeys(record.title for record in records if record.title))
     return tuple(dict.fromkeys(record.fields[field] for record in records if field in record.fields))
 
 

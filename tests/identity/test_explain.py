@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from cx_orchestration.cli import app
 from cx_orchestration.identity.explain import explain
+from cx_orchestration.identity.explain_evidence import evidence_of
 from cx_orchestration.identity.explain_page import render_page
 from cx_orchestration.identity.explain_words import agreement, odds
 from cx_orchestration.identity.ledger import WANTED, update_ledger
@@ -113,8 +114,8 @@ def test_levels_of_agreement_become_a_sentence(levels, said) -> None:
 
 
 def test_a_weight_is_said_as_odds() -> None:
-    assert odds(10) == "1,024 times likelier of one person"
-    assert odds(-1) == "2.0 times likelier of two people"
+    assert odds(10) == "about 1,000 to 1 for one person"
+    assert odds(-1) == "about 2.0 to 1 for two people"
     assert odds(0.01) == "no evidence either way"
 
 
@@ -202,7 +203,8 @@ def test_explain_prints_what_a_support_agent_needs_and_the_same_as_json(company,
     for expected in (
         f"Customer {company.who()['crm/1']}",
         "3 records of 3 services",
-        "crm/1 and desk/a/9: same e-mail address (jane@example.com) (+20.0 bits: 1,048,576 times likelier of one ",
+        "same e-mail address (jane@example.com) (+20.0 bits: about 1,000,000 to 1 for one person)",
+        "    crm/1, desk/a/9",
         "Decisions of people",
     ):
         assert expected in result.output
@@ -249,7 +251,8 @@ def test_the_page_needs_no_network_escapes_values_and_draws_every_record_and_lin
     assert "script" not in tags.seen
     assert "<b>J. Doe" not in page
     assert "&lt;b&gt;J. Doe" in page
-    assert (tags.seen.count("rect"), tags.seen.count("circle")) == (3, 3)
+    # Three cards and two shared values; a line from each value to its two records, and an arc for the scored pair.
+    assert (tags.seen.count("rect"), tags.seen.count("path"), tags.seen.count("circle")) == (5, 5, 3)
 
 
 def test_a_customer_of_too_many_records_is_listed_and_not_drawn(company) -> None:
@@ -274,3 +277,10 @@ def test_the_page_is_written_so_that_only_its_owner_reads_it(company, cx, tmp_pa
     assert "jane" not in result.output
     missing = cx("explain", "crm/1", "--page", str(tmp_path / "absent" / "who.html"))
     assert (missing.exit_code, "cannot be written there" in missing.stderr) == (1, True)
+
+
+def test_a_value_that_many_records_share_is_one_thing_to_tell(company) -> None:
+    company.night({f"crm/{n}": {"email": "jane@example.com", "login": "jd"} for n in range(4)})
+    found = explain(company.lake, company.engine, "crm/0")
+    told = [(each.says, len(each.records)) for each in evidence_of(found.links)]
+    assert told == [("same e-mail address (jane@example.com)", 4), ("same login (jd)", 4)]

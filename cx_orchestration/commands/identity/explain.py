@@ -15,7 +15,8 @@ from rich.table import Table
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.identity import explain as explaining
-from cx_orchestration.identity.explain import Explanation, Link, Record
+from cx_orchestration.identity.explain import Explanation, Record
+from cx_orchestration.identity.explain_evidence import Evidence, evidence_of
 from cx_orchestration.identity.explain_page import render_page
 from cx_orchestration.identity.why_not import WhyNot
 from cx_orchestration.identity.why_not import why_not as find_why_not
@@ -89,15 +90,16 @@ def _print(console: Console, found: Explanation) -> None:
     for former in found.former_ids:
         console.print(f"  formerly also {former.customer_id}: {former.why} {former.since:%Y-%m-%d}", highlight=False)
     _section(console, "Records", [_record(record) for record in found.records])
-    standing = [link for link in found.links if link.stands]
-    _section(console, "What makes them one person", [_link(each) for each in standing if each.side == "for"])
-    _section(console, "What argues against it", [_link(each) for each in standing if each.side == "against"])
-    decided = [_link(each) for each in (*found.links, *found.outside) if each.stands and each.side == "decided"]
+    evidence = evidence_of(link for link in found.links if link.stands)
+    _section(console, "What makes them one person", [_told(e) for e in evidence if e.kind in ("exact", "model")])
+    _section(console, "What argues against it", [_told(each) for each in evidence if each.kind == "against"])
+    outside = evidence_of(link for link in found.outside if link.stands)
+    decided = [_told(each) for each in (*evidence, *outside) if each.first.side == "decided"]
     _section(console, "Decisions of people", decided)
-    near = [each for each in found.outside if each.stands and each.side != "decided"]
-    _section(console, "Others that were compared, and are other customers", [_link(each) for each in near])
-    gone = [each for each in (*found.links, *found.outside) if not each.stands]
-    _section(console, "What was taken back", [_link(each) for each in gone])
+    near = [_told(each) for each in outside if each.first.side != "decided"]
+    _section(console, "Others that were compared, and are other customers", near)
+    gone = evidence_of(link for link in (*found.links, *found.outside) if not link.stands)
+    _section(console, "What was taken back", [_told(each) for each in gone])
 
 
 def _section(console: Console, title: str, lines: list[str]) -> None:
@@ -113,16 +115,13 @@ def _record(record: Record) -> str:
     return f"{record.name} (since {record.since:%Y-%m-%d}): {'; '.join(part for part in (fields, keys) if part)}"
 
 
-def _link(link: Link) -> str:
-    said = f"{link.left} and {link.right}: {link.says}"
+def _told(evidence: Evidence) -> str:
+    link = evidence.first
+    said = evidence.says
     if link.side != "decided":
         said += f" ({link.weight:+.1f} bits: {link.odds})"
-    since = f", since {link.since:%Y-%m-%d}"
-    return (
-        said
-        + since
-        + ("" if link.retracted_at is None else f" until {link.retracted_at:%Y-%m-%d}: {link.retracted_why}")
-    )
+    until = "" if link.retracted_at is None else f" until {link.retracted_at:%Y-%m-%d}: {link.retracted_why}"
+    return f"{said}, since {link.since:%Y-%m-%d}{until}\n    {', '.join(evidence.records)}"
 
 
 def _print_why_not(console: Console, found: WhyNot) -> None:
@@ -138,8 +137,9 @@ def _print_why_not(console: Console, found: WhyNot) -> None:
         table.add_row(each.field, *sides, verdicts[each.same])
     console.print(table)
     _section(console, "What forbids that they are one person", list(found.vetoes))
-    standing = [link for link in found.links if link.stands and link.side != "decided"]
-    _section(console, "What was compared", [_link(each) for each in standing])
-    _section(console, "What was taken back", [_link(each) for each in found.links if not each.stands])
+    compared = evidence_of(link for link in found.links if link.stands and link.side != "decided")
+    gone = evidence_of(link for link in found.links if not link.stands)
+    _section(console, "What was compared", [_told(each) for each in compared])
+    _section(console, "What was taken back", [_told(each) for each in gone])
     _section(console, "What does not link them", list(found.missing))
     _section(console, "What would be needed", list(found.needed))
