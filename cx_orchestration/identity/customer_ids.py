@@ -1,23 +1,17 @@
-"""The customer ids that components bear from one run to the next.
+"""The customer ids that clusters bear from one run to the next, and what happened to the customers.
 
-Belongs here: which component keeps which id. Does not belong here: who belongs together (``clusters.py``), reading and
-writing tables (``resolve.py``).
+Belongs here: which cluster keeps, takes back or gets which id. Does not belong here: who belongs together
+(``clusters.py``), reading and writing tables (``resolve.py``).
 """
 
 import datetime as dt
 import uuid
 from dataclasses import dataclass
 
-import numpy as np
-import pandas as pd
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from cx_orchestration.identity.names import uuid5s
-from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.storage.engine import Engine, Input, sql_text
-
-MERGED, NO_RECORDS = "merged", "no records left"
 
 _CUSTOMER_NAMES = uuid.UUID("0d1c9a52-7c2e-5b0e-8b43-52f1c7a9e6d4")
 
@@ -26,146 +20,104 @@ _CUSTOMER_NAMES = uuid.UUID("0d1c9a52-7c2e-5b0e-8b43-52f1c7a9e6d4")
 class IdentityChange:
     """What a run did to the customers.
 
-    ``new`` ids were handed out; ``merged`` ids now resolve to another customer; ``split`` ids had their records
-    divided among several customers; ``retired`` ids have no record left; ``unchanged`` customers have exactly the
-    records they had. ``renumbered`` counts the entities, known before, whose customer id is another now.
+    ``new`` ids were handed out, ``restored`` ones, that resolved to another customer, are a customer's again;
+    ``merged`` ids now resolve to another customer; ``split`` ids had their records divided among several customers;
+    ``retired`` ids have no record left; ``unchanged`` customers have exactly the records they had. ``renumbered``
+    counts the entities, known before, whose customer id is another now. ``customers`` is how many there are.
     """
 
     new: int
+    restored: int
     merged: int
     split: int
     unchanged: int
     retired: int
     renumbered: int
+    customers: int
 
 
-def find_components(engine: Engine, profiles: Input, links: Input) -> pd.DataFrame:
-    """Which entities hang together: one row per entity with service, entity, component, ordered by the first two.
+@dataclass(frozen=True)
+class Assignment:
+    """Who is who among the entities that a run looked at.
 
-    A component is numbered by the position of its first entity. Links of an entity without a profile lead nowhere.
+    ``rows`` has the columns of the map, and code, cluster, old_customer_id and ``same``: the row stays as it is.
+    ``aliases`` are all former ids with their successors. ``events`` has event, customer_id, other_customer_id and
+    entities. ``change`` counts among the customers looked at, of which there were ``customers_before``.
     """
-    entities = engine.query(sql_text(__package__, "entities_coded.sql"), {"profiles": profiles})
-    edges = engine.query(sql_text(__package__, "links_coded.sql"), {"links": links, "entities": entities})
-    frame: pd.DataFrame = entities.select(["service", "entity"]).to_pandas()
-    _refuse_repeated(frame)
-    left, right = edges["left_code"].to_numpy(), edges["right_code"].to_numpy()
-    graph = coo_matrix((np.ones(len(left), np.int8), (left, right)), shape=(len(frame), len(frame)))
-    _, labels = connected_components(graph, directed=False)
-    _, first, positions = np.unique(labels, return_index=True, return_inverse=True)
-    return frame.assign(component=first[positions])
+
+    rows: pa.Table
+    aliases: pa.Table
+    events: pa.Table
+    change: IdentityChange
+    customers_before: int
 
 
-def assign_customers(
-    previous_map: pd.DataFrame, components: pd.DataFrame, aliases: pd.DataFrame, *, now: dt.datetime
-) -> tuple[pd.DataFrame, pd.DataFrame, IdentityChange]:
-    """Give each component a customer id: the new identity map, the new aliases, and what changed.
+def assign_ids(
+    engine: Engine, records: pa.Table, aliases: Input, identity_map: Input, *, now: dt.datetime
+) -> Assignment:
+    """Give each cluster a customer id.
 
-    ``previous_map`` and ``aliases`` are the tables as the last run left them, ``components`` comes from
-    ``find_components``. An old id goes to the component that has most of its old records (the first component among
-    equals); a component takes the oldest of the ids that go to it (by ``since``, then id), and the others become its
-    aliases; a component to which none goes gets an id that was never handed out before. ``since`` of what stays the
-    same stays the same.
+    ``records`` has a row per entity to look at: service, entity, code, customer_id, since, born_at and before_merge as
+    the map had them (null when new), ``cluster`` and ``hangs`` (the code of the first entity of the cluster, and of
+    its component; null without a profile). It holds every entity of each customer in it.
+
+    An id goes to the cluster that has most of the records that brought it into a merge, then most of those that bear
+    it now; a cluster bears the oldest of the ids that go to it, and the others become its aliases. So a merge that is
+    undone gives both customers their ids back, and the larger part of any other split keeps the id. A cluster to which
+    none goes gets an id that was never handed out before. ``since`` of what stays the same stays the same.
     """
-    at = pd.Timestamp(now).as_unit("us")
-    records = components.merge(previous_map, on=["service", "entity"], how="left")
-    holdings = _holdings(records)
-    keeper, owner = _keepers(holdings, previous_map)
-    born = _born(components[~components["component"].isin(keeper.index)], previous_map, aliases)
-    ids = pd.concat([keeper, born])
-
-    records["new_id"] = ids.reindex(records["component"]).to_numpy()
-    same = records["new_id"] == records["customer_id"]
-    identity_map = records[["service", "entity"]].assign(
-        customer_id=records["new_id"], since=records["since"].where(same, at)
+    inputs: dict[str, Input] = {"records": records, "aliases": aliases, "identity_map": identity_map}
+    params = {"now": now, "names": _CUSTOMER_NAMES.hex}
+    inputs["claimed"] = claimed = engine.query(sql_text(__package__, "ids_claimed.sql"), inputs)
+    fresh = _new_ids(engine, inputs, params)
+    kept = claimed.filter(claimed["keeps"]).select(["cluster", "id", "born_at"])
+    inputs["borne"] = pa.concat_tables(
+        [
+            kept.append_column("fresh", pa.repeat(False, kept.num_rows)),
+            fresh.append_column("born_at", pa.repeat(pa.scalar(now, kept["born_at"].type), fresh.num_rows))
+            .select(kept.column_names)
+            .append_column("fresh", pa.repeat(True, fresh.num_rows)),
+        ]
     )
-    retired = pd.Index(previous_map["customer_id"].unique()).difference(owner.index)
-    gone = owner[owner.map(keeper) != owner.index].map(keeper)
-    change = IdentityChange(
-        new=len(born),
-        merged=len(gone),
-        split=int((holdings.groupby("customer_id").size() > 1).sum()),
-        unchanged=_unchanged(records, previous_map),
-        retired=len(retired),
-        renumbered=int((records["customer_id"].notna() & ~same).sum()),
+    inputs["assigned"] = rows = engine.query(sql_text(__package__, "ids_assigned.sql"), inputs, params)
+    events = engine.query(sql_text(__package__, "ids_events.sql"), inputs)
+    counts = engine.query(sql_text(__package__, "ids_counts.sql"), inputs).to_pylist()[0]
+    return Assignment(
+        rows=rows,
+        aliases=engine.query(sql_text(__package__, "ids_aliases.sql"), inputs, params),
+        events=events,
+        change=_change(counts, events),
+        customers_before=counts["customers_before"],
     )
-    return identity_map, _aliases(aliases, gone, retired, set(ids), at), change
 
 
-def _refuse_repeated(entities: pd.DataFrame) -> None:
-    repeated = entities[entities.duplicated()]
-    if len(repeated):
-        services = ", ".join(sorted(repeated["service"].unique()))
-        raise PermanentFailure(
-            f"identity/profiles: {len(repeated)} rows repeat an entity of {services}; a profile is one row per service "
-            "and entity, so materialize identity/profiles again"
-        )
+def _new_ids(engine: Engine, inputs: dict[str, Input], params: dict[str, object]) -> pa.Table:
+    """cluster and id of the clusters to which no id goes.
 
-
-def _holdings(records: pd.DataFrame) -> pd.DataFrame:
-    """How many of each old id's records each component has: customer_id, component, records."""
-    known = records[records["customer_id"].notna()]
-    return known.groupby(["customer_id", "component"]).size().rename("records").reset_index()
-
-
-def _keepers(holdings: pd.DataFrame, previous_map: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """The id each component keeps (by component), and the component each old id goes to (by id)."""
-    most = holdings.sort_values(["customer_id", "records", "component"], ascending=[True, False, True])
-    goes = most.drop_duplicates("customer_id").set_index("customer_id")["component"]
-    ages = previous_map.groupby("customer_id")["since"].min().reindex(goes.index)
-    ranked = (
-        pd.DataFrame({"component": goes, "since": ages})
-        .reset_index()
-        .sort_values(["component", "since", "customer_id"])
-    )
-    return ranked.drop_duplicates("component").set_index("component")["customer_id"], goes
-
-
-def _born(strangers: pd.DataFrame, previous_map: pd.DataFrame, aliases: pd.DataFrame) -> pd.Series:
-    """Ids for components that keep none (by component), named after the component's first entity.
-
-    The name carries a generation, which goes up while the id was handed out before: a customer that was split off
-    again is not the one that bore the id earlier.
+    The name of an id carries a generation, which goes up while the id was handed out before: a customer that comes
+    anew under the same first entity is not the one that bore the id earlier.
     """
-    first = strangers.sort_values(["service", "entity"]).drop_duplicates("component")
-    handed_out = (
-        set(previous_map["customer_id"]) | set(aliases["old_customer_id"]) | set(aliases["customer_id"].dropna())
+    text, found, generation = sql_text(__package__, "ids_new.sql"), [], 0
+    refused = pa.table({"cluster": pa.array([], pa.int64())})
+    while generation == 0 or refused.num_rows:
+        named = engine.query(text, inputs | {"refused": refused}, params | {"generation": str(generation)})
+        found.append(named.filter(pc.invert(named["taken"])).select(["cluster", "id"]))
+        refused = named.filter(named["taken"]).select(["cluster"])
+        generation += 1
+    return pa.concat_tables(found)
+
+
+def _change(counts: dict[str, int], events: pa.Table) -> IdentityChange:
+    def ids(event: str, column: str) -> int:
+        return int(pc.count_distinct(events.filter(pc.equal(events["event"], event))[column]).as_py())
+
+    return IdentityChange(
+        new=ids("born", "customer_id"),
+        restored=ids("restored", "customer_id"),
+        merged=ids("merged", "other_customer_id"),
+        split=counts["split"],
+        unchanged=counts["unchanged"],
+        retired=ids("retired", "customer_id"),
+        renumbered=counts["renumbered"],
+        customers=counts["customers"],
     )
-    services, entities = first["service"].tolist(), first["entity"].tolist()
-    ids = uuid5s(_CUSTOMER_NAMES, services, ["0"] * len(first), entities)
-    for position, (service, entity) in enumerate(zip(services, entities, strict=True)):
-        generation = 0
-        while ids[position] in handed_out:
-            generation += 1
-            ids[position] = uuid5s(_CUSTOMER_NAMES, [service], [str(generation)], [entity])[0]
-    return pd.Series(ids, index=first["component"].to_numpy(), dtype="str")
-
-
-def _unchanged(records: pd.DataFrame, previous_map: pd.DataFrame) -> int:
-    """How many customers have the same id and exactly the same entities as before."""
-    before = previous_map.groupby("customer_id").size()
-    after = records.groupby("new_id").size()
-    stayed = records[records["customer_id"] == records["new_id"]].groupby("new_id").size()
-    sizes = pd.DataFrame({"before": before, "after": after, "stayed": stayed}).dropna()
-    return int(((sizes["before"] == sizes["stayed"]) & (sizes["after"] == sizes["stayed"])).sum())
-
-
-def _aliases(
-    aliases: pd.DataFrame, gone: pd.Series, retired: pd.Index, current: set[str], at: pd.Timestamp
-) -> pd.DataFrame:
-    """All ids that are no customer's any more, each with the id that it stands for now, or none."""
-    fresh = pd.DataFrame(
-        {
-            "old_customer_id": [*gone.index, *retired],
-            "customer_id": [*gone, *[None] * len(retired)],
-            "why": [MERGED] * len(gone) + [NO_RECORDS] * len(retired),
-            "since": at,
-        }
-    )
-    known = aliases[~aliases["old_customer_id"].isin(set(fresh["old_customer_id"]) | current)]
-    successors = fresh.set_index("old_customer_id")["customer_id"]
-    moved = known["customer_id"].isin(successors.index)
-    known = known.assign(
-        customer_id=known["customer_id"].where(~moved, known["customer_id"].map(successors)),
-        since=known["since"].where(~moved, at),
-    )
-    return pd.concat([known, fresh]).sort_values("old_customer_id", ignore_index=True)

@@ -1,44 +1,257 @@
-"""Who is who today: reads profiles and the ledger, writes the identity map and the aliases of former ids.
+"""Who is who today: reads profiles and the ledger, writes the identity map, former ids and the customers' history.
 
-Belongs here: the order of reading and writing that makes a killed run harmless. Does not belong here: how ids are
-chosen (``customer_ids.py``).
+Belongs here: what a night has to look at again, and the order of reading and writing that makes a killed run harmless.
+Does not belong here: who belongs together (``clusters.py``), how ids are chosen (``customer_ids.py``).
 """
 
 import datetime as dt
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from cx_orchestration.identity.customer_ids import IdentityChange, assign_customers, find_components
-from cx_orchestration.identity.ledger import standing_links
-from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, PROFILES, Table
-from cx_orchestration.storage.engine import Engine
+from cx_orchestration.identity.clusters import Linkage, Pairs, UniqueValues, find_clusters
+from cx_orchestration.identity.customer_history import explained_events, write_history
+from cx_orchestration.identity.customer_ids import Assignment, IdentityChange, assign_ids
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, LINKS, PROFILES, RESOLVED, Table
+from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.scan import Scan
+
+#: Values that only one person can have.
+UNIQUE = pa.schema(
+    [("service", pa.string()), ("entity", pa.string()), ("namespace", pa.string()), ("digest", pa.string())]
+)
 
 
-def resolve(lake: Lake, engine: Engine, *, now: dt.datetime, run_id: str) -> IdentityChange:
-    """Bring the identity map and the customer aliases up to date with the profiles and the standing links.
+def resolve(
+    lake: Lake,
+    engine: Engine,
+    *,
+    now: dt.datetime,
+    run_id: str,
+    linkage: Linkage | None = None,
+    unique: Table | None = None,
+) -> IdentityChange:
+    """Bring the identity map, the former ids and the customers' history up to date with profiles and standing links.
 
-    A table whose content stays the same is not written, so its version tells when it last changed. The aliases are
-    written before the map: a run killed between the two is repeated from the old map, and no former id is lost.
+    ``unique`` is the table of values that only one person can have (service, entity, namespace, digest). Only the
+    components of entities are looked at that came or went, got entries in the ledger or other unique values since the
+    last run; all of them when there was none, when ``linkage`` is another, or when the ledger was rewritten.
+
+    A table whose content stays the same is not written, so its version tells when it last changed. The history is
+    written first, under the version that the map will get: a rerun replaces what a killed run wrote there. Then come
+    the aliases, then the map, in which everything stands that the next run needs, and at last which state of the
+    inputs it is from: a run that is killed in between is repeated from the same state, and no former id is lost.
     """
-    components = find_components(engine, lake.scan(PROFILES), standing_links(lake, engine))
-    previous = _read(lake, engine, IDENTITY_MAP, "service, entity")
-    aliases = _read(lake, engine, CUSTOMER_ALIASES, "old_customer_id")
-    identity_map, new_aliases, change = assign_customers(previous, components, aliases, now=now)
-    _write_changes(lake, CUSTOMER_ALIASES, aliases, new_aliases, run_id)
-    _write_changes(lake, IDENTITY_MAP, previous, identity_map, run_id)
+    linkage = linkage or Linkage()
+    inputs = _Inputs.of(lake, linkage, unique)
+    last = _last(lake)
+    look = inputs.all() if last is None or not inputs.follow(lake, last) else inputs.changed(lake, engine, last)
+    records = _clustered(engine, look, inputs.unique, linkage)
+    assignment = assign_ids(engine, records, inputs.aliases, inputs.identity_map, now=now)
+
+    map_version = inputs.map_version
+    history = explained_events(engine, assignment, look.ledger, look.fresh, inputs.unique)
+    write_history(lake, history, now=now, map_version=_following(map_version), run_id=run_id)
+    _write_aliases(lake, engine, inputs.aliases, assignment.aliases, run_id)
+    if map_version is None or _differs(records, assignment.rows):
+        map_version = lake.replace(IDENTITY_MAP, _whole_map(engine, inputs, look, assignment), run_id=run_id)
+    known = inputs.customers(engine, last) - assignment.customers_before
+    change = replace(
+        assignment.change,
+        customers=assignment.change.customers + known,
+        unchanged=assignment.change.unchanged + known,
+    )
+    inputs.remember(lake, last, map_version, change.customers, now=now, run_id=run_id)
     return change
 
 
-def _read(lake: Lake, engine: Engine, table: Table, order: str) -> pd.DataFrame:
-    rows: pd.DataFrame = engine.query(f"SELECT * FROM rows ORDER BY {order}", {"rows": lake.scan(table)}).to_pandas()
-    return rows
+@dataclass(frozen=True)
+class _Look:
+    """What a run looks at.
+
+    ``previous`` are the map's rows of the customers concerned, ``present`` the entities concerned that have a profile,
+    ``ledger`` the entries between them, ``fresh`` (link_id) the links with entries that the last run did not know.
+    """
+
+    previous: Input
+    present: Input
+    ledger: Input
+    fresh: pa.Table
+    everything: bool
 
 
-def _write_changes(lake: Lake, table: Table, before: pd.DataFrame, after: pd.DataFrame, run_id: str) -> None:
-    rows = pa.Table.from_pandas(after, schema=table.schema, preserve_index=False)
-    if not lake.exists(table) or not rows.equals(
-        pa.Table.from_pandas(before, schema=table.schema, preserve_index=False)
-    ):
-        lake.replace(table, rows, run_id=run_id)
+@dataclass(frozen=True)
+class _Inputs:
+    """The tables that a run reads, each at one version, and the settings."""
+
+    profiles: Scan
+    identity_map: Scan
+    aliases: Scan
+    links: Scan
+    unique: Input
+    unique_table: Table | None
+    map_version: int | None
+    links_version: int | None
+    unique_version: int | None
+    settings: str
+
+    @classmethod
+    def of(cls, lake: Lake, linkage: Linkage, unique: Table | None) -> "_Inputs":
+        map_version, links_version = lake.version(IDENTITY_MAP), lake.version(LINKS)
+        unique_version = lake.version(unique) if unique else None
+        return cls(
+            profiles=lake.scan(PROFILES),
+            identity_map=lake.scan(IDENTITY_MAP, version=map_version),
+            aliases=lake.scan(CUSTOMER_ALIASES),
+            links=lake.scan(LINKS, version=links_version),
+            unique=lake.scan(unique, version=unique_version) if unique else UNIQUE.empty_table(),
+            unique_table=unique,
+            map_version=map_version,
+            links_version=links_version,
+            unique_version=unique_version,
+            settings=json.dumps(asdict(linkage), sort_keys=True),
+        )
+
+    def follow(self, lake: Lake, last: dict[str, Any]) -> bool:
+        """Whether what changed since the last run can be told: the map is there, the ledger only grew."""
+        before = _files(lake, LINKS, last["links_version"])
+        return (
+            self.map_version is not None
+            and last["settings"] == self.settings
+            and before <= set(self.links.files)
+            and (last["unique_version"] is None) == (self.unique_version is None)
+        )
+
+    def all(self) -> _Look:
+        return _Look(self.identity_map, self.profiles, self.links, _NO_LINKS, everything=True)
+
+    def changed(self, lake: Lake, engine: Engine, last: dict[str, Any]) -> _Look:
+        entries = replace(
+            self.links, files=tuple(sorted(set(self.links.files) - _files(lake, LINKS, last["links_version"])))
+        )
+        then: Input = UNIQUE.empty_table()
+        now = then
+        if self.unique_table is not None and last["unique_version"] != self.unique_version:
+            now, then = self.unique, lake.scan(self.unique_table, version=last["unique_version"])
+        inputs: dict[str, Input] = {
+            "profiles": self.profiles,
+            "identity_map": self.identity_map,
+            "entries": entries,
+            "unique_now": now,
+            "unique_then": then,
+            "ledger": self.links,
+        }
+        inputs["touched"] = engine.query(sql_text(__package__, "resolve_touched.sql"), inputs)
+        inputs["previous"] = engine.query(sql_text(__package__, "resolve_previous.sql"), inputs)
+        inputs["present"] = engine.query(sql_text(__package__, "resolve_present.sql"), inputs)
+        return _Look(
+            previous=inputs["previous"],
+            present=inputs["present"],
+            ledger=engine.query(sql_text(__package__, "resolve_ledger.sql"), inputs),
+            fresh=engine.query("SELECT DISTINCT link_id FROM entries", inputs),
+            everything=False,
+        )
+
+    def customers(self, engine: Engine, last: dict[str, Any] | None) -> int:
+        """How many customers the map has."""
+        if last is not None and last["map_version"] == self.map_version:
+            return int(last["customers"])
+        counted = engine.query("SELECT count(DISTINCT customer_id) AS n FROM rows", {"rows": self.identity_map})
+        return int(counted["n"][0].as_py())
+
+    def remember(
+        self,
+        lake: Lake,
+        last: dict[str, Any] | None,
+        map_version: int,
+        customers: int,
+        *,
+        now: dt.datetime,
+        run_id: str,
+    ) -> None:
+        state = {
+            "map_version": map_version,
+            "links_version": self.links_version,
+            "unique_version": self.unique_version,
+            "settings": self.settings,
+            "customers": customers,
+        }
+        if last is None or any(last[name] != value for name, value in state.items()):
+            rows = pa.Table.from_pylist([state | {"resolved_at": now}], schema=RESOLVED.schema)
+            lake.replace(RESOLVED, rows, run_id=run_id)
+
+
+_NO_LINKS = pa.table({"link_id": pa.array([], pa.string())})
+
+
+def _last(lake: Lake) -> dict[str, Any] | None:
+    rows: list[dict[str, Any]] = lake.read(RESOLVED).to_pylist()
+    return rows[0] if rows else None
+
+
+def _files(lake: Lake, table: Table, version: int | None) -> set[str]:
+    return set() if version is None else set(lake.scan(table, version=version).files)
+
+
+def _clustered(engine: Engine, look: _Look, unique: Input, linkage: Linkage) -> pa.Table:
+    """The entities looked at (resolve_records.sql), with the codes of the first of their cluster and component."""
+    inputs: dict[str, Input] = {"previous": look.previous, "present": look.present, "ledger": look.ledger}
+    inputs["records"] = records = engine.query(sql_text(__package__, "resolve_records.sql"), inputs)
+    inputs["unique_now"] = unique
+    _refuse_repeated(records)
+    pairs = engine.query(sql_text(__package__, "resolve_pairs.sql"), inputs)
+    values = engine.query(sql_text(__package__, "resolve_unique.sql"), inputs)
+    found = find_clusters(
+        records.num_rows - records["code"].null_count,
+        Pairs(*(pairs[name].to_numpy() for name in ("left_code", "right_code", "match_weight", "kind"))),
+        UniqueValues(*(values[name].to_numpy() for name in ("code", "namespace_code", "value_code"))),
+        linkage,
+    )
+    absent = pa.nulls(records["code"].null_count, pa.int64())
+    for name, firsts in (("cluster", found.cluster), ("hangs", found.component)):
+        records = records.append_column(name, pa.chunked_array([pa.array(firsts, pa.int64()), absent]))
+    return records
+
+
+def _refuse_repeated(records: pa.Table) -> None:
+    repeated = records.filter(records["repeated"])
+    if repeated.num_rows:
+        services = ", ".join(sorted(set(repeated["service"].to_pylist())))
+        raise PermanentFailure(
+            f"identity/profiles: {repeated.num_rows} rows repeat an entity of {services}; a profile is one row per "
+            "service and entity, so materialize identity/profiles again"
+        )
+
+
+def _differs(records: pa.Table, rows: pa.Table) -> bool:
+    known = records.num_rows - records["customer_id"].null_count
+    return known != rows.num_rows or not pc.all(rows["same"], min_count=0).as_py()
+
+
+def _whole_map(engine: Engine, inputs: _Inputs, look: _Look, assignment: Assignment) -> pa.Table:
+    if look.everything:
+        return assignment.rows.select(IDENTITY_MAP.schema.names)
+    sources: dict[str, Input] = {
+        "identity_map": inputs.identity_map,
+        "previous": look.previous,
+        "assigned": assignment.rows,
+    }
+    return engine.query(sql_text(__package__, "resolve_map.sql"), sources).select(IDENTITY_MAP.schema.names)
+
+
+def _write_aliases(lake: Lake, engine: Engine, before: Scan, after: pa.Table, run_id: str) -> None:
+    ordered = engine.query("SELECT * FROM rows ORDER BY old_customer_id", {"rows": before})
+    names = CUSTOMER_ALIASES.schema.names
+    rows, known = (table.select(names).cast(CUSTOMER_ALIASES.schema) for table in (after, ordered))
+    if not lake.exists(CUSTOMER_ALIASES) or not rows.equals(known):
+        lake.replace(CUSTOMER_ALIASES, rows, run_id=run_id)
+
+
+def _following(version: int | None) -> int:
+    """The version that the next commit of a table makes; a new table is version 0 before it has rows."""
+    return 1 if version is None else version + 1

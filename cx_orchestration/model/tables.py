@@ -357,8 +357,17 @@ IDENTITY_MAP = _table(
     ("entity", text, "the customer's id in this service"),
     ("customer_id", text, "who it is, across services"),
     ("since", time, "when this became so"),
+    ("born_at", time, "when the customer's id was handed out"),
+    ("before_merge", text, "in a customer that was merged, the id that the record had before; else null"),
+    (
+        "component",
+        text,
+        "the same for customers that links hold together and vetoes or weights keep apart: the first of their ids; "
+        "null for a customer whom no link leads to another",
+    ),
     persons=OF_ENTITIES,
-    volatile=("since",),
+    volatile=("since", "born_at"),
+    optional=("born_at", "before_merge", "component"),
 )
 
 CUSTOMER_ALIASES = _table(
@@ -368,8 +377,44 @@ CUSTOMER_ALIASES = _table(
     ("customer_id", text, "the successor; null when no records are left"),
     ("why", text, "`merged` or `no records left`"),
     ("since", time, "when this became so"),
+    ("born_at", time, "when the former id was handed out"),
     persons=Persons(customers=("old_customer_id", "customer_id"), stays=True),
-    volatile=("since",),
+    volatile=("since", "born_at"),
+    optional=("born_at",),
+)
+
+CUSTOMER_HISTORY = _table(
+    "identity/customer_history",
+    "one thing that happened to one customer id",
+    ("day", date, "the UTC day of the run"),
+    ("happened_at", time, "when the run saw it"),
+    ("map_version", whole, "the version of `identity/identity_map` in which it shows"),
+    ("event", text, "`born`, `merged`, `split`, `restored` or `retired`"),
+    ("customer_id", text, "whom it happened to; of a merge the customer who is left, of a split the one who was split"),
+    (
+        "other_customer_id",
+        text,
+        "of a merge the id that now resolves to the customer, of a split where the records went, of a restored id "
+        "whom it had been merged with; else null",
+    ),
+    ("entities", whole, "how many records it is about"),
+    ("evidence", text, "JSON: rules, links (ids, the heaviest ten) and reasons; null for `born` and `retired`"),
+    persons=Persons(customers=("customer_id", "other_customer_id")),
+    partition_by=("day",),
+    volatile=("day", "happened_at", "map_version"),
+)
+
+RESOLVED = _table(
+    "identity/resolved",
+    "what the last run of `identity/identity_map` has taken into account: one row",
+    ("resolved_at", time, "when it ended"),
+    ("map_version", whole, "the version of `identity/identity_map` that it left"),
+    ("links_version", whole, "the version of `identity/links` that it read; null when there was none"),
+    ("unique_version", whole, "likewise, of the values that only one person can have"),
+    ("settings", text, "JSON: by which settings pairs were joined"),
+    ("customers", whole, "how many there are"),
+    persons=NOBODY,
+    volatile=("resolved_at",),
 )
 
 CUSTOMERS = _table(

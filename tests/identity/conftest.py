@@ -16,7 +16,7 @@ from cx_orchestration.identity.ledger import LedgerChange
 from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import CUSTOMER_ALIASES, EVENTS, IDENTITY_MAP, LINKS, PROFILES
+from cx_orchestration.model.tables import CUSTOMER_ALIASES, CUSTOMER_HISTORY, EVENTS, IDENTITY_MAP, LINKS, PROFILES
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
@@ -98,6 +98,11 @@ class Company:
 
     def aliases(self) -> dict[str, str | None]:
         return {row["old_customer_id"]: row["customer_id"] for row in self.lake.read(CUSTOMER_ALIASES).to_pylist()}
+
+    def history(self) -> list[tuple[str, str, str | None]]:
+        rows = self.lake.read(CUSTOMER_HISTORY).to_pylist()
+        ordered = sorted(rows, key=lambda row: (row["happened_at"], row["event"], row["customer_id"]))
+        return [(row["event"], row["customer_id"], row["other_customer_id"]) for row in ordered]
 
     def ledger(self) -> list[dict[str, Any]]:
         return self.lake.read(LINKS).to_pylist()

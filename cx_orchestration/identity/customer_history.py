@@ -1,0 +1,64 @@
+"""What happened to the customers, when, and from what evidence: the table that only grows.
+
+Belongs here: evidence for merges and splits, and writing so that a killed run leaves nothing behind. Does not belong
+here: which id a customer bears (``customer_ids.py``).
+"""
+
+import datetime as dt
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cx_orchestration.identity.customer_ids import Assignment
+from cx_orchestration.model.tables import CUSTOMER_HISTORY
+from cx_orchestration.storage.engine import Engine, Input, sql_text
+from cx_orchestration.storage.lake import Lake
+
+_SUDDEN = pa.array(["born", "retired"])
+
+
+def explained_events(engine: Engine, assignment: Assignment, ledger: Input, fresh: pa.Table, unique: Input) -> pa.Table:
+    """The events of an assignment with their evidence: the rules, links and reasons of each merge and split.
+
+    ``ledger`` has the entries between the entities that were looked at, ``fresh`` (link_id) the links with entries
+    since the last run, ``unique`` the values that only one person can have.
+    """
+    events = assignment.events
+    sudden = pc.is_in(events["event"], _SUDDEN)
+    alone, moved = events.filter(sudden), events.filter(pc.invert(sudden))
+    alone = alone.append_column("evidence", pa.nulls(alone.num_rows, pa.string()))
+    if not moved.num_rows:
+        return alone
+    inputs: dict[str, Input] = {
+        "events": moved,
+        "assigned": assignment.rows,
+        "ledger": ledger,
+        "fresh": fresh,
+        "unique_now": unique,
+    }
+    return pa.concat_tables(
+        [alone, engine.query(sql_text(__package__, "ids_evidence.sql"), inputs).select(alone.column_names)]
+    )
+
+
+def write_history(lake: Lake, events: pa.Table, *, now: dt.datetime, map_version: int, run_id: str) -> None:
+    """Add the events of a run whose map will be ``map_version``, in place of those of a run that did not get so far."""
+    today = now.astimezone(dt.UTC).date()
+    known = lake.days_of(CUSTOMER_HISTORY)
+    for day in sorted({*known[-1:], today}):
+        before = lake.read(CUSTOMER_HISTORY, {"day": day}) if day in known else CUSTOMER_HISTORY.empty()
+        stands = before.filter(pc.less(before["map_version"], map_version))
+        added = _rows(events, now, map_version) if day == today else CUSTOMER_HISTORY.empty()
+        if added.num_rows or stands.num_rows < before.num_rows:
+            rows = pa.concat_tables([stands.select(CUSTOMER_HISTORY.schema.names).cast(CUSTOMER_HISTORY.schema), added])
+            lake.replace(CUSTOMER_HISTORY, rows, where={"day": day}, run_id=run_id)
+
+
+def _rows(events: pa.Table, now: dt.datetime, map_version: int) -> pa.Table:
+    count = events.num_rows
+    columns = {name: events[name] for name in events.column_names} | {
+        "day": pa.repeat(pa.scalar(now.astimezone(dt.UTC).date()), count),
+        "happened_at": pa.repeat(pa.scalar(now, pa.timestamp("us", tz="UTC")), count),
+        "map_version": pa.repeat(map_version, count),
+    }
+    return pa.table({name: columns[name] for name in CUSTOMER_HISTORY.schema.names}).cast(CUSTOMER_HISTORY.schema)

@@ -1,0 +1,16 @@
+-- Grain: one entity to look at, that has a profile or that the map knows.
+-- Keys: service, entity. Columns: the keys; code (0, 1, 2, ... in the order of the keys; null without a profile);
+-- repeated, whether the profile before is of the same entity; customer_id, since, born_at, before_merge and component
+-- of the map, null for an entity that is new.
+-- Inputs: previous, rows of the map; present (service, entity), one row per profile.
+WITH coded AS (
+    SELECT service, entity, row_number() OVER by_key - 1 AS code,
+           coalesce(lag(service) OVER by_key = service AND lag(entity) OVER by_key = entity, false) AS repeated
+    FROM present
+    WINDOW by_key AS (ORDER BY service, entity)
+)
+SELECT coalesce(c.service, m.service) AS service, coalesce(c.entity, m.entity) AS entity, c.code,
+       coalesce(c.repeated, false) AS repeated,
+       m.customer_id, m.since, coalesce(m.born_at, m.since) AS born_at, m.before_merge, m.component
+FROM coded c FULL JOIN previous m ON m.service = c.service AND m.entity = c.entity
+ORDER BY c.code
