@@ -9,36 +9,27 @@ import datetime as dt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cx_orchestration.identity.customer_ids import Assignment
 from cx_orchestration.model.tables import CUSTOMER_HISTORY
-from cx_orchestration.storage.engine import Engine, Input, sql_text
+from cx_orchestration.storage.engine import Session, sql_text
 from cx_orchestration.storage.lake import Lake
 
 _SUDDEN = pa.array(["born", "retired"])
 
 
-def explained_events(engine: Engine, assignment: Assignment, ledger: Input, fresh: pa.Table, unique: Input) -> pa.Table:
+def explained_events(session: Session, events: pa.Table) -> pa.Table:
     """The events of an assignment with their evidence: the rules, links and reasons of each merge and split.
 
-    ``ledger`` has the entries between the entities that were looked at, ``fresh`` (link_id) the links with entries
-    since the last run, ``unique`` the values that only one person can have.
+    The ``session`` has assigned (``customer_ids.py``); looked, the entries of the ledger between the entities looked
+    at; fresh (link_id), the links with entries since the last run; unique_now, the values that only one person has.
     """
-    events = assignment.events
     sudden = pc.is_in(events["event"], _SUDDEN)
     alone, moved = events.filter(sudden), events.filter(pc.invert(sudden))
     alone = alone.append_column("evidence", pa.nulls(alone.num_rows, pa.string()))
     if not moved.num_rows:
         return alone
-    inputs: dict[str, Input] = {
-        "events": moved,
-        "assigned": assignment.rows,
-        "ledger": ledger,
-        "fresh": fresh,
-        "unique_now": unique,
-    }
-    return pa.concat_tables(
-        [alone, engine.query(sql_text(__package__, "ids_evidence.sql"), inputs).select(alone.column_names)]
-    )
+    session.keep("moved", moved)
+    explained = session.query(sql_text(__package__, "ids_evidence.sql"))
+    return pa.concat_tables([alone, explained.select(alone.column_names)])
 
 
 def write_history(lake: Lake, events: pa.Table, *, now: dt.datetime, map_version: int, run_id: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cx_orchestration.storage.engine import Engine, Input, sql_text
+from cx_orchestration.storage.engine import Session, sql_text
 
 _CUSTOMER_NAMES = uuid.UUID("0d1c9a52-7c2e-5b0e-8b43-52f1c7a9e6d4")
 
@@ -52,10 +52,10 @@ class Assignment:
     customers_before: int
 
 
-def assign_ids(
-    engine: Engine, records: pa.Table, aliases: Input, identity_map: Input, *, now: dt.datetime
-) -> Assignment:
+def assign_ids(session: Session, records: pa.Table, *, now: dt.datetime) -> Assignment:
     """Give each cluster a customer id.
+
+    The ``session`` has the tables aliases and identity_map as the last run left them.
 
     ``records`` has a row per entity to look at: service, entity, code, customer_id, since, born_at and before_merge as
     the map had them (null when new), ``cluster`` and ``hangs`` (the code of the first entity of the cluster, and of
@@ -66,32 +66,25 @@ def assign_ids(
     undone gives both customers their ids back, and the larger part of any other split keeps the id. A cluster to which
     none goes gets an id that was never handed out before. ``since`` of what stays the same stays the same.
     """
-    inputs: dict[str, Input] = {"records": records, "aliases": aliases, "identity_map": identity_map}
     params = {"now": now, "names": _CUSTOMER_NAMES.hex}
-    inputs["claimed"] = claimed = engine.query(sql_text(__package__, "ids_claimed.sql"), inputs)
-    fresh = _new_ids(engine, inputs, params)
-    kept = claimed.filter(claimed["keeps"]).select(["cluster", "id", "born_at"])
-    inputs["borne"] = pa.concat_tables(
-        [
-            kept.append_column("fresh", pa.repeat(False, kept.num_rows)),
-            fresh.append_column("born_at", pa.repeat(pa.scalar(now, kept["born_at"].type), fresh.num_rows))
-            .select(kept.column_names)
-            .append_column("fresh", pa.repeat(True, fresh.num_rows)),
-        ]
-    )
-    inputs["assigned"] = rows = engine.query(sql_text(__package__, "ids_assigned.sql"), inputs, params)
-    events = engine.query(sql_text(__package__, "ids_events.sql"), inputs)
-    counts = engine.query(sql_text(__package__, "ids_counts.sql"), inputs).to_pylist()[0]
-    return Assignment(
-        rows=rows,
-        aliases=engine.query(sql_text(__package__, "ids_aliases.sql"), inputs, params),
-        events=events,
-        change=_change(counts, events),
-        customers_before=counts["customers_before"],
-    )
+
+    def kept(name: str) -> pa.Table:
+        return session.keep(name, session.query(sql_text(__package__, f"ids_{name}.sql"), params))
+
+    session.keep("records", records)
+    claimed = kept("claimed")
+    borne = claimed.filter(claimed["keeps"]).select(["cluster", "id", "born_at"])
+    fresh = _new_ids(session, params)
+    fresh = fresh.append_column("born_at", pa.repeat(pa.scalar(now, borne["born_at"].type), fresh.num_rows))
+    parts = [(borne, False), (fresh.select(borne.column_names), True)]
+    session.keep("borne", pa.concat_tables([t.append_column("fresh", pa.repeat(new, t.num_rows)) for t, new in parts]))
+    rows, events = kept("assigned"), kept("events")
+    aliases = session.query(sql_text(__package__, "ids_aliases.sql"), params)
+    counts = kept("counts").to_pylist()[0]
+    return Assignment(rows, aliases, events, _change(counts, events), counts["customers_before"])
 
 
-def _new_ids(engine: Engine, inputs: dict[str, Input], params: dict[str, object]) -> pa.Table:
+def _new_ids(session: Session, params: dict[str, object]) -> pa.Table:
     """cluster and id of the clusters to which no id goes.
 
     The name of an id carries a generation, which goes up while the id was handed out before: a customer that comes
@@ -100,7 +93,8 @@ def _new_ids(engine: Engine, inputs: dict[str, Input], params: dict[str, object]
     text, found, generation = sql_text(__package__, "ids_new.sql"), [], 0
     refused = pa.table({"cluster": pa.array([], pa.int64())})
     while generation == 0 or refused.num_rows:
-        named = engine.query(text, inputs | {"refused": refused}, params | {"generation": str(generation)})
+        session.keep("refused", refused)
+        named = session.query(text, params | {"generation": str(generation)})
         found.append(named.filter(pc.invert(named["taken"])).select(["cluster", "id"]))
         refused = named.filter(named["taken"]).select(["cluster"])
         generation += 1

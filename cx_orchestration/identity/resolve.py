@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 
 from cx_orchestration.identity.clusters import Linkage, Pairs, UniqueValues, find_clusters
 from cx_orchestration.identity.customer_history import explained_events, write_history
-from cx_orchestration.identity.customer_ids import Assignment, IdentityChange, assign_ids
+from cx_orchestration.identity.customer_ids import IdentityChange, assign_ids
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, LINKS, PROFILES, RESOLVED, Table
-from cx_orchestration.storage.engine import Engine, Input, sql_text
+from cx_orchestration.storage.engine import Engine, Input, Session, sql_text
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.scan import Scan
 
@@ -48,19 +48,23 @@ def resolve(
     inputs it is from: a run that is killed in between is repeated from the same state, and no former id is lost.
     """
     linkage = linkage or Linkage()
-    inputs = _Inputs.of(lake, linkage, unique)
-    last = _last(lake)
-    look = inputs.all() if last is None or not inputs.follow(lake, last) else inputs.changed(lake, engine, last)
-    records = _clustered(engine, look, inputs.unique, linkage)
-    assignment = assign_ids(engine, records, inputs.aliases, inputs.identity_map, now=now)
+    inputs, last = _Inputs.of(lake, linkage, unique), _last(lake)
+    anew = last is None or not inputs.follow(lake, last)
+    with engine.session(inputs.all() if last is None or anew else inputs.since(lake, last)) as session:
+        if not anew:
+            _look_around(session)
+        records = _clustered(session, linkage)
+        assignment = assign_ids(session, records, now=now)
+        history = explained_events(session, assignment.events)
+        rows = assignment.rows.select(IDENTITY_MAP.schema.names)
+        differs = inputs.map_version is None or _differs(records, assignment.rows)
+        if differs and not anew:
+            rows = session.query(sql_text(__package__, "resolve_map.sql")).select(IDENTITY_MAP.schema.names)
+        known = inputs.customers(session, last) - assignment.customers_before
 
-    map_version = inputs.map_version
-    history = explained_events(engine, assignment, look.ledger, look.fresh, inputs.unique)
-    write_history(lake, history, now=now, map_version=_following(map_version), run_id=run_id)
+    write_history(lake, history, now=now, map_version=_following(inputs.map_version), run_id=run_id)
     _write_aliases(lake, engine, inputs.aliases, assignment.aliases, run_id)
-    if map_version is None or _differs(records, assignment.rows):
-        map_version = lake.replace(IDENTITY_MAP, _whole_map(engine, inputs, look, assignment), run_id=run_id)
-    known = inputs.customers(engine, last) - assignment.customers_before
+    map_version = lake.replace(IDENTITY_MAP, rows, run_id=run_id) if differs else inputs.map_version
     change = replace(
         assignment.change,
         customers=assignment.change.customers + known,
@@ -68,21 +72,6 @@ def resolve(
     )
     inputs.remember(lake, last, map_version, change.customers, now=now, run_id=run_id)
     return change
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What a run looks at.
-
-    ``previous`` are the map's rows of the customers concerned, ``present`` the entities concerned that have a profile,
-    ``ledger`` the entries between them, ``fresh`` (link_id) the links with entries that the last run did not know.
-    """
-
-    previous: Input
-    present: Input
-    ledger: Input
-    fresh: pa.Table
-    everything: bool
 
 
 @dataclass(frozen=True)
@@ -127,48 +116,47 @@ class _Inputs:
             and (last["unique_version"] is None) == (self.unique_version is None)
         )
 
-    def all(self) -> _Look:
-        return _Look(self.identity_map, self.profiles, self.links, _NO_LINKS, everything=True)
+    def all(self) -> dict[str, Input]:
+        """What a run reads that looks at everything."""
+        return {
+            "identity_map": self.identity_map,
+            "previous": self.identity_map,
+            "present": self.profiles,
+            "looked": self.links,
+            "fresh": pa.table({"link_id": pa.array([], pa.string())}),
+            "unique_now": self.unique,
+            "aliases": self.aliases,
+        }
 
-    def changed(self, lake: Lake, engine: Engine, last: dict[str, Any]) -> _Look:
-        entries = replace(
-            self.links, files=tuple(sorted(set(self.links.files) - _files(lake, LINKS, last["links_version"])))
-        )
-        then: Input = UNIQUE.empty_table()
-        now = then
-        if self.unique_table is not None and last["unique_version"] != self.unique_version:
-            now, then = self.unique, lake.scan(self.unique_table, version=last["unique_version"])
-        inputs: dict[str, Input] = {
+    def since(self, lake: Lake, last: dict[str, Any]) -> dict[str, Input]:
+        """What a run reads that looks at what changed since ``last``."""
+        known = _files(lake, LINKS, last["links_version"])
+        same = self.unique_table is None or last["unique_version"] == self.unique_version
+        return {
             "profiles": self.profiles,
             "identity_map": self.identity_map,
-            "entries": entries,
-            "unique_now": now,
-            "unique_then": then,
             "ledger": self.links,
+            "entries": replace(self.links, files=tuple(file for file in self.links.files if file not in known)),
+            "unique_now": self.unique,
+            "unique_changed": UNIQUE.empty_table() if same else self.unique,
+            "unique_then": UNIQUE.empty_table()
+            if same or self.unique_table is None
+            else lake.scan(self.unique_table, version=last["unique_version"]),
+            "aliases": self.aliases,
         }
-        inputs["touched"] = engine.query(sql_text(__package__, "resolve_touched.sql"), inputs)
-        inputs["previous"] = engine.query(sql_text(__package__, "resolve_previous.sql"), inputs)
-        inputs["present"] = engine.query(sql_text(__package__, "resolve_present.sql"), inputs)
-        return _Look(
-            previous=inputs["previous"],
-            present=inputs["present"],
-            ledger=engine.query(sql_text(__package__, "resolve_ledger.sql"), inputs),
-            fresh=engine.query("SELECT DISTINCT link_id FROM entries", inputs),
-            everything=False,
-        )
 
-    def customers(self, engine: Engine, last: dict[str, Any] | None) -> int:
+    def customers(self, session: Session, last: dict[str, Any] | None) -> int:
         """How many customers the map has."""
         if last is not None and last["map_version"] == self.map_version:
             return int(last["customers"])
-        counted = engine.query("SELECT count(DISTINCT customer_id) AS n FROM rows", {"rows": self.identity_map})
+        counted = session.query("SELECT count(DISTINCT customer_id) AS n FROM identity_map")
         return int(counted["n"][0].as_py())
 
     def remember(
         self,
         lake: Lake,
         last: dict[str, Any] | None,
-        map_version: int,
+        map_version: int | None,
         customers: int,
         *,
         now: dt.datetime,
@@ -186,9 +174,6 @@ class _Inputs:
             lake.replace(RESOLVED, rows, run_id=run_id)
 
 
-_NO_LINKS = pa.table({"link_id": pa.array([], pa.string())})
-
-
 def _last(lake: Lake) -> dict[str, Any] | None:
     rows: list[dict[str, Any]] = lake.read(RESOLVED).to_pylist()
     return rows[0] if rows else None
@@ -198,14 +183,20 @@ def _files(lake: Lake, table: Table, version: int | None) -> set[str]:
     return set() if version is None else set(lake.scan(table, version=version).files)
 
 
-def _clustered(engine: Engine, look: _Look, unique: Input, linkage: Linkage) -> pa.Table:
+def _look_around(session: Session) -> None:
+    """Keep what a night looks at: the map's rows of the customers concerned, their entities that have a profile, the
+    entries of the ledger between them, and the links with entries that the last run did not know."""
+    for name in ("touched", "previous", "present", "looked"):
+        session.keep(name, session.query(sql_text(__package__, f"resolve_{name}.sql")))
+    session.keep("fresh", session.query("SELECT DISTINCT link_id FROM entries"))
+
+
+def _clustered(session: Session, linkage: Linkage) -> pa.Table:
     """The entities looked at (resolve_records.sql), with the codes of the first of their cluster and component."""
-    inputs: dict[str, Input] = {"previous": look.previous, "present": look.present, "ledger": look.ledger}
-    inputs["records"] = records = engine.query(sql_text(__package__, "resolve_records.sql"), inputs)
-    inputs["unique_now"] = unique
+    records = session.keep("records", session.query(sql_text(__package__, "resolve_records.sql")))
     _refuse_repeated(records)
-    pairs = engine.query(sql_text(__package__, "resolve_pairs.sql"), inputs)
-    values = engine.query(sql_text(__package__, "resolve_unique.sql"), inputs)
+    pairs = session.query(sql_text(__package__, "resolve_pairs.sql"))
+    values = session.query(sql_text(__package__, "resolve_unique.sql"))
     found = find_clusters(
         records.num_rows - records["code"].null_count,
         Pairs(*(pairs[name].to_numpy() for name in ("left_code", "right_code", "match_weight", "kind"))),
@@ -231,17 +222,6 @@ def _refuse_repeated(records: pa.Table) -> None:
 def _differs(records: pa.Table, rows: pa.Table) -> bool:
     known = records.num_rows - records["customer_id"].null_count
     return known != rows.num_rows or not pc.all(rows["same"], min_count=0).as_py()
-
-
-def _whole_map(engine: Engine, inputs: _Inputs, look: _Look, assignment: Assignment) -> pa.Table:
-    if look.everything:
-        return assignment.rows.select(IDENTITY_MAP.schema.names)
-    sources: dict[str, Input] = {
-        "identity_map": inputs.identity_map,
-        "previous": look.previous,
-        "assigned": assignment.rows,
-    }
-    return engine.query(sql_text(__package__, "resolve_map.sql"), sources).select(IDENTITY_MAP.schema.names)
 
 
 def _write_aliases(lake: Lake, engine: Engine, before: Scan, after: pa.Table, run_id: str) -> None:

@@ -1,6 +1,6 @@
 -- Grain: one entity whose customer may be another than the map says.
 -- Keys: service, entity.
--- Inputs: profiles; identity_map; entries, those that the ledger got since the map was made; unique_now, unique_then
+-- Inputs: profiles; identity_map; entries, those that the ledger got since the map was made; unique_changed, unique_then
 -- (service, entity, namespace, digest), the values that only one person can have, now and when the map was made.
 SELECT service, entity FROM profiles p
 WHERE NOT EXISTS (SELECT 1 FROM identity_map m WHERE m.service = p.service AND m.entity = p.entity)
@@ -14,7 +14,7 @@ SELECT right_service, right_entity FROM entries
 UNION
 SELECT service, entity
 FROM (
-    (SELECT * FROM unique_now EXCEPT SELECT * FROM unique_then)
+    (SELECT service, entity, namespace, digest FROM unique_changed EXCEPT SELECT service, entity, namespace, digest FROM unique_then)
     UNION ALL
-    (SELECT * FROM unique_then EXCEPT SELECT * FROM unique_now)
+    (SELECT service, entity, namespace, digest FROM unique_then EXCEPT SELECT service, entity, namespace, digest FROM unique_changed)
 ) AS changed

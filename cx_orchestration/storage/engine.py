@@ -52,6 +52,12 @@ class Engine:
         Parameters that the text does not use are ignored. Text in the query cannot reach any file but the scans'.
         Raises ``PermanentFailure`` when memory and the disk that it spills to are too small.
         """
+        with self.session(inputs, threads=threads) as session:
+            return session.query(sql, params)
+
+    @contextmanager
+    def session(self, inputs: Mapping[str, Input] | None = None, *, threads: int | None = None) -> Iterator["Session"]:
+        """Several queries over the same inputs on one connection, which costs as much CPU as a small query does."""
         with self._within_its_means(), duckdb.connect(config=self._config) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             if threads is not None:
@@ -64,12 +70,7 @@ class Engine:
             scanned = [file for source in (inputs or {}).values() if isinstance(source, Scan) for file in source.files]
             connection.execute("SET allowed_paths = $paths", {"paths": scanned})
             connection.execute("SET enable_external_access = false")
-            used = {name: value for name, value in (params or {}).items() if re.search(rf"\${name}\b", sql)}
-            if used:
-                return connection.execute(sql, used).to_arrow_table()
-            # The same result, collected by all threads: ``execute`` hands it over piece by piece to this one, which
-            # polls for it without pause, half a CPU-second for each one that the threads work.
-            return connection.sql(sql).to_arrow_table()
+            yield Session(connection)
 
     @contextmanager
     def _within_its_means(self) -> Iterator[None]:
@@ -84,6 +85,27 @@ class Engine:
                 f"a query needs more than its memory ({memory}) and the disk of {folder}, where it spills to, have; "
                 "it gave no result. Make room there, or raise the engine's memory_limit, then rerun"
             ) from None
+
+
+class Session:
+    """An open connection of an ``Engine``: its inputs, and the tables that were kept since."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
+        """The result of one SELECT, as ``Engine.query`` gives it."""
+        used = {name: value for name, value in (params or {}).items() if re.search(rf"\${name}\b", sql)}
+        if used:
+            return self._connection.execute(sql, used).to_arrow_table()
+        # The same result, collected by all threads: ``execute`` hands it over piece by piece to this one, which
+        # polls for it without pause, half a CPU-second for each one that the threads work.
+        return self._connection.sql(sql).to_arrow_table()
+
+    def keep(self, name: str, rows: pa.Table) -> pa.Table:
+        """Let later queries read ``rows`` under a name that is free, or was kept before."""
+        self._connection.register(name, rows)
+        return rows
 
 
 def _make_view(connection: duckdb.DuckDBPyConnection, name: str, scan: Scan) -> None:
