@@ -1,5 +1,6 @@
 """How a company tells that two records are one person (R3): key namespaces and their rules."""
 
+import math
 from typing import Annotated, Literal, Self
 
 import phonenumbers
@@ -54,11 +55,54 @@ class Survivorship(Declared):
         return self.rule or ("most_trusted" if self.trusted_services else "most_recent")
 
 
+class Matching(Declared):
+    """How pairs are judged that agree in names, dates and addresses but hold no strong key in common.
+
+    Probabilities are those of one person; in bits, log2(p / (1 - p)), they are compared with the ledger's weights.
+    """
+
+    enabled: bool = Field(default=True, description="Whether a model is trained where profiles have fields to compare")
+    union_probability: float = Field(
+        default=0.8, gt=0, lt=1, description="Groups of records are one customer where they agree as well as this"
+    )
+    review_probability: float = Field(
+        default=0.1, gt=0, lt=1, description="Pairs between this and union_probability are worth a person's look"
+    )
+    least_bits: float = Field(
+        default=-10.0, le=0, description="Pairs below this weight are not kept, those between are evidence against"
+    )
+    margin_bits: float = Field(
+        default=2.0,
+        ge=0,
+        description="After training again, a pair changes sides only if it is so far beyond union_probability",
+    )
+    drift_warning: float = Field(
+        default=0.1, gt=0, description="Largest change of a share, against training, that is no reason to train again"
+    )
+
+    @property
+    def union_bits(self) -> float:
+        """The weight from which groups are joined."""
+        return math.log2(self.union_probability / (1 - self.union_probability))
+
+    @property
+    def review_bits(self) -> float:
+        """The weight from which a pair is worth a person's look."""
+        return math.log2(self.review_probability / (1 - self.review_probability))
+
+    @model_validator(mode="after")
+    def _reviews_what_is_not_united(self) -> "Matching":
+        if self.review_probability > self.union_probability:
+            raise ValueError("expected review_probability to be at most union_probability")
+        return self
+
+
 class IdentityConfig(Declared):
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(
         default="US", description="ISO 3166 region of phone numbers written without a country code"
     )
     namespaces: dict[Slug, KeyNamespace]
+    matching: Matching = Field(default_factory=Matching, description="Records that agree without a strong key")
     survivorship: dict[Slug, Survivorship] = Field(
         default_factory=dict, description="By profile field, attribute or key namespace"
     )

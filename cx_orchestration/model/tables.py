@@ -350,6 +350,49 @@ LINKS = _table(
     volatile=("made_at", "retracted_at"),
 )
 
+MATCHING_FIELDS = _table(
+    "identity/matching_fields",
+    "one customer of one service, as a model compared it: names, dates and addresses in one spelling",
+    ("service", text, "the service, as its name stands in keys"),
+    ("entity", text, "the customer's id in this service"),
+    ("fingerprint", text, "of the texts as received, from which the fields follow"),
+    ("given", text, "the first given name, or its initial"),
+    ("middle", text, "the other given names"),
+    ("family", text, "the family name; of an organisation its name"),
+    ("words", text, "the distinct ones of the whole name, sorted"),
+    ("birth", text, "yyyymmdd, or yyyy"),
+    ("street", text, "its numbers, then its words"),
+    ("numbers", text, "those in the street"),
+    ("postcode", text, "letters and digits only"),
+    ("city", text, "lower case"),
+    ("country", text, "lower case"),
+    ("keys", KEYS, "those that few entities hold"),
+    ("model_version", text, "of the model that compared it"),
+    persons=Persons(entities=(("service", "entity"),)),
+)
+
+MATCHING_MODELS = _table(
+    "identity/models",
+    "one trained model; the one trained last is in use",
+    ("model_version", text, "hash of all that decides a weight"),
+    ("trained_at", time, "when it was trained"),
+    ("entities", whole, "how many it was trained on"),
+    ("settings", text, "JSON: the settings of a Splink model, with all probabilities"),
+    ("field_profile", text, "JSON: coverage of fields and distribution of levels then, caps of blocks"),
+    persons=NOBODY,
+    volatile=("trained_at",),
+)
+
+TERM_FREQUENCIES = _table(
+    "identity/term_frequencies",
+    "one value of a field, as a digest, and how common it was when a model was trained",
+    ("model_version", text, "the model"),
+    ("field", text, "such as `family`"),
+    ("term", text, "32 hexadecimal digits of SHA-256 over field and value; more than one entity had it"),
+    ("frequency", real, "its share of the entities that have the field"),
+    persons=NOBODY,
+)
+
 IDENTITY_MAP = _table(
     "identity/identity_map",
     "one customer of one service, and who that is",

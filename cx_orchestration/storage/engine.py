@@ -58,19 +58,21 @@ class Engine:
     @contextmanager
     def session(self, inputs: Mapping[str, Input] | None = None, *, threads: int | None = None) -> Iterator["Session"]:
         """Several queries over the same inputs on one connection, which costs as much CPU as a small query does."""
-        with self._within_its_means(), duckdb.connect(config=self._config) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+        with self.connect(inputs) as connection:
             if threads is not None:
                 connection.execute(f"SET threads = {threads}")
-            for name, source in (inputs or {}).items():
-                if isinstance(source, Scan):
-                    _make_view(connection, name, source)
-                else:
-                    connection.register(name, source)
-            scanned = [file for source in (inputs or {}).values() if isinstance(source, Scan) for file in source.files]
-            connection.execute("SET allowed_paths = $paths", {"paths": scanned})
-            connection.execute("SET enable_external_access = false")
             yield Session(connection)
+
+    @contextmanager
+    def connect(self, inputs: Mapping[str, Input] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for work in several steps, such as a library's, with the same bounds as a query's.
+
+        The names in ``inputs`` are its views; what it creates is gone when it closes. No file but the scans' can be
+        read.
+        """
+        with self._within_its_means(), duckdb.connect(config=self._config) as connection:
+            _prepare(connection, inputs or {})
+            yield connection
 
     @contextmanager
     def _within_its_means(self) -> Iterator[None]:
@@ -106,6 +108,19 @@ class Session:
         """Let later queries read ``rows`` under a name that is free, or was kept before."""
         self._connection.register(name, rows)
         return rows
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, inputs: Mapping[str, Input]) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    for name, source in inputs.items():
+        if isinstance(source, Scan):
+            _make_view(connection, name, source)
+        else:
+            connection.register(name, source)
+    scanned = [file for source in inputs.values() if isinstance(source, Scan) for file in source.files]
+    connection.execute("SET allowed_paths = $paths", {"paths": scanned})
+    connection.execute("SET enable_external_access = false")
 
 
 def _make_view(connection: duckdb.DuckDBPyConnection, name: str, scan: Scan) -> None:

@@ -1,0 +1,234 @@
+"""Probabilities of the levels of agreement, estimated from counts of patterns without labels.
+
+Belongs here: expectation maximisation and its guards, on numbers only. Does not belong here: how pairs are found and
+compared (``training.py``).
+
+The model is Fellegi and Sunter's (1969): m is the share of a level among the pairs of one person, u among the others,
+and a level weighs log2(m / u) bits. u comes from random pairs, m from blocks of pairs that agree in something, in
+which what they agree in is not looked at. All blocks are maximised together, so that each field has one m.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cx_orchestration.identity.matching.comparisons import Comparison
+
+Reals: TypeAlias = NDArray[np.floating[Any]]
+
+#: What is expected before training counts as much as so many pairs of one person: a level that no pair shows has no
+#: weight of minus infinity, and a hundred rows do not make wild weights.
+_EXPECTED_PAIRS = 10.0
+#: The same for pairs of different persons, who are counted by the hundred thousand.
+_STRANGER_PAIRS = 0.5
+#: A block with fewer pairs teaches nothing.
+_LEAST_PAIRS = 20
+#: How many pairs of one person disagree in a field, where nothing else tells.
+_DISAGREEING = 0.05
+_ROUNDS, _CONVERGED = 300, 1e-6
+_FEWEST, _MOST = 1e-4, 1 - 1e-4
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """How often pairs agree how: ``levels`` has a row a pattern and a column a comparison, in Splink's numbers (-1
+    missing, 0 the last level); ``pairs`` how many pairs show it."""
+
+    levels: NDArray[np.integer[Any]]
+    pairs: Reals
+
+    def total(self) -> float:
+        return float(self.pairs.sum())
+
+
+@dataclass(frozen=True)
+class Block:
+    """Pairs that agree in what a rule names; ``unused`` are the comparisons that this decides."""
+
+    rule: str
+    patterns: Patterns
+    unused: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """m and u by comparison and level, strongest level first; ``prior`` is the share of pairs that are one person.
+
+    ``matches`` says how many pairs of one person each comparison learnt from, ``share`` how many of a block's pairs
+    were of one person.
+    """
+
+    m: tuple[Reals, ...]
+    u: tuple[Reals, ...]
+    prior: float
+    matches: dict[str, float] = field(default_factory=dict)
+    share: dict[str, float] = field(default_factory=dict)
+
+
+def estimate(
+    comparisons: Sequence[Comparison],
+    *,
+    strangers: Patterns,
+    neighbours: Patterns,
+    blocks: Sequence[Block],
+    candidates: Patterns,
+    candidate_share: float,
+    entities: int,
+) -> Estimates:
+    """The estimates from four kinds of pairs.
+
+    ``strangers`` are random pairs and ``neighbours`` random pairs of one surname, from which comes what a household
+    shares by living together. Both hold some pairs of one person, who are taken out by their own probability.
+    ``candidates`` are the pairs that would be scored, or the ``candidate_share`` of them: they give the prior.
+    """
+    all_pairs = max(entities * (entities - 1) / 2, 1.0)
+    usable = [block for block in blocks if block.patterns.total() >= _LEAST_PAIRS]
+    expected = tuple(_shares(np.array([level.expected for level in c.levels]), c) for c in comparisons)
+    u = _stranger_shares(comparisons, strangers, neighbours, None, None)
+    state = Estimates(expected, u, prior=min(1 / max(entities, 2), 0.1))
+    share = {block.rule: 0.5 for block in usable}
+    for _ in range(_ROUNDS):
+        counts = [_EXPECTED_PAIRS * shares for shares in expected]
+        moved = 0.0
+        for block in usable:
+            used = [i for i, c in enumerate(comparisons) if c.name not in block.unused]
+            if not used:
+                continue
+            now = _share_of_matches(block.patterns, used, state, share[block.rule])
+            moved = max(moved, abs(now - share[block.rule]))
+            share[block.rule] = now
+            weight = block.patterns.pairs * _probability(block.patterns, used, state, now)
+            for i in used:
+                counts[i] = counts[i] + _level_counts(block.patterns.levels[:, i], weight, len(counts[i]))
+        m = tuple(_shares(count, c) for count, c in zip(counts, comparisons, strict=True))
+        moved = max([moved, *(float(np.abs(a - b).max()) for a, b in zip(m, state.m, strict=True))])
+        state = replace(state, m=m)
+        everything = list(range(len(comparisons)))
+        same = _probability(strangers, everything, state, state.prior)
+        odds = state.prior * _joint_factor(comparisons, state)
+        near = _probability(neighbours, everything, state, min(odds, 0.5))
+        prior = _prior(candidates, state, candidate_share, all_pairs)
+        state = replace(state, u=_stranger_shares(comparisons, strangers, neighbours, 1 - same, 1 - near), prior=prior)
+        if moved < _CONVERGED:
+            break
+    matches = {
+        c.name: float(count.sum() - _EXPECTED_PAIRS * shares.sum())
+        for c, count, shares in zip(comparisons, counts, expected, strict=True)
+    }
+    guarded = [_in_order(m, u, c) for m, u, c in zip(state.m, state.u, comparisons, strict=True)]
+    state = replace(state, m=tuple(m for m, _ in guarded), u=tuple(u for _, u in guarded))
+    return replace(state, prior=_prior(candidates, state, candidate_share, all_pairs), matches=matches, share=share)
+
+
+def bits(state: Estimates) -> tuple[Reals, ...]:
+    """The weight of each level, log2(m / u)."""
+    return tuple(np.log2(m / u) for m, u in zip(state.m, state.u, strict=True))
+
+
+def _joint_factor(comparisons: Sequence[Comparison], state: Estimates) -> float:
+    """How much likelier a pair of one surname is to be one person than a random pair."""
+    for i, comparison in enumerate(comparisons):
+        if comparison.name == "family":
+            return float(state.m[i][0] / state.u[i][0])
+    return 1.0
+
+
+def _evidence(patterns: Patterns, used: Sequence[int], state: Estimates) -> Reals:
+    total = np.zeros(len(patterns.pairs))
+    for i in used:
+        log = np.log(state.m[i] / state.u[i])
+        level = patterns.levels[:, i]
+        total += np.where(level >= 0, log[np.clip(len(log) - 1 - level, 0, len(log) - 1)], 0.0)
+    return total
+
+
+def _probability(patterns: Patterns, used: Sequence[int], state: Estimates, share: float) -> Reals:
+    logit = _evidence(patterns, used, state) + np.log(share / (1 - share))
+    return np.asarray(1 / (1 + np.exp(-np.clip(logit, -500, 500))))
+
+
+def _share_of_matches(patterns: Patterns, used: Sequence[int], state: Estimates, share: float) -> float:
+    """The share of a block's pairs that are one person.
+
+    With one comparison alone any mixture fits: then its last level is held to what is expected of it, as if that much
+    of the disagreement were within persons.
+    """
+    if len(used) == 1:
+        i = used[0]
+        seen = _level_counts(patterns.levels[:, i], patterns.pairs, len(state.m[i]))
+        if seen.sum() == 0:
+            return share
+        last, by_chance, within = seen[-1] / seen.sum(), state.u[i][-1], _DISAGREEING
+        return float(np.clip((by_chance - last) / max(by_chance - within, 1e-9), _FEWEST, _MOST))
+    mean = float((patterns.pairs * _probability(patterns, used, state, share)).sum() / patterns.total())
+    return min(max(mean, _FEWEST), _MOST)
+
+
+def _prior(candidates: Patterns, state: Estimates, candidate_share: float, all_pairs: float) -> float:
+    prior = state.prior
+    everything = list(range(len(state.m)))
+    for _ in range(50):
+        found = float((candidates.pairs * _probability(candidates, everything, state, prior)).sum())
+        now = min(max(found / candidate_share, 1.0) / all_pairs, 0.5)
+        if abs(now / prior - 1) < 1e-3:
+            break
+        prior = now
+    return now
+
+
+def _level_counts(level: NDArray[np.integer[Any]], weight: Reals, levels: int) -> Reals:
+    there = level >= 0
+    return np.asarray(np.bincount(levels - 1 - level[there], weight[there], levels), np.float64)
+
+
+def _stranger_shares(
+    comparisons: Sequence[Comparison],
+    strangers: Patterns,
+    neighbours: Patterns,
+    different: Reals | None,
+    different_near: Reals | None,
+) -> tuple[Reals, ...]:
+    found = []
+    for i, comparison in enumerate(comparisons):
+        size = len(comparison.levels)
+        weight = strangers.pairs if different is None else strangers.pairs * different
+        count = _level_counts(strangers.levels[:, i], weight, size)
+        if any(level.given for level in comparison.levels):
+            weight = neighbours.pairs if different_near is None else neighbours.pairs * different_near
+            near = _level_counts(neighbours.levels[:, i], weight, size)
+            within = np.array([level.given == 0 for level in comparison.levels])
+            count = np.where(within, near, count)
+        found.append(_shares(count + _STRANGER_PAIRS / size, comparison))
+    return tuple(found)
+
+
+def _shares(count: Reals, comparison: Comparison) -> Reals:
+    """Counts as shares, which add up to one among the levels of the same condition."""
+    given = np.array([level.given for level in comparison.levels])
+    total = np.bincount(given, count)
+    return np.asarray(count / total[given])
+
+
+def _in_order(m: Reals, u: Reals, comparison: Comparison) -> tuple[Reals, Reals]:
+    """A weaker agreement weighs no more than a stronger one: where it did, both get the weight of the two together.
+
+    Neighbouring levels are pooled until the order holds (isotonic regression by pooling adjacent violators).
+    """
+    m, u = m.copy(), u.copy()
+    for condition in sorted({level.given for level in comparison.levels}):
+        pools = [[i] for i, level in enumerate(comparison.levels) if level.given == condition]
+        position = 0
+        while position < len(pools) - 1:
+            here, below = pools[position], pools[position + 1]
+            if m[here].sum() * u[below].sum() < m[below].sum() * u[here].sum():
+                pools[position : position + 2] = [here + below]
+                position = max(position - 1, 0)
+            else:
+                position += 1
+        for pool in pools:
+            if len(pool) > 1:
+                m[pool] = u[pool] * (m[pool].sum() / u[pool].sum())
+    return m, u

@@ -1,0 +1,88 @@
+"""The fields that are compared, in one spelling: names, birth dates, addresses, keys.
+
+Belongs here: which inputs the SQL needs, and which entities have other fields than before. Does not belong here: how
+two values are compared (``comparisons.py``).
+"""
+
+import csv
+import datetime as dt
+from dataclasses import dataclass
+from functools import cache
+from io import StringIO
+
+import pyarrow as pa
+
+from cx_orchestration.model.identity import IdentityConfig
+from cx_orchestration.model.tables import MATCHING_FIELDS
+from cx_orchestration.storage.engine import Engine, Input, sql_text
+
+#: Countries that write the month of a date before its day (CLDR's short formats).
+_MONTH_FIRST = frozenset({"US", "PH", "FM", "GU", "AS", "MH", "MP", "PR", "PW", "UM", "VI"})
+
+HABITS = pa.schema(
+    [
+        ("service", pa.string()),
+        ("has_family_names", pa.bool_()),
+        ("day_first", pa.bool_()),
+        ("year_first", pa.bool_()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Fields:
+    """The fields of all entities now: ``rows`` has one each (``fields_now.sql``), ordered by service and entity.
+
+    ``before`` are those of the entities that changed or are gone, as they were.
+    """
+
+    rows: pa.Table
+    before: pa.Table
+
+
+def find_habits(engine: Engine, profiles: Input) -> pa.Table:
+    """How each service writes dates and names (``habits.sql``). A model keeps them, so that every night reads alike."""
+    return engine.query(sql_text(__package__, "habits.sql"), {"profiles": profiles}).cast(HABITS)
+
+
+def matching_fields(
+    engine: Engine,
+    profiles: Input,
+    config: IdentityConfig,
+    habits: pa.Table,
+    *,
+    today: dt.date,
+    kept: Input | None = None,
+) -> Fields:
+    """The fields of all entities; only texts that differ from those ``kept`` are looked at.
+
+    ``profiles`` are normalised (``keys.normalise_profiles``). A key value that more than ``max_entities`` entities hold
+    is left out, since it says nothing of a person.
+    """
+    inputs: dict[str, Input] = {
+        "profiles": profiles,
+        "habits": habits,
+        "words": _words(),
+        "namespaces": _namespaces(config),
+        "kept": MATCHING_FIELDS.empty() if kept is None else kept,
+    }
+    inputs["texts"] = engine.query(sql_text(__package__, "profiles_fingerprinted.sql"), inputs)
+    changed = engine.query(sql_text(__package__, "profiles_changed.sql"), inputs)
+    params = {"month_first": config.region in _MONTH_FIRST, "this_year": f"{today:%y}"}
+    inputs["fresh"] = engine.query(sql_text(__package__, "fields.sql"), inputs | {"profiles": changed}, params)
+    inputs["personal_keys"] = engine.query(sql_text(__package__, "personal_keys.sql"), inputs)
+    rows = engine.query(sql_text(__package__, "fields_now.sql"), inputs)
+    before = engine.query(sql_text(__package__, "gone.sql"), inputs | {"fields": rows})
+    return Fields(rows, before)
+
+
+def _namespaces(config: IdentityConfig) -> pa.Table:
+    schema = pa.schema([("namespace", pa.string()), ("max_entities", pa.int64())])
+    rows = [{"namespace": name, "max_entities": rule.max_entities} for name, rule in config.namespaces.items()]
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+@cache
+def _words() -> pa.Table:
+    rows = list(csv.DictReader(StringIO(sql_text(__package__, "words.csv"))))
+    return pa.table({name: [row[name] for row in rows] for name in ("kind", "word", "value")})

@@ -1,0 +1,110 @@
+"""A night of matching: which model is in use, what it says of what changed, and what of that goes into the ledger.
+
+Belongs here: the order of reading and writing, and the margin when a model takes over from another. Does not belong
+here: how a model is trained or a pair is weighed.
+"""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pyarrow as pa
+
+from cx_orchestration.identity.ledger import WANTED, LedgerChange, standing_links, update_ledger
+from cx_orchestration.identity.matching.drift import Drift, measure_drift
+from cx_orchestration.identity.matching.fields import find_habits, matching_fields
+from cx_orchestration.identity.matching.model import MatchingModel, load_model, save_model
+from cx_orchestration.identity.matching.scoring import MODEL_RULE, score_pairs
+from cx_orchestration.identity.matching.training import train
+from cx_orchestration.model.identity import IdentityConfig
+from cx_orchestration.model.tables import MATCHING_FIELDS, PROFILES
+from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.lake import Lake, conform
+
+#: What a night did: compared pairs; found nothing to compare, so that exact keys alone link; was told not to.
+Outcome = Literal["compared", "nothing to compare", "switched off"]
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What a night did. ``compared`` pairs were weighed by the model; ``kept_by_margin`` of them, when a new model took
+    over, stay on their side of the threshold; ``drift`` is ``None`` where nothing was compared."""
+
+    outcome: Outcome
+    ledger: LedgerChange
+    model_version: str | None = None
+    trained: bool = False
+    compared: int = 0
+    kept_by_margin: int = 0
+    drift: Drift | None = None
+    matches: dict[str, float] = field(default_factory=dict)
+
+
+def update_matches(
+    lake: Lake, engine: Engine, config: IdentityConfig, *, retrain: bool = False, now: dt.datetime, run_id: str
+) -> Matched:
+    """Bring the ledger's rows of the rule ``model`` up to date with the profiles in the lake.
+
+    A model is trained where there is none, or when ``retrain`` asks for it; else only entities that changed are
+    compared with all others. The ledger is written first and the fields that it takes into account last, so that a
+    killed run is repeated.
+    """
+    model = load_model(lake, engine) if config.matching.enabled else None
+    profiles = lake.scan(PROFILES)
+    trained = config.matching.enabled and (model is None or retrain)
+    if trained:
+        habits = find_habits(engine, profiles)
+        fields = matching_fields(engine, profiles, config, habits, today=now.date())
+        model = train(engine, fields.rows, habits, config, now=now)
+        if model is not None:
+            save_model(lake, model, run_id=run_id)
+    if model is None:
+        ledger = _write(lake, engine, WANTED.empty_table(), None, now, run_id)
+        lake.replace(MATCHING_FIELDS, MATCHING_FIELDS.empty(), run_id=run_id)
+        return Matched("nothing to compare" if config.matching.enabled else "switched off", ledger)
+    everything = trained or not _is_of(lake, engine, model)
+    kept = None if everything else lake.scan(MATCHING_FIELDS)
+    fields = matching_fields(engine, profiles, config, model.habits, today=now.date(), kept=kept)
+    scored = score_pairs(engine, fields, model, config, everything=everything)
+    wanted, by_margin = scored.wanted, 0
+    if everything:
+        wanted, by_margin = _with_margin(lake, engine, scored.wanted, config)
+    ledger = _write(lake, engine, wanted, scored.scope, now, run_id)
+    rows = fields.rows.append_column("model_version", pa.repeat(pa.scalar(model.version), fields.rows.num_rows))
+    if everything or scored.scope is None or scored.scope.num_rows:
+        lake.replace(
+            MATCHING_FIELDS, conform(MATCHING_FIELDS, rows.select(MATCHING_FIELDS.schema.names)), run_id=run_id
+        )
+    known = set(model.habits["service"].to_pylist())
+    strange = sorted(set(fields.rows["service"].unique().to_pylist()) - known)
+    return Matched(
+        "compared",
+        ledger,
+        model_version=model.version,
+        trained=trained,
+        compared=scored.candidates,
+        kept_by_margin=by_margin,
+        drift=measure_drift(model.profile, scored.profile, tuple(strange)),
+        matches=dict(model.matches),
+    )
+
+
+def _is_of(lake: Lake, engine: Engine, model: MatchingModel) -> bool:
+    """Whether the fields that were kept are those that this model compared."""
+    versions = engine.query("SELECT DISTINCT model_version FROM kept", {"kept": lake.scan(MATCHING_FIELDS)})
+    return bool(versions["model_version"].to_pylist() == [model.version])
+
+
+def _with_margin(lake: Lake, engine: Engine, wanted: pa.Table, config: IdentityConfig) -> tuple[pa.Table, int]:
+    """What a new model wants, but for pairs that would change sides of the threshold by less than the margin."""
+    inputs = {"wanted": wanted, "standing": standing_links(lake, engine)}
+    params = {"rule": MODEL_RULE, "threshold": config.matching.union_bits, "margin": config.matching.margin_bits}
+    rows = engine.query(sql_text(__package__, "within_margin.sql"), inputs, params)
+    kept = rows["kept"].to_numpy(zero_copy_only=False).sum() if rows.num_rows else 0
+    return rows.select(WANTED.names), int(kept)
+
+
+def _write(
+    lake: Lake, engine: Engine, wanted: pa.Table, scope: pa.Table | None, now: dt.datetime, run_id: str
+) -> LedgerChange:
+    return update_ledger(lake, engine, wanted, family=MODEL_RULE, scope=scope, now=now, run_id=run_id)

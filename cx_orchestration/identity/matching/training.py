@@ -1,0 +1,144 @@
+"""Training a model on a company's own profiles, without labels.
+
+Belongs here: which pairs a model learns from. Does not belong here: the estimation itself (``estimation.py``).
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from cx_orchestration.identity.matching.comparisons import Comparison, derive_comparisons, key_column
+from cx_orchestration.identity.matching.estimation import Block, Estimates, Patterns, estimate
+from cx_orchestration.identity.matching.model import FieldProfile, MatchingModel, version_of
+from cx_orchestration.identity.matching.observation import level_shares, measure_coverage, patterns_of
+from cx_orchestration.identity.matching.pairs import (
+    compare,
+    count_frequencies,
+    find_candidates,
+    settings,
+    workspace,
+)
+from cx_orchestration.model.identity import IdentityConfig
+from cx_orchestration.storage.engine import Engine, sql_text
+
+_SEED = 20_250_601
+#: Random pairs to learn from what agrees by chance: so many for each entity, within these bounds.
+_STRANGERS_PER_ENTITY, _STRANGERS = 30, (100_000, 1_000_000)
+#: Pairs of one surname, of one training block, and of candidates; each is a sample where there are more.
+_SAMPLE = 150_000
+#: Entities that share a value, beyond which it is no block to train on.
+_TRAINING_CAP = 200
+#: What a rule may bring: so many pairs for each entity, in blocks of at most so many.
+_PAIRS_PER_ENTITY, _LARGEST_BLOCK = 2.0, 100
+#: Fewer entities than this say nothing of each other.
+_LEAST_ENTITIES = 30
+
+#: Blocks that a model learns from, and the comparisons that what they share decides.
+_BLOCKS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("birth", frozenset({"birth"})),
+    ("street", frozenset({"address", "area", "family"})),
+    ("given family", frozenset({"given", "family"})),
+    ("postcode given", frozenset({"given", "area", "address"})),
+    ("postcode family", frozenset({"family", "area", "address"})),
+    ("city given", frozenset({"given", "area", "address"})),
+    ("city family", frozenset({"family", "area", "address"})),
+)
+
+
+def train(
+    engine: Engine, fields: pa.Table, habits: pa.Table, config: IdentityConfig, *, now: dt.datetime
+) -> MatchingModel | None:
+    """The model that these ``fields`` (``fields.matching_fields``) teach; ``None`` where there is nothing to compare.
+
+    ``habits`` are those that the fields were read with. The same fields give the same model: samples are drawn by
+    content.
+    """
+    namespaces = sorted(config.namespaces)
+    household = frozenset(key_column(name) for name, rule in config.namespaces.items() if rule.strength == "weak")
+    if fields.num_rows < _LEAST_ENTITIES:
+        return None
+    with workspace(engine, fields, namespaces) as connection:
+        coverage = measure_coverage(connection, namespaces)
+        comparisons = derive_comparisons(coverage, household)
+        if not comparisons:
+            return None
+        caps = _choose_caps(connection, fields.num_rows)
+        candidates = find_candidates(connection, caps)
+        blocks = [*_BLOCKS, *((f"key {name}", frozenset({key_column(name)})) for name in namespaces)]
+        patterns = _compare_sample(connection, comparisons, [rule for rule, _ in blocks], fields.num_rows)
+        estimates = estimate(
+            comparisons,
+            strangers=patterns["strangers"],
+            neighbours=patterns["neighbours"],
+            blocks=[Block(rule, patterns[rule], unused) for rule, unused in blocks],
+            candidates=patterns["candidates"],
+            candidate_share=max(patterns["candidates"].total(), 1.0) / max(candidates, 1),
+            entities=fields.num_rows,
+        )
+        model = settings(comparisons, estimates)
+        frequencies = count_frequencies(connection, model)
+        profile = FieldProfile(
+            coverage,
+            level_shares(patterns["candidates"], comparisons),
+            candidates / fields.num_rows,
+        )
+    return MatchingModel(
+        version=version_of(model, caps, frequencies),
+        trained_at=now,
+        entities=fields.num_rows,
+        settings=model,
+        caps=caps,
+        household_keys=household,
+        habits=habits,
+        profile=profile,
+        matches=estimates.matches,
+        frequencies=frequencies,
+    )
+
+
+def _choose_caps(connection: duckdb.DuckDBPyConnection, entities: int) -> dict[str, int]:
+    limits = {"largest": _LARGEST_BLOCK, "pairs": _PAIRS_PER_ENTITY * entities}
+    rows = connection.execute(sql_text(__package__, "caps.sql"), limits).fetchall()
+    return {rule: int(cap) for rule, cap, _ in rows}
+
+
+def _compare_sample(
+    connection: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison], rules: Sequence[str], entities: int
+) -> dict[str, Patterns]:
+    """The patterns of every kind of pairs that ``training_pairs.sql`` draws; kinds without pairs are empty."""
+    connection.register("drawn", _draw_strangers(entities))
+    connection.register("rules", pa.table({"rule": pa.array(rules, pa.string())}))
+    text = sql_text(__package__, "training_pairs.sql")
+    limits = {"sample": _SAMPLE, "largest": _TRAINING_CAP}
+    connection.execute(f"CREATE OR REPLACE TABLE training_pairs AS {text}", limits)
+    kinds = [*rules, "strangers", "neighbours", "candidates"]
+    found: dict[str, list[Patterns]] = {kind: [] for kind in kinds}
+    for part in compare(connection, settings(comparisons, _untrained(comparisons)), "training_pairs"):
+        for kind, patterns in patterns_of(part, comparisons).items():
+            found[kind].append(patterns)
+    return {kind: _together(parts, len(comparisons)) for kind, parts in found.items()}
+
+
+def _together(parts: Sequence[Patterns], comparisons: int) -> Patterns:
+    levels = [part.levels for part in parts] or [np.empty((0, comparisons), np.int64)]
+    return Patterns(np.concatenate(levels), np.concatenate([part.pairs for part in parts] or [np.empty(0)]))
+
+
+def _draw_strangers(entities: int) -> pa.Table:
+    """Random pairs: all there are where they are few."""
+    wanted = min(max(_STRANGERS_PER_ENTITY * entities, _STRANGERS[0]), _STRANGERS[1])
+    if entities * (entities - 1) // 2 <= wanted:
+        left, right = np.triu_indices(entities, 1)
+    else:
+        drawn = np.random.default_rng(_SEED).integers(0, entities, (2, wanted))
+        drawn = drawn[:, drawn[0] != drawn[1]]
+        left, right = drawn.min(axis=0), drawn.max(axis=0)
+    return pa.table({"join_key_l": left, "join_key_r": right})
+
+
+def _untrained(comparisons: Sequence[Comparison]) -> Estimates:
+    expected = tuple(np.array([level.expected for level in comparison.levels]) for comparison in comparisons)
+    return Estimates(m=expected, u=tuple(np.full(len(shares), 1 / len(shares)) for shares in expected), prior=0.001)

@@ -1,0 +1,124 @@
+"""Probabilities estimated from counts of patterns, without labels."""
+
+import numpy as np
+import pytest
+
+from cx_orchestration.identity.matching.comparisons import Comparison, Level, derive_comparisons
+from cx_orchestration.identity.matching.estimation import Block, Estimates, Patterns, bits, estimate
+
+
+def three_levels(name: str, *, household: bool = False) -> Comparison:
+    levels = [Level("same", "", 0.8), Level("similar", "", 0.1), Level("different", "", 0.1)]
+    if household:
+        levels += [Level(f"{level.label}, other surname", "", level.expected, given=1) for level in levels]
+    return Comparison(name, "", tuple(levels))
+
+
+COMPARISONS = (three_levels("given"), three_levels("birth"), three_levels("city"))
+M = np.array([[0.9, 0.07, 0.03], [0.85, 0.05, 0.1], [0.6, 0.1, 0.3]])
+U = np.array([[0.01, 0.02, 0.97], [0.001, 0.009, 0.99], [0.1, 0.1, 0.8]])
+
+
+def draw(rng: np.random.Generator, pairs: int, share: float, agreeing: int | None = None) -> Patterns:
+    """Pairs of which a ``share`` is of one person; ``agreeing`` is the comparison in which all agree."""
+    same = rng.random(pairs) < share
+    levels = np.empty((pairs, 3), np.int64)
+    for i in range(3):
+        mine, others = (rng.choice([2, 1, 0], pairs, p=probabilities) for probabilities in (M[i], U[i]))
+        levels[:, i] = np.where(same, mine, others)
+    if agreeing is not None:
+        levels[:, agreeing] = 2
+    patterns, counts = np.unique(levels, axis=0, return_counts=True)
+    return Patterns(patterns, counts.astype(float))
+
+
+def learn(comparisons: tuple[Comparison, ...] = COMPARISONS, *, share: float = 0.4, pairs: int = 20_000) -> Estimates:
+    rng = np.random.default_rng(3)
+    nothing = Patterns(np.empty((0, len(comparisons)), np.int64), np.empty(0))
+    blocks = [
+        Block("on birth", draw(rng, pairs, share, agreeing=1), frozenset({"birth"})),
+        Block("on given", draw(rng, pairs, share, agreeing=0), frozenset({"given"})),
+    ]
+    return estimate(
+        comparisons,
+        strangers=draw(rng, 400_000, 0.0005),
+        neighbours=nothing,
+        blocks=blocks,
+        candidates=draw(rng, 1_000_000, 0.0008),
+        candidate_share=1_000_000 / (5_000 * 4_999 / 2),
+        entities=5_000,
+    )
+
+
+def test_m_and_u_are_found_without_labels() -> None:
+    found = learn()
+    assert np.abs(np.array(found.m) - M).max() < 0.02
+    assert np.abs(np.array(found.u) - U).max() < 0.005
+
+
+@pytest.mark.parametrize("share", [0.02, 0.98])
+def test_a_block_of_nearly_all_or_nearly_no_matches_does_not_turn_the_mixture_round(share: float) -> None:
+    weights = bits(learn(share=share))
+    assert all(weight[0] > 1 > 0 > weight[-1] for weight in weights)
+
+
+def test_the_prior_is_the_share_of_all_pairs_that_are_one_person() -> None:
+    assert learn().prior == pytest.approx(0.0008, rel=0.15)
+
+
+def test_a_level_that_no_pair_shows_gets_a_finite_weight_in_order() -> None:
+    rare = Comparison("given", "", (*COMPARISONS[0].levels[:1], Level("initial", "", 0.01), *COMPARISONS[0].levels[1:]))
+    weights = bits(_with_levels_between(rare))[0]
+    assert np.isfinite(weights).all()
+    assert (np.diff(weights) <= 1e-9).all()
+
+
+def _with_levels_between(comparison: Comparison) -> Estimates:
+    rng = np.random.default_rng(5)
+    drawn = draw(rng, 5_000, 0.5)
+    # Level numbers of four levels: the second one is never seen.
+    levels = np.column_stack([np.where(drawn.levels[:, 0] == 2, 3, drawn.levels[:, 0]), drawn.levels[:, 1]])
+    patterns = Patterns(levels, drawn.pairs)
+    return estimate(
+        (comparison, COMPARISONS[1]),
+        strangers=patterns,
+        neighbours=patterns,
+        blocks=[Block("birth", patterns, frozenset({"birth"}))],
+        candidates=patterns,
+        candidate_share=1.0,
+        entities=1_000,
+    )
+
+
+def test_without_pairs_to_learn_from_what_is_expected_stays() -> None:
+    nothing = Patterns(np.empty((0, 3), np.int64), np.empty(0))
+    rng = np.random.default_rng(3)
+    found = estimate(
+        COMPARISONS,
+        strangers=draw(rng, 10_000, 0.0),
+        neighbours=nothing,
+        blocks=[],
+        candidates=nothing,
+        candidate_share=1.0,
+        entities=100,
+    )
+    assert np.allclose(found.m[0], [0.8, 0.1, 0.1])
+    assert found.matches == {"given": 0.0, "birth": 0.0, "city": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        ({}, ()),
+        ({"key_email": 0.9, "key_login": 0.9}, ()),
+        ({"given": 0.9}, ()),
+        ({"given": 0.9, "family": 0.01, "birth": 0.5}, ("given", "birth")),
+        ({"given": 0.9, "family": 0.9, "street": 0.5, "postcode": 0.5}, ("given", "family", "address")),
+        ({"family": 0.9, "city": 0.5, "key_vat": 0.3}, ("family", "area", "key_vat")),
+    ],
+)
+def test_what_is_compared_follows_from_the_fields_that_exist(
+    there: dict[str, float], expected: tuple[str, ...]
+) -> None:
+    found = derive_comparisons(there, frozenset())
+    assert tuple(comparison.name for comparison in found) == expected

@@ -1,0 +1,107 @@
+"""Names, dates and addresses in one spelling."""
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from cx_orchestration.identity.matching.fields import find_habits, matching_fields
+from cx_orchestration.model.tables import MATCHING_FIELDS
+from cx_orchestration.storage.engine import Engine
+from tests.identity.matching.conftest import CONFIG, NOW, profile_rows
+
+
+def fields_of(engine: Engine, *rows: dict[str, Any]) -> list[dict[str, Any]]:
+    profiles = profile_rows([{"service": "s", "entity": f"{i:02d}", **row} for i, row in enumerate(rows)])
+    habits = find_habits(engine, profiles)
+    found: list[dict[str, Any]] = matching_fields(engine, profiles, CONFIG, habits, today=NOW.date()).rows.to_pylist()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("profile", "given", "middle", "family"),
+    [
+        ({"given_name": "José", "family_name": "Núñez-Łoś"}, "jose", None, "nunez los"),
+        ({"given_name": "Anna B.", "family_name": "O'Brien"}, "anna", "b", "obrien"),
+        ({"name": "Dr. Anna Maria van der Berg"}, "anna", "maria", "van der berg"),
+        ({"name": "Berg, Anna Maria"}, "anna", "maria", "berg"),
+        ({"name": "Groß"}, "gross", None, None),
+        ({"name": "Acme Holding GmbH"}, None, None, "acme holding"),
+        ({"given_name": "  ", "family_name": None}, None, None, None),
+    ],
+)
+def test_a_name_is_split_and_spelt_alike(
+    engine: Engine, profile: dict[str, str], given: str | None, middle: str | None, family: str | None
+) -> None:
+    # Somebody with a family name: the service has these, so a given name alone is one.
+    found = fields_of(engine, profile, {"given_name": "Zoe", "family_name": "Zed"})[0]
+    assert (found["given"], found["middle"], found["family"]) == (given, middle, family)
+
+
+def test_a_service_without_family_names_puts_whole_names_in_its_other_field(engine: Engine) -> None:
+    found = fields_of(engine, {"given_name": "Anna Berg"})[0]
+    assert (found["given"], found["family"]) == ("anna", "berg")
+
+
+@pytest.mark.parametrize(
+    "dates",
+    [
+        ["1990-05-06", "1990-05-06T00:00:00Z", "1990/5/6", "6 May 1990", "May 6, 1990", "06-mai-1990"],
+        ["06/05/1990", "6.5.90", "06-05-199O", "31/12/1980"],
+        ["05/06/1990", "5/6/90", "12/31/1980"],
+        ["19900506", "1990o506"],
+        ["06051990", "31121980"],
+    ],
+    ids=["self-evident", "day first", "month first", "digits", "digits, day first"],
+)
+def test_a_birth_date_is_read_as_its_service_writes_dates(engine: Engine, dates: list[str]) -> None:
+    found = [row["birth"] for row in fields_of(engine, *({"birth_date": date} for date in dates))]
+    assert {birth for birth in found if birth != "19801231"} == {"19900506"}
+
+
+def test_dates_that_do_not_tell_are_read_as_the_region_writes_them(engine: Engine) -> None:
+    assert fields_of(engine, {"birth_date": "05/06/1990"})[0]["birth"] == "19900506"
+
+
+def test_a_date_with_a_slip_stays_comparable(engine: Engine) -> None:
+    assert fields_of(engine, {"birth_date": "19k90506"}, {"birth_date": "1984"})[1]["birth"] == "1984"
+
+
+@pytest.mark.parametrize(
+    ("street", "expected"),
+    [
+        ("12 Main Street", "12 main st"),
+        ("Main St. 12", "12 main st"),
+        ("Bahnhofstraße 12 a", "12a bahnhof st"),
+        ("Apt 4, 12 Main Street", "12 4 main st"),
+        ("Rosenweg", "rosenweg"),
+    ],
+)
+def test_a_street_is_its_numbers_then_its_words(engine: Engine, street: str, expected: str) -> None:
+    found = fields_of(engine, {"street": street})[0]["street"]
+    assert found == expected
+
+
+def test_a_key_that_too_many_hold_is_compared_with_nobody(engine: Engine) -> None:
+    shared = [{"keys": {"email": "info@example.com"}} for _ in range(11)]
+    found = fields_of(engine, *shared, {"keys": {"email": "anna@example.com"}})
+    assert [row["keys"] for row in found[:11]] == [None] * 11
+    assert found[11]["keys"] == [{"namespace": "email", "value": "anna@example.com"}]
+
+
+def test_only_what_differs_from_what_was_kept_counts_as_changed(engine: Engine) -> None:
+    profiles = profile_rows([{"service": "s", "entity": name, "name": f"Anna {name}"} for name in ("a", "b", "c")])
+    habits = find_habits(engine, profiles)
+    first = matching_fields(engine, profiles, CONFIG, habits, today=NOW.date()).rows
+    kept = first.append_column("model_version", pa.nulls(3, pa.string())).select(MATCHING_FIELDS.schema.names)
+    now = profile_rows(
+        [
+            {"service": "s", "entity": "a", "name": "Anna a"},
+            {"service": "s", "entity": "b", "name": "Anna b", "keys": {"email": "b@example.com"}},
+            {"service": "s", "entity": "d", "name": "Anna d"},
+        ]
+    )
+    found = matching_fields(engine, now, CONFIG, habits, today=NOW.date(), kept=kept)
+    changed = {row["entity"]: row["changed"] for row in found.rows.to_pylist()}
+    assert changed == {"a": False, "b": True, "d": True}
+    assert sorted(found.before["entity"].to_pylist()) == ["b", "c"]
