@@ -11,16 +11,14 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
+from cx_orchestration.commands.verdict import announcement, print_verdict
 from cx_orchestration.integration.loadtest.busy_hour import Peak, history_of, peak_of
 from cx_orchestration.integration.loadtest.gate import declaration_digest, falls_short
 from cx_orchestration.integration.loadtest.rehearsal import Material, material_of, rehearse, sampled
-from cx_orchestration.integration.loadtest.verdict import Load, Percentiles, Verdict
+from cx_orchestration.integration.loadtest.verdict import Load
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.service import ServiceDeclaration
@@ -28,10 +26,6 @@ from cx_orchestration.project import CXProject
 from cx_orchestration.resources.service import FederatedService
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
-
-_SHOWN_COMMITS = 10
-#: Of fewer records percentiles are shown with a word of warning, of fewer still not at all.
-_FEW, _TOO_FEW = 100, 20
 
 
 def loadtest(
@@ -79,7 +73,7 @@ def loadtest(
                 seconds=seconds or loaded.settings.load_test.seconds,
                 every_seconds=every,
             )
-            console.print(_announcement(load), highlight=False)
+            console.print(announcement(load), highlight=False)
             verdict = rehearse(
                 loaded.services[service],
                 load,
@@ -139,78 +133,6 @@ def _declared(project: CXProject, service: str) -> ServiceDeclaration:
         known = ", ".join(project.services) or "none"
         raise PermanentFailure(f"{project.folder} declares no service '{service}'; it has {known}")
     return project.services[service]
-
-
-def _announcement(load: Load) -> str:
-    return (
-        f"Replaying {load.service}: {_records(load.peak_per_hour)} in the busiest hour ({load.peak_from}) times "
-        f"{load.factor:,g} is {_rate(load.per_second)} a second, for {load.seconds:g} s ..."
-    )
-
-
-def print_verdict(verdict: Verdict, console: Console, *, falls_short: str) -> None:
-    """Show a verdict on a terminal, and with it why the test does not count for the gate, if it does not."""
-    figures = Table(box=None, pad_edge=False, show_header=False)
-    for what, value in _figures(verdict):
-        figures.add_row(what, value)
-    console.print(figures)
-    console.print()
-    if verdict.offered >= _TOO_FEW:
-        console.print(_times(verdict))
-        console.print()
-    waiting = Table("at second", "records waiting before the commit", "after it", box=None, pad_edge=False)
-    for moment in verdict.backlog[:: -(-len(verdict.backlog) // _SHOWN_COMMITS) or 1]:
-        waiting.add_row(f"{moment.second:.1f}", f"{moment.before:,}", f"{moment.after:,}")
-    console.print(waiting)
-    for note in verdict.notes:
-        console.print(f"note: {escape(note)}", highlight=False)
-    if verdict.offered < _FEW:
-        few = (
-            "percentiles mean nothing, and none are shown" if verdict.offered < _TOO_FEW else "percentiles mean little"
-        )
-        console.print(f"note: of {_records(verdict.offered)} {few}; --factor or --seconds brings more", highlight=False)
-    if not verdict.passed:
-        console.print(f"[red]failed[/red]  {verdict.load.service}: {escape(verdict.why)}")
-    elif falls_short:
-        console.print(
-            f"[yellow]passed, but does not count for load_tested[/yellow]: {falls_short}  {verdict.load.service}",
-            highlight=False,
-        )
-    else:
-        console.print(f"[green]passed[/green]  {verdict.load.service}")
-
-
-def _times(verdict: Verdict) -> Table:
-    times = Table("seconds", "p50", "p95", "p99", box=None, pad_edge=False)
-    for what, each in (
-        ("record arrived to event committed", verdict.latency),
-        ("a batch: extraction and landing", verdict.landing),
-        ("a batch: mapping", verdict.mapping),
-    ):
-        times.add_row(what, *_percentiles(each))
-    return times
-
-
-def _figures(verdict: Verdict) -> Iterator[tuple[str, str]]:
-    yield "records offered", f"{verdict.offered:,} ({_rate(verdict.offered_per_second)} a second)"
-    yield "records committed", f"{verdict.committed:,} ({_rate(verdict.achieved_per_second)} a second)"
-    yield "batches", f"{verdict.batches:,}; the pipeline worked {verdict.busy:.0%} of the time"
-    yield "largest backlog", _records(verdict.max_backlog)
-    yield "time to drain", f"{verdict.drain_seconds:.2f} s after the last arrival"
-    yield "lost, doubled", f"{verdict.lost:,}, {verdict.doubled:,}"
-    yield "attempts made again", f"{verdict.retried:,}"
-
-
-def _records(number: float) -> str:
-    return "1 record" if f"{number:,.0f}" == "1" else f"{number:,.0f} records"
-
-
-def _rate(per_second: float) -> str:
-    return f"{per_second:,.0f}" if per_second >= 100 else f"{per_second:.3g}"
-
-
-def _percentiles(each: Percentiles | None) -> list[str]:
-    return ["", "", ""] if each is None else [f"{value:.3f}" for value in (each.p50, each.p95, each.p99)]
 
 
 @contextmanager
