@@ -5,7 +5,7 @@ Belongs here: the grammar ``a.b[0]."odd name".c`` and its two uses. Does not bel
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -56,6 +56,13 @@ class Path:
             return self.of
         name = self.steps[0]
         return lambda document: document.get(name, MISSING) if isinstance(document, dict) else MISSING
+
+    def column(self, documents: Iterable[Any]) -> list[Any]:
+        """``of`` for each document; for one name without a call for each."""
+        if len(self.steps) != 1 or not isinstance(self.steps[0], str):
+            return [self.of(document) for document in documents]
+        name = self.steps[0]
+        return [document.get(name, MISSING) if type(document) is dict else MISSING for document in documents]
 
     @property
     def duckdb(self) -> str:

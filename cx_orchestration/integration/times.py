@@ -5,7 +5,7 @@ Belongs here: one text or number to microseconds since 1970. Does not belong her
 
 import datetime as dt
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -50,6 +50,24 @@ def time_reader(time: Time) -> Callable[[Any], Micros]:
         return None
 
     return read
+
+
+def times_reader(time: Time) -> Callable[[Sequence[Any]], list[Micros]]:
+    """``time_reader`` for the records of a page at once: numbers, as most services send, cost a call a page."""
+    read, paths, per_unit = time_reader(time), [parse_path(path) for path in time.paths], _PER_UNIT.get(time.format)
+    if len(paths) > 1 or per_unit is None:
+        return lambda records: list(map(read, records))
+    (path,) = paths
+
+    def read_all(records: Sequence[Any]) -> list[Micros]:
+        values = path.column(records)
+        if set(map(type, values)) == {int}:
+            found: list[Micros] = [value * per_unit for value in values]
+            if min(values) * per_unit >= FIRST_MICROS and max(values) * per_unit <= LAST_MICROS:
+                return found
+        return list(map(read, records))
+
+    return read_all
 
 
 def _parser(time: Time) -> Callable[[str | int | float], Micros]:
