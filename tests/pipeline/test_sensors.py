@@ -11,6 +11,7 @@ from demo_site import Site
 
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import DayRange
 from cx_orchestration.sensors.jobs import MAX_ATTEMPTS
 from cx_orchestration.sensors.nightly import nightly_needs
 from cx_orchestration.storage.engine import Engine
@@ -214,7 +215,11 @@ def test_a_service_that_the_code_location_does_not_know_yet_stops_no_other(
     assert requested == [service for service in site.project.plan.approved() if service != "survey"]
 
 
-def test_customers_follow_once_events_have_changed(finished: Site, site: Site, instance: dg.DagsterInstance) -> None:
+def test_customers_follow_once_events_have_changed(site: Site, instance: dg.DagsterInstance) -> None:
     assert "No events yet" in (tick(site, "customers_and_journeys_runs", instance).skip_message or "")
-    (request,) = tick(finished, "customers_and_journeys_runs", instance).run_requests or []
-    assert finished.lake.state(tables.EVENTS) in request.run_key
+    days = site.project.days()
+    assert days is not None
+    select = "landing/segment/*,integration/segment/events"
+    assert site.run(DayRange(days.first, days.first), select=select).failures == []
+    (request,) = tick(site, "customers_and_journeys_runs", instance).run_requests or []
+    assert site.lake.state(tables.EVENTS) in request.run_key
