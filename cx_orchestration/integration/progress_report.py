@@ -22,6 +22,11 @@ from cx_orchestration.integration.progress import STATUSES, Progress
 _COLOURS = {"inventoried": "#d5dae1", "scored": "#a9b4c2", "decided": "#6f95c4", "integrating": "#1f64ad"}
 #: Of the time from the first to the newest change: how wide the newest state is at least.
 _LEAST_WIDTH = 0.06
+#: In UTC, as everything on the page, and by 24 hours; midnight is its day.
+_TICKS = (
+    "utchours(datum.value) || utcminutes(datum.value) ? utcFormat(datum.value, '%H:%M') "
+    ": utcFormat(datum.value, '%b %d')"
+)
 _WIDTH, _INK, _SOFT, _LINE = 620, "#1b1f24", "#5a6270", "#dcdfe3"
 
 
@@ -57,7 +62,13 @@ def _right_edge(changes: Collection[dt.datetime], as_of: dt.datetime) -> dt.date
 def burn_down_svg(progress: Progress, as_of: dt.datetime) -> str:
     """The services that are left, by status, and the days that are owed, over time."""
     left, days = left_over_time(progress, as_of)
-    time = alt.X("at:T", title=None, axis=alt.Axis(labelOverlap=True, tickCount=6))
+    most_days = max(1, *(row["days"] for row in days))
+    time = alt.X(
+        "at:T",
+        title=None,
+        scale=alt.Scale(type="utc"),
+        axis=alt.Axis(labelOverlap=True, tickCount=6, labelExpr=_TICKS),
+    )
     services = (
         alt.Chart(pd.DataFrame(left), title="Services left", width=_WIDTH, height=150)
         .mark_area(interpolate="step-after", opacity=1)
@@ -76,7 +87,15 @@ def burn_down_svg(progress: Progress, as_of: dt.datetime) -> str:
     owed = (
         alt.Chart(pd.DataFrame(days), title="Days left", width=_WIDTH, height=110)
         .mark_area(interpolate="step-after", opacity=1, color="#dbe6f3", line={"color": "#1f64ad", "strokeWidth": 2})
-        .encode(x=time, y=alt.Y("days:Q", title=None, axis=alt.Axis(tickMinStep=1, tickCount=4)))
+        .encode(
+            x=time,
+            y=alt.Y(
+                "days:Q",
+                title=None,
+                scale=alt.Scale(domain=[0, most_days]),
+                axis=alt.Axis(tickMinStep=1, tickCount=min(4, most_days)),
+            ),
+        )
     )
     chart = (
         alt.vconcat(services, owed, spacing=18)

@@ -160,6 +160,14 @@ def test_the_newest_state_has_a_width_in_the_moment_of_its_change(lake: Lake) ->
     assert left_over_time(progress, after(60))[1][-1]["at"] == after(60).isoformat()
 
 
+def test_the_time_axis_is_of_24_hours_in_utc_and_no_days_left_lie_on_the_ground(lake: Lake) -> None:
+    afternoon = START.replace(hour=14, minute=10)
+    svg = burn_down_svg(update(lake, afternoon, standing()), afternoon)
+    assert {"14:15", "15:00"} <= set(re.findall(r">(\d\d:\d\d)<", svg))
+    assert not re.search(r">[^<]*[AP]M<", svg)
+    assert {"0", "1"} <= set(re.findall(r">([\d.]+)<", svg)), "of the days, whose axis had its zero in the middle"
+
+
 def test_a_first_look_has_a_picture_too(lake: Lake) -> None:
     progress = update(lake, START, standing())
     assert burn_down_markdown(progress, START).startswith("![1 of 1 service left, 0 days to land.](data:image/svg+xml;")
