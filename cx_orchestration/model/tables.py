@@ -418,7 +418,7 @@ CUSTOMER_ALIASES = _table(
     "one customer id that was handed out and now resolves to another",
     ("old_customer_id", text, "the id that was handed out"),
     ("customer_id", text, "the successor; null when no records are left"),
-    ("why", text, "`merged` or `no records left`"),
+    ("why", text, "`merged`, `no records left` or `erased`"),
     ("since", time, "when this became so"),
     ("born_at", time, "when the former id was handed out"),
     persons=Persons(customers=("old_customer_id", "customer_id"), stays=True),

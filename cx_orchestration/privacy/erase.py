@@ -80,6 +80,8 @@ def erase_persons(
     meant = list(persons)
     graves = {grave for person in meant for grave in graves_of(lake, engine, project, person)}
     _refuse_names(order, graves)
+    _refuse_decisions(project, meant)
+    personal_tables(lake)  # a table that nobody knows stops an erasure before it begins
     begin = partial(
         erasures.begin,
         graves,
@@ -214,6 +216,16 @@ def _refuse_names(order: Order, graves: Iterable[Grave]) -> None:
         raise PermanentFailure(
             "--by or --reason names the person to be erased, and both are kept for ever; name the role and the request "
             "instead, such as the number of a ticket"
+        )
+
+
+def _refuse_decisions(project: CXProject, persons: Iterable[Person]) -> None:
+    entities = {entity for person in persons for entity in person.entities}
+    named = sum(not entities.isdisjoint(override.pair) for override in project.overrides)
+    if named:
+        raise PermanentFailure(
+            f"{project.folder}/identity_overrides.yaml names the person in {named} of its decisions, from where the "
+            "ledger would have them again; take these out of the file, and out of its history, then erase"
         )
 
 

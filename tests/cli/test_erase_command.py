@@ -1,0 +1,57 @@
+"""``cx erase``, ``cx erasures`` and ``cx export-person``: what they ask for, and what they say."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cx_orchestration.cli import app
+from cx_orchestration.project.template import write_template
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    write_template(tmp_path / "project")
+    (tmp_path / "project" / "lake").mkdir()
+    return tmp_path / "project"
+
+
+def cx(*arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, list(arguments))
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "name the persons"),
+        (("store_till/C-1", "--again"), "or nobody, with --again"),
+        (("store_till/C-1",), "--reason and --by are kept as the audit"),
+        (("C-1", "--dry-run"), "no customer has or had that id"),
+        (("C-1", "--dry-run", "--only-entity"), "goes with SERVICE/ENTITY"),
+    ],
+)
+def test_what_is_missing_is_said(project: Path, arguments: tuple[str, ...], said: str) -> None:
+    code, output = cx("erase", *arguments, "--project", str(project))
+    assert (code, said in output) == (1, True), output
+
+
+def test_an_entity_that_never_landed_can_be_erased_ahead(project: Path) -> None:
+    options = ("--project", str(project))
+    code, output = cx("erase", "store_till/C-1", "--reason", "request 1", "--by", "privacy office", "--yes", *options)
+    assert (code, "Still held by store_till" in output) == (0, True), output
+    code, output = cx("erasures", *options)
+    assert code == 0
+    assert "1 persons, by privacy office: request 1" in output
+    assert "to be told: store_till (1)" in output
+    assert "1 customers deleted there" in cx("erasures", "--told", "store_till", *options)[1]
+    assert "to be told" not in cx("erasures", *options)[1]
+
+
+def test_a_file_that_exists_is_not_overwritten_by_a_persons_data(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "there.json").write_text("mine")
+    code, output = cx(
+        "export-person", "store_till/C-1", "--output", str(tmp_path / "there.json"), "--project", str(project)
+    )
+    assert (code, "exists; name another file" in output) == (1, True), output
+    assert (tmp_path / "there.json").read_text() == "mine"
