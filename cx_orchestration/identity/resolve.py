@@ -107,7 +107,11 @@ class _Inputs:
         )
 
     def follow(self, lake: Lake, last: dict[str, Any]) -> bool:
-        """Whether what changed since the last run can be told: the map is there, the ledger only grew."""
+        """Whether what changed since the last run can be told: the map is there, the ledger only grew, and no erasure
+        has removed what the last run read."""
+        read = ((LINKS, last["links_version"]), (self.unique_table, last["unique_version"]))
+        if not all(lake.holds(table, version) for table, version in read if table is not None and version is not None):
+            return False
         before = _files(lake, LINKS, last["links_version"])
         return (
             self.map_version is not None

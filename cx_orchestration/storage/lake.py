@@ -185,6 +185,13 @@ class Lake:
     def exists(self, table: Table) -> bool:
         return DeltaTable.is_deltatable(str(self._path(table)))
 
+    def holds(self, table: Table, version: int) -> bool:
+        """Whether a version can be read: an erasure of persons removes the files of earlier ones."""
+        if not self.exists(table):
+            return False
+        uris = DeltaTable(str(self._path(table)), version=version).file_uris()
+        return all(Path(unquote(uri.removeprefix("file://"))).exists() for uri in uris)
+
     def version(self, table: Table) -> int | None:
         """The current version of a table, or ``None`` when it was never written."""
         return DeltaTable(str(self._path(table))).version() if self.exists(table) else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from conftest import AFTER, ANNA, ANNAS, BOB, ERASED_AT, Company, contact, ticket
+from small_company import AFTER, ANNA, ANNAS, BOB, ERASED_AT, Company, contact, ticket
 
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
 from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, PROFILES, Table, landed
