@@ -190,8 +190,15 @@ def _files(lake: Lake, table: Table, version: int | None) -> set[str]:
 def _look_around(session: Session) -> None:
     """Keep what a night looks at: the map's rows of the customers concerned, their entities that have a profile, the
     entries of the ledger between them, and the links with entries that the last run did not know."""
-    for name in ("touched", "previous", "present", "looked"):
-        session.keep(name, session.query(sql_text(__package__, f"resolve_{name}.sql")))
+
+    def kept(name: str) -> pa.Table:
+        return session.keep(name, session.query(sql_text(__package__, f"resolve_{name}.sql")))
+
+    kept("touched")
+    if kept("newcomers").num_rows:
+        session.keep("touched", session.query(sql_text(__package__, "resolve_partners.sql")))
+    for name in ("previous", "present", "looked"):
+        kept(name)
     session.keep("fresh", session.query("SELECT DISTINCT link_id FROM entries"))
 
 
