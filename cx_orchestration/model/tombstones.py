@@ -22,7 +22,6 @@ class Kind(StrEnum):
     VALUE = "value"  #: folded value that tells who is meant wherever it stands
     BESIDE = "beside"  #: folded value that means this person where a VALUE stands in the same record
     DIGEST = "digest"  #: namespace, digest of a key's value as the ledger has it
-    ALONE = "alone"  #: a value of a profile as it stands there, that nobody else has
 
 
 _SEPARATOR = "\x1f"

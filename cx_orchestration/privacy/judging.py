@@ -38,7 +38,7 @@ class TableJudge:
         """The columns that it looks at."""
         persons = self.table.persons
         wanted = {name for pair in (*persons.entities, *persons.digests) for name in pair}
-        wanted |= {*persons.customers, *persons.values, *persons.texts}
+        wanted |= {*persons.customers, *persons.texts}
         if persons.payload:
             wanted |= set(_IN_PAYLOADS)
         return [name for name in self.table.schema.names if name in wanted and name not in self.table.partition_by]
@@ -52,8 +52,6 @@ class TableJudge:
             goes |= self._are_erased((Kind.DIGEST,), _joined(pair, partition, batch))
         for column in persons.customers:
             goes |= self._are_erased((Kind.CUSTOMER, Kind.DOCUMENT), batch[column])
-        for column in persons.values:
-            goes |= self._are_erased((Kind.ALONE,), batch[column])
         texts: dict[int, dict[str, str | None]] = {}
         if persons.payload:
             self._judge_payloads(partition, batch, goes, texts)

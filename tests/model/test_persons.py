@@ -28,7 +28,7 @@ def test_a_table_with_ids_of_persons_says_that_they_are(table: Table) -> None:
 def test_the_columns_that_lead_to_persons_exist(table: Table) -> None:
     persons = table.persons
     pairs = {name for pair in (*persons.entities, *persons.digests) for name in pair}
-    assert pairs | {*persons.customers, *persons.values, *persons.texts} <= set(table.schema.names)
+    assert pairs | {*persons.customers, *persons.texts} <= set(table.schema.names)
     assert not persons.payload or {"record_id", "payload"} <= set(table.schema.names)
 
 
