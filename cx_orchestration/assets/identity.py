@@ -1,6 +1,7 @@
 """Phase 3, identity: which customers of which services are one person, and what is known of them (R3, R4)."""
 
 import datetime as dt
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -9,6 +10,8 @@ from cx_orchestration.identity.customers import EXPORTS, build_customers, export
 from cx_orchestration.identity.keys import normalise_profiles
 from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.overrides import update_decisions
+from cx_orchestration.identity.publish_gate import NotPublished
+from cx_orchestration.identity.publish_gate import gate as publish_gate
 from cx_orchestration.identity.quality import identity_quality
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.integration.profiles import map_profiles
@@ -16,6 +19,17 @@ from cx_orchestration.model import tables
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
+
+IDENTITY_MAP_KEY = dg.AssetKey(tables.IDENTITY_MAP.path.split("/"))
+
+#: The check that stops a new identity map: its publish gate.
+PUBLISHABLE = "may_be_published"
+
+
+class Publishing(dg.Config):
+    """``accept`` names the bounds of publish_gate that this one run need not keep, after somebody has looked."""
+
+    accept: list[str] = []
 
 
 @table_asset(
@@ -57,22 +71,36 @@ def links(
     pool="customers",
     check_specs=[
         dg.AssetCheckSpec(
+            PUBLISHABLE,
+            asset=["identity", "identity_map"],
+            blocking=True,
+            description="The new map is within the bounds of publish_gate; else the former one stays.",
+        ),
+        dg.AssetCheckSpec(
             "no_service_is_a_silo",
             asset=["identity", "identity_map"],
             description="Warns of services none of whose customers is known to another service.",
-        )
+        ),
     ],
 )
 def identity_map(
     context: dg.AssetExecutionContext,
+    config: Publishing,
     project: dg.ResourceParam[CXProject],
     lake: dg.ResourceParam[Lake],
     engine: dg.ResourceParam[Engine],
-) -> dg.MaterializeResult:
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Who is who: the customer that each record belongs to, under an id that stays."""
-    change = resolve(lake, engine, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id)
+    gate = publish_gate(project.identity.publish_gate, config.accept)
+    try:
+        change = resolve(lake, engine, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id, gate=gate)
+    except NotPublished as stopped:
+        bounds = markdown_table([vars(breach) for breach in stopped.breaches])
+        yield dg.AssetCheckResult(check_name=PUBLISHABLE, passed=False, metadata={"bounds": bounds})
+        raise
+    accepted = {"accepted": ", ".join(config.accept)}
     quality = identity_quality(lake, engine, project.identity)
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
         metadata=row_count(
             int(quality.services["entities"].sum()),
             **vars(change),
@@ -82,12 +110,13 @@ def identity_map(
             values_shared_by_too_many=markdown_table(quality.refused.to_dict("records")),
         ),
         check_results=[
+            dg.AssetCheckResult(check_name=PUBLISHABLE, passed=True, metadata=accepted),
             dg.AssetCheckResult(
                 check_name="no_service_is_a_silo",
                 passed=not quality.silos,
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={"silos": ", ".join(quality.silos)},
-            )
+            ),
         ],
     )
 

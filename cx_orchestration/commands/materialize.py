@@ -5,15 +5,17 @@ Belongs here: the order of runs and what is known when one of them fails. Does n
 
 import datetime as dt
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from cx_orchestration.assets.edge import MAY_PASS, RETRIED_LATER, RETRIES_TAG, TRACE
+from cx_orchestration.assets.identity import IDENTITY_MAP_KEY
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
@@ -91,6 +93,28 @@ def materialize_project(
     return Materialized(days, services, project.refusals(), outside, failures)
 
 
+def publish_customers(
+    project: CXProject,
+    instance: dg.DagsterInstance,
+    *,
+    accept: Sequence[str],
+    lake: Path | None = None,
+    resources: dict[str, object] | None = None,
+) -> list[AssetFailure]:
+    """Run the identity map, with bounds of its publish gate that are accepted this once, and all that is made from it.
+
+    Gives the failures. Nothing is read or linked anew: what is published is what the gate stopped.
+    """
+    Lake(lake or project.lake_root).require_writable()
+    defs = build_defs(project, lake=lake, resources=resources)
+    graph = defs.resolve_asset_graph()
+    identity_map = dg.AssetSelection.keys(IDENTITY_MAP_KEY)
+    keys = CUSTOMERS.resolve(graph) & identity_map.downstream().resolve(graph)
+    runner = _Runner(defs, instance, keys)
+    config = {"ops": {IDENTITY_MAP_KEY.to_python_identifier(): {"config": {"accept": list(accept)}}}}
+    return list(runner.run(customers_job.name, keys, config=config))
+
+
 def _integrate_all(
     runner: "_Runner", registry: Registry, project: CXProject, services: list[str], days: DayRange
 ) -> list[AssetFailure]:
@@ -152,13 +176,23 @@ class _Runner:
         tags = {**range_tags(need.days), SERVICE_TAG: service, RETRIES_TAG: RETRIED_LATER}
         return self.run(integration_job.name, service_asset_keys(service, need.streams), tags)
 
-    def run(self, job: str, keys: Iterable[dg.AssetKey], tags: dict[str, str] | None = None) -> Iterator[AssetFailure]:
-        """Execute the chosen ones of these assets; yields their failures."""
+    def run(
+        self,
+        job: str,
+        keys: Iterable[dg.AssetKey],
+        tags: dict[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> Iterator[AssetFailure]:
+        """Execute the chosen ones of these assets, with the configuration of their ops; yields their failures."""
         wanted = [key for key in keys if key in self._chosen]
         if not wanted:
             return
         result = self._defs.resolve_job_def(job).execute_in_process(
-            instance=self._instance, asset_selection=wanted, tags=tags, run_config=_QUIET, raise_on_error=False
+            instance=self._instance,
+            asset_selection=wanted,
+            tags=tags,
+            run_config={**_QUIET, **(config or {})},
+            raise_on_error=False,
         )
         for event in result.all_events:
             if event.is_step_failure:

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from cx_orchestration.identity.clusters import Linkage, Pairs, UniqueValues, find_clusters
 from cx_orchestration.identity.customer_history import explained_events, write_history
 from cx_orchestration.identity.customer_ids import IdentityChange, assign_ids
+from cx_orchestration.identity.publish_gate import Gate, Proposal
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, LINKS, PROFILES, RESOLVED, Table
 from cx_orchestration.storage.engine import Engine, Input, Session, sql_text
@@ -35,12 +36,14 @@ def resolve(
     run_id: str,
     linkage: Linkage | None = None,
     unique: Table | None = None,
+    gate: Gate | None = None,
 ) -> IdentityChange:
     """Bring the identity map, the former ids and the customers' history up to date with profiles and standing links.
 
     ``unique`` is the table of values that only one person can have (service, entity, namespace, digest). Only the
     components of entities are looked at that came or went, got entries in the ledger or other unique values since the
     last run; all of them when there was none, when ``linkage`` is another, or when the ledger was rewritten.
+    ``gate`` judges the new map before anything is written; where it raises, everything stays as it is.
 
     A table whose content stays the same is not written, so its version tells when it last changed. The history is
     written first, under the version that the map will get: a rerun replaces what a killed run wrote there. Then come
@@ -60,11 +63,15 @@ def resolve(
         differs = inputs.map_version is None or _differs(records, assignment.rows)
         if differs and not anew:
             rows = session.query(sql_text(__package__, "resolve_map.sql")).select(IDENTITY_MAP.schema.names)
-        known = inputs.customers(session, last) - assignment.customers_before
+        before = inputs.customers(session, last)
+        proposal = _proposal(session, assignment.change, before)
 
+    if gate is not None:
+        gate(proposal)
     write_history(lake, history, now=now, map_version=_following(inputs.map_version), run_id=run_id)
     _write_aliases(lake, engine, inputs.aliases, assignment.aliases, run_id)
     map_version = lake.replace(IDENTITY_MAP, rows, run_id=run_id) if differs else inputs.map_version
+    known = before - assignment.customers_before
     change = replace(
         assignment.change,
         customers=assignment.change.customers + known,
@@ -72,6 +79,17 @@ def resolve(
     )
     inputs.remember(lake, last, map_version, change.customers, now=now, run_id=run_id)
     return change
+
+
+def _proposal(session: Session, change: IdentityChange, customers_before: int) -> Proposal:
+    counted = session.query(sql_text(__package__, "publish_proposal.sql")).to_pylist()[0]
+    return Proposal(
+        **counted,
+        customers_before=customers_before,
+        renumbered=change.renumbered,
+        merged=change.merged,
+        split=change.split,
+    )
 
 
 @dataclass(frozen=True)

@@ -97,12 +97,30 @@ class Matching(Declared):
         return self
 
 
+class PublishGate(Declared):
+    """How far a new identity map may be from the one that stands before a person has to look; null: however far."""
+
+    largest_cluster: int | None = Field(default=500, ge=2, description="Records of one customer")
+    churn: float | None = Field(
+        default=0.1, gt=0, le=1, description="Share of the known records that would get another customer id"
+    )
+    merges: float | None = Field(
+        default=0.1, gt=0, le=1, description="Share of the customers that would be merged into others"
+    )
+    splits: float | None = Field(default=0.05, gt=0, le=1, description="Share of the customers that would be split")
+    candidates: float | None = Field(default=200, gt=0, description="Scored pairs for each new record")
+    from_customers: int = Field(
+        default=1_000, ge=1, description="Shares are judged where so many customers (or new records) are known"
+    )
+
+
 class IdentityConfig(Declared):
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(
         default="US", description="ISO 3166 region of phone numbers written without a country code"
     )
     namespaces: dict[Slug, KeyNamespace]
     matching: Matching = Field(default_factory=Matching, description="Records that agree without a strong key")
+    publish_gate: PublishGate = Field(default_factory=PublishGate, description="What stops a new identity map")
     survivorship: dict[Slug, Survivorship] = Field(
         default_factory=dict, description="By profile field, attribute or key namespace"
     )

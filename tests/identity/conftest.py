@@ -62,10 +62,14 @@ class Company:
     def night(
         self, entities: Keys, fields: Mapping[str, Mapping[str, Any]] | None = None
     ) -> tuple[LedgerChange, IdentityChange]:
+        ledger = self.links(entities, fields)
+        return ledger, resolve(self.lake, self.engine, now=self.now, run_id="night")
+
+    def links(self, entities: Keys, fields: Mapping[str, Mapping[str, Any]] | None = None) -> LedgerChange:
+        """A night up to the ledger of links."""
         self.now += dt.timedelta(days=1)
         self.lake.replace(PROFILES, self.normalised(entities, fields), run_id="night")
-        ledger = update_links(self.lake, self.engine, self.config, now=self.now, run_id="night")
-        return ledger, resolve(self.lake, self.engine, now=self.now, run_id="night")
+        return update_links(self.lake, self.engine, self.config, now=self.now, run_id="night")
 
     def normalised(self, entities: Keys, fields: Mapping[str, Mapping[str, Any]] | None = None) -> pa.Table:
         return normalise_profiles(profile_table(entities, fields), self.config).profiles

@@ -5,12 +5,14 @@ import typer
 from cx_orchestration.commands.identity.decide import decide
 from cx_orchestration.commands.identity.evaluate import evaluate
 from cx_orchestration.commands.identity.explain import explain, why_not
+from cx_orchestration.commands.identity.publish import publish
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.command()(decide)
 app.command()(evaluate)
 app.command()(explain)
 app.command("why-not")(why_not)
+app.command()(publish)
 
 
 @app.callback()
