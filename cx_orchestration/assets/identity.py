@@ -14,6 +14,7 @@ from cx_orchestration.identity.publish_gate import NotPublished
 from cx_orchestration.identity.publish_gate import gate as publish_gate
 from cx_orchestration.identity.quality import identity_quality
 from cx_orchestration.identity.resolve import resolve
+from cx_orchestration.identity.review import fill_queue
 from cx_orchestration.integration.profiles import map_profiles
 from cx_orchestration.model import tables
 from cx_orchestration.project import CXProject
@@ -145,4 +146,16 @@ def customers(
     return dg.MaterializeResult(metadata=row_count(built.customers, **exported, **facts))
 
 
-ASSETS = [profiles, links, identity_map, customers]
+@table_asset(tables.REVIEW_QUEUE, kinds={"duckdb", "deltalake"}, deps=[["identity", "identity_map"]], pool="customers")
+def review_queue(
+    context: dg.AssetExecutionContext,
+    project: dg.ResourceParam[CXProject],
+    lake: dg.ResourceParam[Lake],
+    engine: dg.ResourceParam[Engine],
+) -> dg.MaterializeResult:
+    """Scored pairs that are neither clear nor decided, the most valuable first: `cx identity review` shows them."""
+    waiting = fill_queue(lake, engine, project.identity.review, run_id=context.run.run_id)
+    return dg.MaterializeResult(metadata=row_count(waiting))
+
+
+ASSETS = [profiles, links, identity_map, review_queue, customers]

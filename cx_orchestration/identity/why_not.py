@@ -87,7 +87,7 @@ def why_not(lake: Lake, engine: Engine, config: IdentityConfig, left: str, right
         right,
         ours_is,
         theirs_is,
-        fields=_fields(ours, theirs),
+        fields=compare_records(ours, theirs),
         links=links,
         vetoes=tuple(_vetoes(links)),
         missing=tuple(_missing(links, shared, held, config)),
@@ -108,7 +108,8 @@ def _holders(lake: Lake, engine: Engine, keys: Sequence[Key]) -> dict[Key, int]:
     return {Key(row["namespace"], row["value"]): row["entities"] for row in rows.to_pylist()}
 
 
-def _fields(ours: Sequence[Record], theirs: Sequence[Record]) -> tuple[Compared, ...]:
+def compare_records(ours: Sequence[Record], theirs: Sequence[Record]) -> tuple[Compared, ...]:
+    """Every field and key that the records of one side or the other have."""
     namespaces = sorted({key.namespace for record in (*ours, *theirs) for key in record.keys})
     compared = [
         Compared(field_words(name), *(_values(records, name) for records in (ours, theirs))) for name in SHOWN_FIELDS

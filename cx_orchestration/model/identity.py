@@ -114,6 +114,20 @@ class PublishGate(Declared):
     )
 
 
+class Review(Declared):
+    """Which scored pairs people are asked about, see docs/identity.md."""
+
+    lowest_bits: float = Field(default=-3.0, description="Pairs that weigh less are clear: two people")
+    highest_bits: float = Field(default=6.0, description="Pairs that weigh more are clear: one person")
+    most: int = Field(default=1_000, ge=1, description="Pairs in the queue; the most valuable ones stay")
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        if self.highest_bits <= self.lowest_bits:
+            raise ValueError("highest_bits must be greater than lowest_bits")
+        return self
+
+
 class IdentityConfig(Declared):
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(
         default="US", description="ISO 3166 region of phone numbers written without a country code"
@@ -121,6 +135,7 @@ class IdentityConfig(Declared):
     namespaces: dict[Slug, KeyNamespace]
     matching: Matching = Field(default_factory=Matching, description="Records that agree without a strong key")
     publish_gate: PublishGate = Field(default_factory=PublishGate, description="What stops a new identity map")
+    review: Review = Field(default_factory=Review, description="Which pairs people are asked about")
     survivorship: dict[Slug, Survivorship] = Field(
         default_factory=dict, description="By profile field, attribute or key namespace"
     )

@@ -460,6 +460,23 @@ RESOLVED = _table(
     volatile=("resolved_at",),
 )
 
+REVIEW_QUEUE = _table(
+    "identity/review_queue",
+    "one pair of records that a person should look at",
+    ("rank", whole, "from 1, the most valuable first"),
+    ("left_service", text, "the service of one of the two customers"),
+    ("left_entity", text, "that customer's id there"),
+    ("right_service", text, "the service of the other"),
+    ("right_entity", text, "that customer's id there"),
+    ("together", flag, "they are one customer now"),
+    ("match_weight", real, "in bits"),
+    ("probability", real, "that they are one person, by the weight alone"),
+    ("stake", whole, "records and events that a decision could move"),
+    ("value", real, "`stake` times the chance that what stands is wrong"),
+    ("evidence", text, "JSON: levels of agreement"),
+    persons=Persons(entities=(("left_service", "left_entity"), ("right_service", "right_entity"))),
+)
+
 CUSTOMERS = _table(
     "identity/customers",
     "one customer",

@@ -6,6 +6,7 @@ from cx_orchestration.commands.identity.decide import decide
 from cx_orchestration.commands.identity.evaluate import evaluate
 from cx_orchestration.commands.identity.explain import explain, why_not
 from cx_orchestration.commands.identity.publish import publish
+from cx_orchestration.commands.identity.review import review
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.command()(decide)
@@ -13,6 +14,7 @@ app.command()(evaluate)
 app.command()(explain)
 app.command("why-not")(why_not)
 app.command()(publish)
+app.command()(review)
 
 
 @app.callback()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +19,7 @@ from cx_orchestration.identity import explain as explaining
 from cx_orchestration.identity.explain import Explanation, Record
 from cx_orchestration.identity.explain_evidence import Evidence, evidence_of
 from cx_orchestration.identity.explain_page import render_page
-from cx_orchestration.identity.why_not import WhyNot
+from cx_orchestration.identity.why_not import Compared, WhyNot
 from cx_orchestration.identity.why_not import why_not as find_why_not
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
@@ -130,12 +131,7 @@ def _print_why_not(console: Console, found: WhyNot) -> None:
         return
     title = f"{found.left} is customer {found.left_customer}, {found.right} is {found.right_customer}"
     console.print(title, highlight=False, soft_wrap=True)
-    table = Table("", escape(found.left), escape(found.right), "")
-    verdicts = {True: "same", False: "different", None: "one side only"}
-    for each in found.fields:
-        sides = (escape(" | ".join(values)) for values in (each.left, each.right))
-        table.add_row(each.field, *sides, verdicts[each.same])
-    console.print(table)
+    console.print(fields_table(found.left, found.right, found.fields))
     _section(console, "What forbids that they are one person", list(found.vetoes))
     compared = evidence_of(link for link in found.links if link.stands and link.side != "decided")
     gone = evidence_of(link for link in found.links if not link.stands)
@@ -143,3 +139,13 @@ def _print_why_not(console: Console, found: WhyNot) -> None:
     _section(console, "What was taken back", [_told(each) for each in gone])
     _section(console, "What does not link them", list(found.missing))
     _section(console, "What would be needed", list(found.needed))
+
+
+def fields_table(left: str, right: str, fields: Sequence[Compared]) -> Table:
+    """Two sides field by field, and whether they agree."""
+    table = Table("", escape(left), escape(right), "")
+    verdicts = {True: "same", False: "different", None: "one side only"}
+    for each in fields:
+        sides = (escape(" | ".join(values)) for values in (each.left, each.right))
+        table.add_row(each.field, *sides, verdicts[each.same])
+    return table
