@@ -154,7 +154,7 @@ def review_queue(
     engine: dg.ResourceParam[Engine],
 ) -> dg.MaterializeResult:
     """Scored pairs that are neither clear nor decided, the most valuable first: `cx identity review` shows them."""
-    waiting = fill_queue(lake, engine, project.identity.review, run_id=context.run.run_id)
+    waiting = fill_queue(lake, engine, project.identity, run_id=context.run.run_id)
     return dg.MaterializeResult(metadata=row_count(waiting))
 
 

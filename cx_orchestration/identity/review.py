@@ -13,7 +13,7 @@ from cx_orchestration.identity.explain import find_customer, records_of
 from cx_orchestration.identity.explain_words import agreement, odds
 from cx_orchestration.identity.ledger import standing_links
 from cx_orchestration.identity.why_not import Compared, compare_records
-from cx_orchestration.model.identity import Review
+from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import EVENTS, IDENTITY_MAP, REVIEW_QUEUE
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
@@ -38,7 +38,7 @@ class OpenPair:
     fields: tuple[Compared, ...]
 
 
-def fill_queue(lake: Lake, engine: Engine, review: Review, *, run_id: str) -> int:
+def fill_queue(lake: Lake, engine: Engine, config: IdentityConfig, *, run_id: str) -> int:
     """Write ``identity/review_queue`` from the ledger, the map and the events; gives how many pairs wait.
 
     The same inputs give the same queue, and nothing is written then.
@@ -48,7 +48,8 @@ def fill_queue(lake: Lake, engine: Engine, review: Review, *, run_id: str) -> in
         "identity_map": lake.scan(IDENTITY_MAP),
         "events": lake.scan(EVENTS),
     }
-    params = {"lowest": review.lowest_bits, "highest": review.highest_bits, "most": review.most}
+    review = config.review
+    params = {"lowest": config.matching.review_bits, "highest": review.highest_bits, "most": review.most}
     rows = engine.query(sql_text(__package__, "review_queue.sql"), inputs, params).cast(REVIEW_QUEUE.schema)
     before = engine.query("SELECT * FROM queue ORDER BY rank", {"queue": lake.scan(REVIEW_QUEUE)})
     if not lake.exists(REVIEW_QUEUE) or not rows.equals(before.cast(REVIEW_QUEUE.schema)):

@@ -115,17 +115,10 @@ class PublishGate(Declared):
 
 
 class Review(Declared):
-    """Which scored pairs people are asked about, see docs/identity.md."""
+    """Which scored pairs people are asked about: those from ``matching.review_probability`` on (docs/identity.md)."""
 
-    lowest_bits: float = Field(default=-3.0, description="Pairs that weigh less are clear: two people")
     highest_bits: float = Field(default=6.0, description="Pairs that weigh more are clear: one person")
     most: int = Field(default=1_000, ge=1, description="Pairs in the queue; the most valuable ones stay")
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        if self.highest_bits <= self.lowest_bits:
-            raise ValueError("highest_bits must be greater than lowest_bits")
-        return self
 
 
 class IdentityConfig(Declared):

@@ -11,7 +11,7 @@ from cx_orchestration.cli import app
 from cx_orchestration.identity.ledger import WANTED, update_ledger
 from cx_orchestration.identity.overrides import update_decisions
 from cx_orchestration.identity.review import fill_queue
-from cx_orchestration.model.identity import Review
+from cx_orchestration.model.identity import Matching, Review
 from cx_orchestration.model.identity_overrides import Override
 from cx_orchestration.model.tables import REVIEW_QUEUE
 from cx_orchestration.project.template import write_template
@@ -49,7 +49,9 @@ def decided(company, left: str, right: str, decision: str) -> None:
 
 
 def queue(company, **review) -> list[tuple[str, str]]:
-    fill_queue(company.lake, company.engine, Review(**review), run_id="night")
+    least = review.pop("least", 0.1)
+    rules = {"review": Review(**review), "matching": Matching(review_probability=least)}
+    fill_queue(company.lake, company.engine, company.config.model_copy(update=rules), run_id="night")
     rows = sorted(company.lake.read(REVIEW_QUEUE).to_pylist(), key=lambda row: row["rank"])
     return [tuple(f"{row[f'{side}_service']}/{row[f'{side}_entity']}" for side in ("left", "right")) for row in rows]
 
@@ -82,7 +84,7 @@ def test_the_pair_with_most_at_stake_comes_first_and_two_customers_once(busy) ->
 def test_clear_pairs_and_those_with_a_shared_key_wait_for_nobody(busy) -> None:
     scored(busy, {pair: SCORES[pair] for pair in [("crm/1", "shop/3"), ("shop/2", "shop/3"), ("crm/1", "desk/1")]})
     assert queue(busy) == []
-    assert queue(busy, lowest_bits=-6, highest_bits=10) == [("crm/1", "shop/3"), ("shop/2", "shop/3")]
+    assert queue(busy, least=0.02, highest_bits=10) == [("crm/1", "shop/3"), ("shop/2", "shop/3")]
 
 
 def test_decided_pairs_leave_the_queue_and_never_holds_for_both_customers(busy) -> None:
