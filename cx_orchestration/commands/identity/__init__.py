@@ -7,6 +7,7 @@ from cx_orchestration.commands.identity.evaluate import evaluate
 from cx_orchestration.commands.identity.explain import explain, why_not
 from cx_orchestration.commands.identity.publish import publish
 from cx_orchestration.commands.identity.review import review
+from cx_orchestration.commands.identity.train import train
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.command()(decide)
@@ -15,6 +16,7 @@ app.command()(explain)
 app.command("why-not")(why_not)
 app.command()(publish)
 app.command()(review)
+app.command()(train)
 
 
 @app.callback()

@@ -40,6 +40,19 @@ class Matched:
     matches: dict[str, float] = field(default_factory=dict)
 
 
+def train_model(
+    lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.datetime, run_id: str
+) -> MatchingModel | None:
+    """Train on the profiles in the lake and save what the next night goes by; ``None`` if nothing can be compared."""
+    profiles = lake.scan(PROFILES)
+    habits = find_habits(engine, profiles)
+    fields = matching_fields(engine, profiles, config, habits, today=now.date())
+    model = train(engine, fields.rows, habits, config, now=now)
+    if model is not None:
+        save_model(lake, model, run_id=run_id)
+    return model
+
+
 def update_matches(
     lake: Lake, engine: Engine, config: IdentityConfig, *, retrain: bool = False, now: dt.datetime, run_id: str
 ) -> Matched:
@@ -53,11 +66,7 @@ def update_matches(
     profiles = lake.scan(PROFILES)
     trained = config.matching.enabled and (model is None or retrain)
     if trained:
-        habits = find_habits(engine, profiles)
-        fields = matching_fields(engine, profiles, config, habits, today=now.date())
-        model = train(engine, fields.rows, habits, config, now=now)
-        if model is not None:
-            save_model(lake, model, run_id=run_id)
+        model = train_model(lake, engine, config, now=now, run_id=run_id)
     if model is None:
         ledger = _write(lake, engine, WANTED.empty_table(), None, now, run_id)
         lake.replace(MATCHING_FIELDS, MATCHING_FIELDS.empty(), run_id=run_id)

@@ -1,0 +1,1 @@
+"""How well identity tells people apart, beside plain Splink and recordlinkage's ECM."""
