@@ -1,4 +1,4 @@
-"""Writes the data sets as profiles with their truth; runs in the peers' environment, which has the packages they are in.
+"""Writes the data sets as profiles with their truth; runs in the environment of the peers, where their packages are.
 
     python datasets.py FOLDER
 
@@ -48,7 +48,9 @@ SYLLABLES = (
 
 def joined(*columns: pd.Series) -> pd.Series:
     parts = [column.fillna("").astype(str).str.strip() for column in columns]
-    return pd.Series([" ".join(part for part in row if part) or None for row in zip(*parts)], index=parts[0].index)
+    return pd.Series(
+        [" ".join(part for part in row if part) or None for row in zip(*parts, strict=True)], index=parts[0].index
+    )
 
 
 def febrl(*frames: pd.DataFrame) -> pd.DataFrame:

@@ -23,6 +23,7 @@ HABITS = pa.schema(
     [
         ("service", pa.string()),
         ("has_family_names", pa.bool_()),
+        ("organisations", pa.bool_()),
         ("day_first", pa.bool_()),
         ("year_first", pa.bool_()),
     ]
@@ -42,7 +43,8 @@ class Fields:
 
 def find_habits(engine: Engine, profiles: Input) -> pa.Table:
     """How each service writes dates and names (``habits.sql``). A model keeps them, so that every night reads alike."""
-    return engine.query(sql_text(__package__, "habits.sql"), {"profiles": profiles}).cast(HABITS)
+    inputs: dict[str, Input] = {"profiles": profiles, "words": _words()}
+    return engine.query(sql_text(__package__, "habits.sql"), inputs).cast(HABITS)
 
 
 def matching_fields(

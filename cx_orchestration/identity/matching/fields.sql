@@ -34,7 +34,8 @@ words_of AS (
            list_filter(string_split(texts[1], ' '), lambda w: NOT list_contains(titles, w)) AS whole_words,
            list_filter(string_split(texts[7], ' '), lambda w: NOT list_contains(titles, w)) AS first_words,
            -- A service that has no family names at all puts whole names in its other field.
-           coalesce(h.has_family_names, true) AS has_family_names
+           coalesce(h.has_family_names, true) AS has_family_names,
+           coalesce(h.organisations, false) AS organisations
     FROM cleaned c CROSS JOIN vocabulary v LEFT JOIN habits h ON h.service = c.service
 ),
 whole AS (
@@ -47,7 +48,8 @@ whole AS (
     FROM words_of
 ),
 kinds AS (
-    SELECT *, len(to_split) > 1 AND len(list_intersect(to_split, legal_forms)) > 0 AS organisation,
+    SELECT *, len(family_words) IS NULL AND len(whole_words) > 0 AND organisations
+               OR len(to_split) > 1 AND len(list_intersect(to_split, legal_forms)) > 0 AS organisation,
            -- Where the family name starts in a whole name: at its last word and the particles before it.
            CASE
                WHEN to_split IS NULL THEN NULL

@@ -43,6 +43,11 @@ def test_a_service_without_family_names_puts_whole_names_in_its_other_field(engi
     assert (found["given"], found["family"]) == ("anna", "berg")
 
 
+def test_in_a_service_of_organisations_a_name_without_legal_form_is_one_too(engine: Engine) -> None:
+    found = fields_of(engine, {"name": "Acme Holding"}, {"name": "Beta Metall AG"})
+    assert [(row["given"], row["family"]) for row in found] == [(None, "acme holding"), (None, "beta metall")]
+
+
 @pytest.mark.parametrize(
     "dates",
     [
