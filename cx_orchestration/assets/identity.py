@@ -20,6 +20,7 @@ from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.identity.review import fill_queue
 from cx_orchestration.integration.profiles import map_profiles
 from cx_orchestration.model import tables
+from cx_orchestration.model.identity import Matching
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -74,12 +75,16 @@ def links(
     decisions = {"decisions_made": decided.made, "decisions_retracted": decided.retracted}
     return dg.MaterializeResult(
         metadata=row_count(
-            matched.ledger.standing, made=change.made, retracted=change.retracted, **decisions, **_matching(matched)
+            matched.ledger.standing,
+            made=change.made,
+            retracted=change.retracted,
+            **decisions,
+            **_matching(matched, project.identity.matching),
         )
     )
 
 
-def _matching(matched: Matched) -> dict[str, str | int | float]:
+def _matching(matched: Matched, asked: Matching) -> dict[str, str | int | float]:
     """What the model did, for the run's page: numbers and names of fields."""
     facts: dict[str, str | int | float] = {
         "matching": matched.outcome,
@@ -90,7 +95,9 @@ def _matching(matched: Matched) -> dict[str, str | int | float]:
         facts |= {"model_version": matched.model_version, "pairs_compared": matched.compared}
         facts |= {"model_trained": str(matched.trained), "pairs_kept_by_margin": matched.kept_by_margin}
     if matched.drift:
-        facts |= {name: value for name, value in vars(matched.drift).items() if isinstance(value, float | str)}
+        drift = {name: value for name, value in vars(matched.drift).items() if isinstance(value, float | str)}
+        facts |= {f"drift_{name}": value for name, value in drift.items()}
+        facts["train_again"] = str(matched.drift.is_large(asked.drift_warning))
     return facts
 
 
