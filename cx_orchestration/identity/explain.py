@@ -13,12 +13,20 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from cx_orchestration.identity.explain_weights import Part, weigh
 from cx_orchestration.identity.explain_words import agreement, odds, same_value
 from cx_orchestration.identity.ledger import ENTITIES
 from cx_orchestration.identity.overrides import DECIDED
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.identity_overrides import split_entity
-from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, LINKS, PROFILES
+from cx_orchestration.model.tables import (
+    CUSTOMER_ALIASES,
+    CUSTOMER_HISTORY,
+    IDENTITY_MAP,
+    LINKS,
+    MATCHING_MODELS,
+    PROFILES,
+)
 from cx_orchestration.model.words import suggestion
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
@@ -72,6 +80,7 @@ class Link:
     since: dt.datetime
     levels: tuple[tuple[str, str], ...] = ()
     shared: tuple[Key, ...] = ()
+    parts: tuple[Part, ...] = ()
     model_version: str | None = None
     retracted_at: dt.datetime | None = None
     retracted_why: str | None = None
@@ -91,6 +100,16 @@ class FormerId:
 
 
 @dataclass(frozen=True)
+class Happening:
+    """One thing that happened to the customer: ``born``, ``merged``, ``split``, ``restored``; with whom, if anybody."""
+
+    event: str
+    at: dt.datetime
+    other: str | None
+    records: int
+
+
+@dataclass(frozen=True)
 class Explanation:
     """Who a customer is. ``links`` are between its own records, ``outside`` those to records of others.
 
@@ -103,6 +122,7 @@ class Explanation:
     links: tuple[Link, ...]
     outside: tuple[Link, ...]
     former_ids: tuple[FormerId, ...] = field(default=())
+    history: tuple[Happening, ...] = field(default=())
 
     @property
     def since(self) -> dt.datetime:
@@ -130,7 +150,25 @@ def explain(lake: Lake, engine: Engine, name: str) -> Explanation:
         records=records,
         links=tuple(link for link in links if {link.left, link.right} <= own),
         outside=tuple(link for link in links if not {link.left, link.right} <= own),
+        history=_history(lake, engine, customer_id),
         former_ids=tuple(FormerId(row["old_customer_id"], row["why"], row["since"]) for row in aliases.to_pylist()),
+    )
+
+
+def _history(lake: Lake, engine: Engine, customer_id: str) -> tuple[Happening, ...]:
+    rows = engine.query(
+        "SELECT * FROM history WHERE $customer IN (customer_id, other_customer_id) ORDER BY happened_at, event",
+        {"history": lake.scan(CUSTOMER_HISTORY)},
+        {"customer": customer_id},
+    )
+    return tuple(
+        Happening(
+            event=row["event"],
+            at=row["happened_at"],
+            other=row["other_customer_id"] if row["customer_id"] == customer_id else row["customer_id"],
+            records=row["entities"],
+        )
+        for row in rows.to_pylist()
     )
 
 
@@ -176,8 +214,17 @@ def links_of(lake: Lake, engine: Engine, records: Sequence[Record]) -> tuple[Lin
     inputs: dict[str, Input] = {"ledger": lake.scan(LINKS), "entities": entities}
     rows = engine.query(sql_text(__package__, "explain_links.sql"), inputs)
     values = {_digest(key): key for record in records for key in record.keys}
-    links = [_link(row, values) for row in rows.to_pylist()]
+    models = _models(lake, rows)
+    links = [_link(row, values, models) for row in rows.to_pylist()]
     return tuple(sorted(links, key=lambda link: (-abs(link.weight), link.left, link.right, link.rule)))
+
+
+def _models(lake: Lake, rows: pa.Table) -> dict[str, Any]:
+    """The settings of the models that weighed some of the links, by version."""
+    if rows["model_version"].null_count == rows.num_rows:
+        return {}
+    models = lake.read(MATCHING_MODELS, columns=["model_version", "settings"]).to_pylist()
+    return {row["model_version"]: json.loads(row["settings"]) for row in models}
 
 
 def _record(row: Mapping[str, Any]) -> Record:
@@ -190,7 +237,7 @@ def _record(row: Mapping[str, Any]) -> Record:
     )
 
 
-def _link(row: Mapping[str, Any], values: Mapping[str, Key]) -> Link:
+def _link(row: Mapping[str, Any], values: Mapping[str, Key], models: Mapping[str, Any]) -> Link:
     evidence: dict[str, Any] = json.loads(row["evidence"] or "{}")
     family, _, kind = row["rule"].partition(":")
     weight = float(row["match_weight"])
@@ -217,6 +264,7 @@ def _link(row: Mapping[str, Any], values: Mapping[str, Key]) -> Link:
         since=row["first_made_at"],
         levels=levels,
         shared=shared,
+        parts=weigh(models[row["model_version"]], levels, weight) if row["model_version"] in models else (),
         model_version=row["model_version"],
         retracted_at=row["retracted_at"],
         retracted_why=row["retracted_why"],

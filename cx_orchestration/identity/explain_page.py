@@ -11,6 +11,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from cx_orchestration.identity.explain import Explanation
 from cx_orchestration.identity.explain_drawing import draw
 from cx_orchestration.identity.explain_evidence import evidence_of
+from cx_orchestration.identity.explain_weights import bars
 from cx_orchestration.identity.explain_words import field_words, namespace_words
 
 
@@ -22,6 +23,7 @@ _TEMPLATES = Environment(
     loader=FunctionLoader(_source), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
 _TEMPLATES.filters["field"] = field_words
+_TEMPLATES.filters["bars"] = bars
 _TEMPLATES.filters["namespace"] = namespace_words
 
 

@@ -13,12 +13,14 @@ from cx_orchestration.cli import app
 from cx_orchestration.identity.explain import explain
 from cx_orchestration.identity.explain_evidence import evidence_of
 from cx_orchestration.identity.explain_page import render_page
+from cx_orchestration.identity.explain_weights import bars, weigh
 from cx_orchestration.identity.explain_words import agreement, odds
 from cx_orchestration.identity.ledger import WANTED, update_ledger
 from cx_orchestration.identity.overrides import update_decisions
 from cx_orchestration.identity.why_not import why_not
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.identity_overrides import Override
+from cx_orchestration.model.tables import MATCHING_MODELS
 from cx_orchestration.project.template import write_template
 
 JANE = {
@@ -284,3 +286,54 @@ def test_a_value_that_many_records_share_is_one_thing_to_tell(company) -> None:
     found = explain(company.lake, company.engine, "crm/0")
     told = [(each.says, len(each.records)) for each in evidence_of(found.links)]
     assert told == [("same e-mail address (jane@example.com)", 4), ("same login (jd)", 4)]
+
+
+SETTINGS = {
+    "probability_two_random_records_match": 0.2,
+    "comparisons": [
+        {
+            "output_column_name": "family",
+            "comparison_levels": [
+                {"label_for_charts": "missing", "is_null_level": True},
+                {"label_for_charts": "same", "m_probability": 0.8, "u_probability": 0.1},
+            ],
+        },
+        {
+            "output_column_name": "birth",
+            "comparison_levels": [{"label_for_charts": "different", "m_probability": 0.1, "u_probability": 0.8}],
+        },
+    ],
+}
+
+
+def test_the_parts_of_a_weight_add_up_and_the_rest_is_how_rare_the_values_are() -> None:
+    parts = weigh(SETTINGS, [("family", "same"), ("birth", "different"), ("given", "missing")], 1.5)
+    assert [(part.name, pytest.approx(part.bits)) for part in parts] == [
+        ("start", -2),
+        ("family", 3),
+        ("birth", -3),
+        ("rarity", 3.5),
+    ]
+    # From 0 down to -2, up to 1, down to -2, up to 1.5: four bars on a scale from -2 to 1.5.
+    lengths = [420 * bits / 3.5 for bits in (2, 3, 3, 3.5)]
+    assert [(bar.x, bar.length) for bar in bars(parts)] == [(0, pytest.approx(length)) for length in lengths]
+
+
+def test_the_history_of_a_customer_is_told(company) -> None:
+    company.night({"crm/1": {"login": "u"}, "crm/2": {"login": "v"}})
+    company.night({"crm/1": {"login": "u"}, "crm/2": {"login": "v"}, "shop/1": {"login": ["u", "v"]}})
+    found = explain(company.lake, company.engine, "shop/1")
+    assert [each.event for each in found.history][:1] == ["born"]
+    assert "merged" in {each.event for each in found.history}
+
+
+def test_the_page_draws_what_makes_the_weight_of_a_scored_pair(company) -> None:
+    company.night(JANE, SAID)
+    scored(company, "crm/1", "desk/a/9", 1.5, family="same", birth="different")
+    row = {"model_version": "m1", "trained_at": company.now, "entities": 4, "settings": json.dumps(SETTINGS)}
+    rows = pa.Table.from_pylist([row | {"field_profile": "{}"}], schema=MATCHING_MODELS.schema)
+    company.lake.append(MATCHING_MODELS, rows, run_id="night")
+    page = render_page(explain(company.lake, company.engine, "crm/1"))
+    assert page.count('class="waterfall"') == 1
+    for expected in ("any two records", "surname: same", "date of birth: different", "how rare the values are", "+3.5"):
+        assert expected in page

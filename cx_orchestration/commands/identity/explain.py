@@ -99,6 +99,11 @@ def _print(console: Console, found: Explanation) -> None:
     _section(console, "Decisions of people", decided)
     near = [_told(each) for each in outside if each.first.side != "decided"]
     _section(console, "Others that were compared, and are other customers", near)
+    happened = [
+        f"{each.at:%Y-%m-%d} {each.event}{f', {each.other}' if each.other else ''} (records: {each.records})"
+        for each in found.history
+    ]
+    _section(console, "What happened to this customer", happened)
     gone = evidence_of(link for link in (*found.links, *found.outside) if not link.stands)
     _section(console, "What was taken back", [_told(each) for each in gone])
 
