@@ -6,6 +6,7 @@ Does not belong here: who belongs together (``clusters.py``), how ids are chosen
 
 import datetime as dt
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -22,10 +23,23 @@ from cx_orchestration.storage.engine import Engine, Input, Session, sql_text
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.scan import Scan
 
-#: Values that only one person can have.
+#: Values that only one person can have: entities of one customer have at most one distinct digest a namespace.
 UNIQUE = pa.schema(
     [("service", pa.string()), ("entity", pa.string()), ("namespace", pa.string()), ("digest", pa.string())]
 )
+
+
+@dataclass(frozen=True)
+class UniqueKeys:
+    """The values that only one person can have.
+
+    ``values`` gives them as ``UNIQUE``, as of a version of the ``table`` that they come from; ``namespaces`` are those
+    that ``identity.yaml`` declares unique.
+    """
+
+    table: Table
+    namespaces: tuple[str, ...]
+    values: Callable[[int], pa.Table]
 
 
 def resolve(
@@ -35,15 +49,15 @@ def resolve(
     now: dt.datetime,
     run_id: str,
     linkage: Linkage | None = None,
-    unique: Table | None = None,
+    unique: UniqueKeys | None = None,
     gate: Gate | None = None,
 ) -> IdentityChange:
     """Bring the identity map, the former ids and the customers' history up to date with profiles and standing links.
 
-    ``unique`` is the table of values that only one person can have (service, entity, namespace, digest). Only the
-    components of entities are looked at that came or went, got entries in the ledger or other unique values since the
-    last run; all of them when there was none, when ``linkage`` is another, or when the ledger was rewritten.
-    ``gate`` judges the new map before anything is written; where it raises, everything stays as it is.
+    Only the components of entities are looked at that came or went, got entries in the ledger or other unique values
+    since the last run; all of them when there was none, when ``linkage`` or the unique namespaces are others, or when
+    the ledger was rewritten. ``gate`` judges the new map before anything is written; where it raises, everything stays
+    as it is.
 
     A table whose content stays the same is not written, so its version tells when it last changed. The history is
     written first, under the version that the map will get: a rerun replaces what a killed run wrote there. Then come
@@ -100,34 +114,33 @@ class _Inputs:
     identity_map: Scan
     aliases: Scan
     links: Scan
-    unique: Input
-    unique_table: Table | None
+    unique: UniqueKeys | None
     map_version: int | None
     links_version: int | None
     unique_version: int | None
     settings: str
 
     @classmethod
-    def of(cls, lake: Lake, linkage: Linkage, unique: Table | None) -> "_Inputs":
+    def of(cls, lake: Lake, linkage: Linkage, unique: UniqueKeys | None) -> "_Inputs":
         map_version, links_version = lake.version(IDENTITY_MAP), lake.version(LINKS)
-        unique_version = lake.version(unique) if unique else None
         return cls(
             profiles=lake.scan(PROFILES),
             identity_map=lake.scan(IDENTITY_MAP, version=map_version),
             aliases=lake.scan(CUSTOMER_ALIASES),
             links=lake.scan(LINKS, version=links_version),
-            unique=lake.scan(unique, version=unique_version) if unique else UNIQUE.empty_table(),
-            unique_table=unique,
+            unique=unique,
             map_version=map_version,
             links_version=links_version,
-            unique_version=unique_version,
-            settings=json.dumps(asdict(linkage), sort_keys=True),
+            unique_version=lake.version(unique.table) if unique else None,
+            settings=json.dumps(
+                asdict(linkage) | {"unique": sorted(unique.namespaces) if unique else []}, sort_keys=True
+            ),
         )
 
     def follow(self, lake: Lake, last: dict[str, Any]) -> bool:
         """Whether what changed since the last run can be told: the map is there, the ledger only grew, and no erasure
         has removed what the last run read."""
-        read = ((LINKS, last["links_version"]), (self.unique_table, last["unique_version"]))
+        read = ((LINKS, last["links_version"]), (self.unique.table if self.unique else None, last["unique_version"]))
         if not all(lake.holds(table, version) for table, version in read if table is not None and version is not None):
             return False
         before = _files(lake, LINKS, last["links_version"])
@@ -146,24 +159,27 @@ class _Inputs:
             "present": self.profiles,
             "looked": self.links,
             "fresh": pa.table({"link_id": pa.array([], pa.string())}),
-            "unique_now": self.unique,
+            "unique_now": self.unique_values(self.unique_version),
             "aliases": self.aliases,
         }
+
+    def unique_values(self, version: int | None) -> pa.Table:
+        if self.unique is None or version is None:
+            return UNIQUE.empty_table()
+        return self.unique.values(version).select(UNIQUE.names)
 
     def since(self, lake: Lake, last: dict[str, Any]) -> dict[str, Input]:
         """What a run reads that looks at what changed since ``last``."""
         known = _files(lake, LINKS, last["links_version"])
-        same = self.unique_table is None or last["unique_version"] == self.unique_version
+        now = self.unique_values(self.unique_version)
+        same = last["unique_version"] == self.unique_version
         return {
             "profiles": self.profiles,
             "identity_map": self.identity_map,
             "ledger": self.links,
             "entries": replace(self.links, files=tuple(file for file in self.links.files if file not in known)),
-            "unique_now": self.unique,
-            "unique_changed": UNIQUE.empty_table() if same else self.unique,
-            "unique_then": UNIQUE.empty_table()
-            if same or self.unique_table is None
-            else lake.scan(self.unique_table, version=last["unique_version"]),
+            "unique_now": now,
+            "unique_then": now if same else self.unique_values(last["unique_version"]),
             "aliases": self.aliases,
         }
 

@@ -1,6 +1,6 @@
 -- Grain: one entity whose customer may be another than the map says.
 -- Keys: service, entity.
--- Inputs: profiles; identity_map; entries, those that the ledger got since the map was made; unique_changed, unique_then
+-- Inputs: profiles; identity_map; entries, those that the ledger got since the map was made; unique_now, unique_then
 -- (service, entity, namespace, digest), the values that only one person can have, now and when the map was made.
 SELECT service, entity FROM profiles p
 WHERE NOT EXISTS (SELECT 1 FROM identity_map m WHERE m.service = p.service AND m.entity = p.entity)
@@ -12,9 +12,10 @@ SELECT left_service, left_entity FROM entries
 UNION
 SELECT right_service, right_entity FROM entries
 UNION
-SELECT service, entity
-FROM (
-    (SELECT service, entity, namespace, digest FROM unique_changed EXCEPT SELECT service, entity, namespace, digest FROM unique_then)
-    UNION ALL
-    (SELECT service, entity, namespace, digest FROM unique_then EXCEPT SELECT service, entity, namespace, digest FROM unique_changed)
-) AS changed
+SELECT n.service, n.entity
+FROM unique_now n ANTI JOIN unique_then t
+  ON t.service = n.service AND t.entity = n.entity AND t.namespace = n.namespace AND t.digest = n.digest
+UNION
+SELECT t.service, t.entity
+FROM unique_then t ANTI JOIN unique_now n
+  ON t.service = n.service AND t.entity = n.entity AND t.namespace = n.namespace AND t.digest = n.digest

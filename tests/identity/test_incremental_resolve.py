@@ -1,6 +1,7 @@
 """Nights that look at what changed end where a rebuild from nothing does."""
 
 import datetime as dt
+import json
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import pyarrow as pa
 
 from cx_orchestration.identity.clusters import Linkage
 from cx_orchestration.identity.ledger import WANTED, update_ledger
-from cx_orchestration.identity.resolve import resolve
-from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, PROFILES, RESOLVED
+from cx_orchestration.identity.resolve import UNIQUE, UniqueKeys, resolve
+from cx_orchestration.model.persons import NOBODY
+from cx_orchestration.model.tables import CUSTOMER_ALIASES, CUSTOMER_HISTORY, IDENTITY_MAP, PROFILES, RESOLVED, Table
 
 LINKAGE = Linkage(threshold=2.0)
 NAMES = [f"crm/{n:02}" for n in range(24)]
@@ -33,7 +35,7 @@ def walked(seed: int, nights: int) -> list[tuple[set[str], dict[tuple[str, str, 
     return walk
 
 
-def live(company, present: set[str], links: dict[tuple[str, str, str], float], profiles) -> Any:
+def live(company, present: set[str], links: dict[tuple[str, str, str], float], profiles, unique=None) -> Any:
     company.lake.replace(PROFILES, profiles({name: {} for name in present}), run_id="night")
     ends = [
         (*left.split("/"), *right.split("/"), rule, weight, "{}", None) for (left, right, rule), weight in links.items()
@@ -42,7 +44,7 @@ def live(company, present: set[str], links: dict[tuple[str, str, str], float], p
         rows = [dict(zip(WANTED.names, row, strict=True)) for row in ends if row[4].split(":")[0] == family]
         wanted = pa.Table.from_pylist(rows, schema=WANTED)
         update_ledger(company.lake, company.engine, wanted, family=family, scope=None, now=company.now, run_id="night")
-    return resolve(company.lake, company.engine, linkage=LINKAGE, now=company.now, run_id="night")
+    return resolve(company.lake, company.engine, linkage=LINKAGE, unique=unique, now=company.now, run_id="night")
 
 
 def test_nights_end_where_looking_at_everything_each_night_does(new_company, profiles) -> None:
@@ -101,3 +103,20 @@ def test_a_link_that_waited_for_a_profile_joins_when_it_comes(company, profiles)
     live(company, {"crm/00"}, waiting, profiles)
     live(company, {"crm/00", "crm/01"}, waiting, profiles)
     assert company.groups() == {frozenset({"crm/00", "crm/01"})}
+
+
+def test_a_birth_date_that_is_corrected_parts_two_customers_and_the_history_says_so(company, profiles) -> None:
+    table = Table("identity/born", "one birth date", UNIQUE, NOBODY)
+    unique = UniqueKeys(table, ("birth_date",), lambda version: company.lake.read(table, version=version))
+    present, links = {"crm/00", "crm/01"}, {("crm/00", "crm/01", "exact:login"): 20.0}
+    for other in ("a", "b"):
+        rows = [("crm", "00", "birth_date", "a"), ("crm", "01", "birth_date", other)]
+        dates = pa.Table.from_pylist([dict(zip(UNIQUE.names, row, strict=True)) for row in rows], schema=UNIQUE)
+        company.lake.replace(table, dates, run_id="night")
+        company.now += dt.timedelta(days=1)
+        live(company, present, links, profiles, unique)
+    assert len(company.groups()) == 2
+    (split,) = [row for row in company.lake.read(CUSTOMER_HISTORY).to_pylist() if row["event"] == "split"]
+    assert json.loads(split["evidence"])["reasons"] == ["different values of birth_date"]
+    components = company.lake.read(IDENTITY_MAP)["component"].to_pylist()
+    assert len(set(components)) == 1 and components[0] is not None, "a link still holds the two together"
