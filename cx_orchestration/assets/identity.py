@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from cx_orchestration.assets.edge import markdown_table, row_count, table_asset
+from cx_orchestration.assets.identity_checks import IDENTITY_CHECKS, identity_check_results
 from cx_orchestration.identity.clusters import Linkage
 from cx_orchestration.identity.customers import EXPORTS, build_customers, export_documents
 from cx_orchestration.identity.keys import normalise_profiles
@@ -15,7 +16,7 @@ from cx_orchestration.identity.matching.nights import Matched, update_matches
 from cx_orchestration.identity.overrides import update_decisions
 from cx_orchestration.identity.publish_gate import NotPublished
 from cx_orchestration.identity.publish_gate import gate as publish_gate
-from cx_orchestration.identity.quality import identity_quality
+from cx_orchestration.identity.quality import identity_quality, keep_scorecard
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.identity.review import fill_queue
 from cx_orchestration.integration.profiles import map_profiles
@@ -47,9 +48,12 @@ def profiles(
     engine: dg.ResourceParam[Engine],
 ) -> dg.MaterializeResult:
     """Every customer of every service with normalised identity keys."""
-    normalised = normalise_profiles(map_profiles(engine, lake, project.services), project.identity, engine=engine)
+    mapped = map_profiles(engine, lake, project.services)
+    normalised = normalise_profiles(mapped.profiles, project.identity, seen=mapped.keys, engine=engine)
+    lake.replace(tables.KEYS_SEEN, normalised.keys, run_id=context.run.run_id)
+    lake.replace(tables.KEYS_DROPPED, normalised.dropped, run_id=context.run.run_id)
     lake.replace(tables.PROFILES, normalised.profiles, run_id=context.run.run_id)
-    dropped = markdown_table(normalised.dropped.to_dict("records"))
+    dropped = markdown_table(normalised.dropped.to_pylist())
     return dg.MaterializeResult(metadata=row_count(normalised.profiles.num_rows, keys_that_do_not_link=dropped))
 
 
@@ -112,11 +116,7 @@ def _matching(matched: Matched, asked: Matching) -> dict[str, str | int | float]
             blocking=True,
             description="The new map is within the bounds of publish_gate; else the former one stays.",
         ),
-        dg.AssetCheckSpec(
-            "no_service_is_a_silo",
-            asset=["identity", "identity_map"],
-            description="Warns of services none of whose customers is known to another service.",
-        ),
+        *IDENTITY_CHECKS,
     ],
 )
 def identity_map(
@@ -140,23 +140,19 @@ def identity_map(
         raise
     accepted = {"accepted": ", ".join(config.accept)}
     quality = identity_quality(lake, engine, project.identity)
+    keep_scorecard(lake, quality, run_id=context.run.run_id)
     yield dg.MaterializeResult(
         metadata=row_count(
             int(quality.services["entities"].sum()),
             **vars(change),
-            largest_cluster=quality.largest_cluster,
             services=markdown_table(quality.services.to_dict("records")),
-            keys=markdown_table(quality.keys.to_dict("records")),
-            values_shared_by_too_many=markdown_table(quality.refused.to_dict("records")),
+            scorecard=markdown_table(quality.scorecard.round(3).to_dict("records")),
+            values_that_are_nobodys=markdown_table(quality.refused.to_dict("records")),
+            **quality.numbers,
         ),
         check_results=[
             dg.AssetCheckResult(check_name=PUBLISHABLE, passed=True, metadata=accepted),
-            dg.AssetCheckResult(
-                check_name="no_service_is_a_silo",
-                passed=not quality.silos,
-                severity=dg.AssetCheckSeverity.WARN,
-                metadata={"silos": ", ".join(quality.silos)},
-            ),
+            *identity_check_results(quality, project.identity.alarms),
         ],
     )
 

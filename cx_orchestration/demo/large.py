@@ -19,6 +19,7 @@ from cx_orchestration.demo.people import make_strangers
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.lake import conform
 
 BATCH = 50_000
 
@@ -48,7 +49,7 @@ def generate_events_parquet(
         happenings = happen(people, live(people, period.days, rng, null=null), period, rng)
         happened = pa.Table.from_pandas(_as_events(happenings, first), preserve_index=False)
         rows = engine.query(sql, {"happened": happened}, {"batch": number, "zone": TIME_ZONE.key})
-        pq.write_table(rows.cast(tables.EVENTS.schema), folder / f"part-{number:05d}.parquet", compression="zstd")
+        pq.write_table(conform(tables.EVENTS, rows), folder / f"part-{number:05d}.parquet", compression="zstd")
         events += rows.num_rows
     return events
 

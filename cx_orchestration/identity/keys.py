@@ -1,41 +1,48 @@
 """Identity keys in one spelling: e-mail addresses, phone numbers, ids, by the rules of ``identity.yaml``.
 
 Belongs here: what makes two spellings one key, and which values are no key at all. Does not belong here: who is
-linked by a key (``links.py``).
+linked by a key (``links.py``), which values are shared by too many (``key_values.py``).
 """
 
-import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
-import pandas as pd
-import phonenumbers
 import pyarrow as pa
 import pyarrow.compute as pc
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
+from cx_orchestration.identity.dates import normalise_dates
+from cx_orchestration.identity.emails import local_parts, normalise_emails
+from cx_orchestration.identity.phones import normalise_phones
 from cx_orchestration.model.identity import IdentityConfig, KeyNamespace, Normaliser
-from cx_orchestration.model.tables import PROFILES
-from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.model.tables import KEYS_SEEN, PROFILES
+from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import conform
 
 #: Why a key does not link: no value; not what its namespace says; declared a placeholder; namespace not declared.
 EMPTY, INVALID, PLACEHOLDER, UNKNOWN_NAMESPACE = "empty", "invalid", "placeholder", "unknown_namespace"
 
 _VERDICTS = pa.schema([(name, pa.string()) for name in ("namespace", "value", "normal", "reason")])
-# Addresses that need no further look. The validator agrees on all of them (a test compares the two) but takes fifty
-# times as long, which a million profiles notice.
-_ORDINARY_ADDRESS = re.compile(
-    r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:[a-z0-9](?:-?[a-z0-9])*\.)+(?P<top>[a-z]{2,})", re.ASCII
-)
-_ORDINARY_LENGTH = 63
+
+# What forms and programs write where there is no value, and mailboxes that nobody reads.
+_NO_VALUES = [
+    *("null", "nil", "none", "undefined", "unknown", "n/a", "na", "n.a.", "-", "--", ".", "?", "nan", "tbd"),
+    *("(not set)", "(none)", "(null)", "not available", "not provided"),
+]
+_NO_MAILBOXES = [
+    *("noreply", "no-reply", "no.reply", "donotreply", "do-not-reply"),
+    *("noemail", "no-email", "nomail", "no-mail", "none", "unknown"),
+]
+# The end of a number that somebody typed to get past the form.
+_TYPED_TO_GET_PAST = "|".join([*(f"{digit}{{6}}" for digit in "0123456789"), "1234567", "9876543"])
+# An identifier for advertisers is all zeros when its owner does not want to be followed.
+_NO_DEVICE = r"^[0{}-]+$"
+_CARD_NUMBER = r"^[0-9]{12,19}$"
 
 
 @dataclass(frozen=True)
 class NormalisedProfiles:
-    """``profiles`` has each key once and normalised; ``dropped`` counts the keys that will not link.
+    """``profiles`` has each key once and normalised, ``keys`` the same keys one by one, with when and how they were
+    seen (``tables.KEYS_SEEN``); ``dropped`` counts the keys that will not link.
 
     ``dropped`` has the columns service, namespace, reason, count. Keys with the reason ``empty``, ``invalid`` or
     ``placeholder`` are no longer in ``profiles``; those of an undeclared namespace (``unknown_namespace``) are, as
@@ -43,105 +50,94 @@ class NormalisedProfiles:
     """
 
     profiles: pa.Table
-    dropped: pd.DataFrame
+    keys: pa.Table
+    dropped: pa.Table
 
 
 def normalise_profiles(
-    profiles: pa.Table, config: IdentityConfig, *, engine: Engine | None = None
+    profiles: pa.Table, config: IdentityConfig, *, seen: pa.Table | None = None, engine: Engine | None = None
 ) -> NormalisedProfiles:
     """The profiles with their keys in one spelling. Normalising twice changes nothing.
 
-    Rows come back ordered by service and entity. Each distinct value is looked at once, however many hold it.
+    ``seen`` are the keys one by one as received (``tables.KEYS_SEEN``); without it they are those of the profiles, seen
+    when the profile was updated. Rows come back ordered by service and entity. Each distinct value is looked at once,
+    however many hold it.
     """
     engine = engine or Engine()
     rows = conform(PROFILES, profiles)
-    values = engine.query(sql_text(__package__, "key_values.sql"), {"profiles": rows})
-    inputs = {"profiles": rows, "verdicts": _verdicts(values, config)}
+    if seen is None:
+        seen = engine.query(sql_text(__package__, "keys_of_profiles.sql"), {"profiles": rows})
+    seen = conform(KEYS_SEEN, seen)
+    values = engine.query(sql_text(__package__, "values_received.sql"), {"seen": seen})
+    inputs: dict[str, Input] = {"profiles": rows, "seen": seen, "verdicts": _verdicts(values, config)}
+    inputs["keys"] = keys = engine.query(sql_text(__package__, "keys_normalised.sql"), inputs)
     return NormalisedProfiles(
         profiles=conform(PROFILES, engine.query(sql_text(__package__, "profiles_normalised.sql"), inputs)),
-        dropped=engine.query(sql_text(__package__, "keys_dropped.sql"), inputs).to_pandas(),
+        keys=conform(KEYS_SEEN, keys),
+        dropped=engine.query(sql_text(__package__, "keys_dropped.sql"), inputs),
     )
 
 
-def normalise_email(value: str) -> str | None:
-    """An e-mail address in NFKC and lower case, international domains in Unicode; ``None`` if it is not one.
-
-    The form of RFC 5322 and 6531 is checked, by email-validator; whether the domain exists is not.
-    """
-    text = _folded(value)
-    match = _ORDINARY_ADDRESS.fullmatch(text)
-    if match and len(text) <= _ORDINARY_LENGTH and match["top"] not in SPECIAL_USE_DOMAIN_NAMES:
-        return text
-    try:
-        return _folded(validate_email(text, check_deliverability=False).normalized)
-    except EmailNotValidError:
-        return None
-
-
-def normalise_phone(value: str, region: str) -> str | None:
-    """A phone number in E.164; ``None`` if it is not a valid number of its country.
-
-    ``region`` is where numbers without a country code belong. An extension stays, as ``;ext=12`` (RFC 3966): the
-    desks behind one switchboard are not one person.
-    """
-    try:
-        number = phonenumbers.parse(unicodedata.normalize("NFKC", value), region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_valid_number(number):
-        return None
-    text: str = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return f"{text};ext={number.extension}" if number.extension else text
-
-
-def normaliser(kind: Normaliser, region: str) -> Callable[[str], str | None]:
-    """The function that brings values of one kind of key into one spelling, or gives ``None`` for what is no key."""
-    known: dict[Normaliser, Callable[[str], str | None]] = {
-        "email": normalise_email,
-        "phone": partial(normalise_phone, region=region),
+def normalise_values(values: pa.Array, kind: Normaliser, config: IdentityConfig) -> pa.Array:
+    """Values of one kind of key in one spelling; null where a value is no key."""
+    known: dict[Normaliser, Callable[[pa.Array], pa.Array]] = {
+        "email": lambda given: normalise_emails(given, config.mailbox_rules),
+        "phone": lambda given: normalise_phones(given, config.region),
         "lower": _folded,
-        "exact": str.strip,
+        "exact": pc.utf8_trim_whitespace,
+        "number": lambda given: pc.replace_substring_regex(pc.utf8_upper(_folded(given)), r"[\s./_-]+", ""),
+        "device": lambda given: pc.replace_substring_regex(_folded(given), r"[{}]", ""),
+        # A card's own number is nothing to keep: only what stands for it.
+        "card": lambda given: _without(pc.utf8_trim_whitespace(given), _CARD_NUMBER, r"[\s-]+"),
+        "date": lambda given: normalise_dates(given, config.region),
     }
-    return known[kind]
+    return known[kind](values)
 
 
-def _folded(value: str) -> str:
-    lower = unicodedata.normalize("NFKC", value).strip().lower()
-    return unicodedata.normalize("NFKC", lower)
+def _without(values: pa.Array, pattern: str, ignored: str) -> pa.Array:
+    looks_so = pc.match_substring_regex(pc.replace_substring_regex(values, ignored, ""), pattern)
+    return pc.if_else(looks_so, None, values)
+
+
+def _folded(values: pa.Array) -> pa.Array:
+    lower = pc.utf8_lower(pc.utf8_trim_whitespace(pc.utf8_normalize(values, "NFKC")))
+    return pc.utf8_normalize(lower, "NFKC")
 
 
 def _verdicts(values: pa.Table, config: IdentityConfig) -> pa.Table:
     """For each distinct (namespace, value) its normal form and what is wrong with it."""
-    parts = []
+    parts = [_VERDICTS.empty_table()]
     for namespace in values["namespace"].unique().to_pylist():
-        raw = values.filter(pc.equal(values["namespace"], namespace))["value"].to_pylist()
-        judged = _judge(raw, config.namespaces.get(namespace), config.region)
-        columns = {
-            "namespace": [namespace] * len(raw),
-            "value": raw,
-            "normal": [normal for normal, _ in judged],
-            "reason": [reason for _, reason in judged],
-        }
-        parts.append(pa.table(columns, schema=_VERDICTS))
-    return pa.concat_tables(parts) if parts else _VERDICTS.empty_table()
+        raw = values.filter(pc.equal(values["namespace"], namespace))["value"].combine_chunks()
+        normal, reason = _judge(raw, config.namespaces.get(namespace), config)
+        columns = [pa.repeat(pa.scalar(namespace, pa.string()), len(raw)), raw, normal, reason]
+        parts.append(pa.Table.from_arrays(columns, schema=_VERDICTS))
+    return pa.concat_tables(parts)
 
 
-def _judge(values: list[str | None], declared: KeyNamespace | None, region: str) -> list[tuple[str | None, str | None]]:
-    normalise = normaliser(declared.normalise, region) if declared else str
-    ignored = declared.ignore if declared else []
-    placeholders = {_folded(value) for value in ignored}
-    placeholders |= {normal for value in ignored if (normal := normalise(value)) is not None}
+def _judge(raw: pa.Array, declared: KeyNamespace | None, config: IdentityConfig) -> tuple[pa.Array, pa.Array]:
+    """The normal form of each value, null if it is no key, and the reason why it will not link, null if it may."""
+    empty = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(raw), ""), True)
+    if declared is None:
+        return pc.if_else(empty, None, raw), pc.if_else(empty, EMPTY, UNKNOWN_NAMESPACE)
+    normal = normalise_values(raw, declared.normalise, config)
+    normal = pc.if_else(pc.equal(normal, ""), None, normal)
+    ignored = pa.array(declared.ignore, pa.string())
+    alike = pc.drop_null(normalise_values(ignored, declared.normalise, config))
+    placeholder = pc.or_(
+        pc.is_in(_folded(raw), pa.concat_arrays([_folded(ignored), pa.array(_NO_VALUES)])),
+        pc.or_(pc.is_in(normal, alike), pc.fill_null(_stands_for_nothing(normal, declared.normalise), False)),
+    )
+    normal = pc.if_else(pc.or_(empty, placeholder), None, normal)
+    wrong = pc.if_else(placeholder, PLACEHOLDER, pc.if_else(pc.is_null(normal), INVALID, None))
+    return normal, pc.if_else(empty, EMPTY, wrong).cast(pa.string())
 
-    def judge(value: str | None) -> tuple[str | None, str | None]:
-        if value is None or not value.strip():
-            return None, EMPTY
-        if declared is None:
-            return value, UNKNOWN_NAMESPACE
-        if _folded(value) in placeholders:
-            return None, PLACEHOLDER
-        normal = normalise(value)
-        if not normal:
-            return None, INVALID
-        return (None, PLACEHOLDER) if normal in placeholders else (normal, None)
 
-    return [judge(value) for value in values]
+def _stands_for_nothing(normal: pa.Array, kind: Normaliser) -> pa.Array:
+    if kind == "email":
+        return pc.is_in(local_parts(normal), pa.array(_NO_MAILBOXES))
+    if kind in ("phone", "number"):
+        return pc.match_substring_regex(normal, f"(?:{_TYPED_TO_GET_PAST})$")
+    if kind == "device":
+        return pc.match_substring_regex(normal, _NO_DEVICE)
+    return pa.nulls(len(normal), pa.bool_())

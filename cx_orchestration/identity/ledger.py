@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from cx_orchestration.model.tables import LINKS
+from cx_orchestration.model.tables import LINKS, UTC_MICROSECONDS
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
 
@@ -80,9 +80,10 @@ def update_ledger(
         "entries": _entries(lake, engine, scope),
         "reasons": REASONS.empty_table() if reasons is None else reasons.select(REASONS.names).cast(REASONS),
     }
-    params = {"family": family, "names": _LINK_NAMES.hex, "now": now}
-    made = engine.query(sql_text(__package__, "links_made.sql"), inputs, params)
-    retracted = engine.query(sql_text(__package__, "links_retracted.sql"), inputs, params)
+    at = pa.array([now], UTC_MICROSECONDS)
+    inputs["run"] = pa.table({"family": [family], "names": [_LINK_NAMES.hex], "now": at})
+    made = engine.query(sql_text(__package__, "links_made.sql"), inputs)
+    retracted = engine.query(sql_text(__package__, "links_retracted.sql"), inputs)
     entries = [rows.select(LINKS.schema.names).cast(LINKS.schema) for rows in (retracted, made)]
     lake.append(LINKS, pa.concat_tables(entries), run_id=run_id)
     standing = engine.query(sql_text(__package__, "links_counted.sql"), {"ledger": lake.scan(LINKS)})

@@ -1,81 +1,86 @@
-"""Exact links: which entities share a value of a strong key.
+"""Exact links: which entities a shared value of a key identifies as one person.
 
-Belongs here: which pairs of entities a shared value links. Does not belong here: how that becomes entries of the ledger
-(``ledger.py``), who is one customer (``clusters.py``), how keys are spelt (``keys.py``).
+Belongs here: which pairs of entities a value links, and which of them a night has to look at. Does not belong here:
+which values link at all (``hygiene.py``), how links become entries of the ledger (``ledger.py``), who is one customer
+(``clusters.py``).
 """
 
 import datetime as dt
-from dataclasses import dataclass
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from cx_orchestration.identity.ledger import LedgerChange, standing_links, update_ledger
+from cx_orchestration.identity.compared import Changes, find_changes, remember
+from cx_orchestration.identity.hygiene import JudgedValues, judge_values, keep_values, namespace_rules
+from cx_orchestration.identity.ledger import LedgerChange, update_ledger
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import LINKS, PROFILES
+from cx_orchestration.model.tables import KEY_VALUES, KEYS_SEEN, PROFILES
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
 
-#: The weight of a link by a shared strong key, in bits like every match weight: log2 of how many times likelier the
-#: evidence is if the two are one person. A strong key is declared to belong to one person, which is taken as about
-#: a million to one (2 ** 20), so that it can be added up with weights that a model estimates.
+#: The weight of a link by a shared value, in bits like every match weight: log2 of how many times likelier the
+#: evidence is if the two are one person. A key of a person is declared to belong to one, which is taken as about a
+#: million to one (2 ** 20), so that it can be added up with weights that a model estimates.
 EXACT_WEIGHT = 20.0
+
+#: Up to so many holders a value links all with all, so that none of them is needed to hold the others together.
+CLIQUE = 12
 
 _EXACT = "exact"
 
 
-@dataclass(frozen=True)
-class WantedLinks:
-    """The links that shared values make now.
-
-    ``links`` has the columns of ``ledger.WANTED``. ``refused`` lists, as digests, the values that too many entities
-    hold (namespace, digest, entities, max_entities).
-    """
-
-    links: pa.Table
-    refused: pa.Table
-
-
-def find_links(
-    engine: Engine, profiles: Input, config: IdentityConfig, *, standing: pa.Table | None = None
-) -> WantedLinks:
-    """The entities joined by a shared value of a strong key, each linked once to the value's hub.
-
-    ``profiles`` are normalised (``keys.normalise_profiles``). A value held by more than ``max_entities`` entities
-    links nobody. ``standing`` are the ledger's current links: a value keeps the hub that it has there.
-    """
-    inputs: dict[str, Input] = {
-        "profiles": profiles,
-        "namespaces": strong_namespaces(config),
-        "standing": LINKS.empty() if standing is None else standing,
-    }
-    links = engine.query(sql_text(__package__, "links_wanted.sql"), inputs)
-    links = links.append_column("match_weight", pa.array([EXACT_WEIGHT] * links.num_rows, pa.float64()))
-    return WantedLinks(
-        links=links.append_column("model_version", pa.nulls(links.num_rows, pa.string())),
-        refused=engine.query(sql_text(__package__, "values_refused.sql"), inputs),
-    )
+def find_links(engine: Engine, judged: JudgedValues, config: IdentityConfig, *, scope: pa.Table | None) -> pa.Table:
+    """The links by shared values, with the columns of ``ledger.WANTED``: those that have an end in ``scope`` (service,
+    entity), or all."""
+    inputs: dict[str, Input] = {"holders": judged.holders, "namespaces": namespace_rules(config)}
+    inputs["settings"] = pa.table({"weight": [EXACT_WEIGHT], "clique": [CLIQUE]})
+    if scope is None:
+        inputs["key_values"] = judged.values.filter(pc.equal(judged.values["verdict"], "links"))
+        return engine.query(sql_text(__package__, "exact_links.sql"), inputs)
+    inputs |= {"scope": scope, "key_values": judged.values}
+    inputs["key_values"] = engine.query(sql_text(__package__, "key_values_linking.sql"), inputs)
+    inputs["wanted"] = engine.query(sql_text(__package__, "exact_links.sql"), inputs)
+    return engine.query(sql_text(__package__, "links_within.sql"), inputs)
 
 
 def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.datetime, run_id: str) -> LedgerChange:
-    """Bring the ledger up to date with the profiles in the lake: find the links, append what differs."""
-    standing = standing_links(lake, engine)
-    wanted = find_links(engine, lake.scan(PROFILES), config, standing=standing)
-    limits = wanted.refused["max_entities"].to_pylist()
-    whys = [f"a value turned out to be shared by more than {limit} entities" for limit in limits]
-    reasons = pa.table({"digest": wanted.refused["digest"], "why": pa.array(whys, pa.string())})
-    return update_ledger(lake, engine, wanted.links, family=_EXACT, scope=None, now=now, run_id=run_id, reasons=reasons)
+    """Bring the ledger up to date with the profiles and keys in the lake.
+
+    Only what can have changed is looked at: entities that changed or are gone, and the holders of values of which
+    anything changed. The ledger is written first, then what it takes into account: a killed run is repeated.
+    """
+    changes = find_changes(lake, engine)
+    previous = lake.scan(KEY_VALUES)
+    judged = judge_values(engine, lake.scan(PROFILES), lake.scan(KEYS_SEEN), config, previous=previous)
+    scope = None if changes.first or _rules_fell_away(lake, config) else _touched(engine, judged, changes)
+    wanted = find_links(engine, judged, config, scope=scope)
+    change = update_ledger(
+        lake, engine, wanted, family=_EXACT, scope=scope, now=now, run_id=run_id, reasons=judged.reasons
+    )
+    keep_values(lake, engine, judged, now=now, run_id=run_id)
+    remember(lake, engine, changes, model_version=None, run_id=run_id)
+    return change
 
 
-def refused_values(engine: Engine, profiles: Input, config: IdentityConfig) -> pd.DataFrame:
-    """How many values too many entities hold: namespace, values, most_entities (that hold one of them)."""
-    inputs: dict[str, Input] = {"profiles": profiles, "namespaces": strong_namespaces(config)}
-    refused: pd.DataFrame = engine.query(sql_text(__package__, "values_refused.sql"), inputs).to_pandas()
-    return refused.groupby("namespace")["entities"].agg(values="count", most_entities="max").reset_index()
+def find_vetoes(lake: Lake, engine: Engine, config: IdentityConfig) -> pa.Table:
+    """What forbids that entities are one customer: service, entity, namespace, digest.
+
+    Entities of one customer may have at most one distinct digest a namespace (``unique`` in ``identity.yaml``).
+    """
+    inputs: dict[str, Input] = {"keys": lake.scan(KEYS_SEEN), "namespaces": namespace_rules(config)}
+    return engine.query(sql_text(__package__, "vetoes.sql"), inputs)
 
 
-def strong_namespaces(config: IdentityConfig) -> pa.Table:
-    """The namespaces whose keys link, and how many entities may share a value: namespace, max_entities."""
-    strong = {name: rule.max_entities for name, rule in config.namespaces.items() if rule.strength == "strong"}
-    schema = pa.schema([("namespace", pa.string()), ("max_entities", pa.int64())])
-    return pa.table({"namespace": list(strong), "max_entities": list(strong.values())}, schema=schema)
+def _touched(engine: Engine, judged: JudgedValues, changes: Changes) -> pa.Table:
+    inputs: dict[str, Input] = {
+        "changes": changes.entities,
+        "holders": judged.holders,
+        "key_values": judged.values,
+    }
+    return engine.query(sql_text(__package__, "touched.sql"), inputs)
+
+
+def _rules_fell_away(lake: Lake, config: IdentityConfig) -> bool:
+    """Whether links stand by keys that link nobody any more, as ``identity.yaml`` is now: nothing else shows them."""
+    before = set(lake.read(KEY_VALUES, columns=["namespace"])["namespace"].unique().to_pylist())
+    return bool(before - {name for name, rule in config.namespaces.items() if rule.strength != "weak"})

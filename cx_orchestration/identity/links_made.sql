@@ -1,7 +1,7 @@
 -- Grain: one link that is wanted and of which no entry stands as it is wanted.
 -- Keys: left_service, left_entity, right_service, right_entity, rule. Columns: those of the ledger.
--- Inputs: wanted; entries (standing_entries.sql). Parameters: $names, the UUID (32 hexadecimal digits) under which links
--- are named; $now.
+-- Inputs: wanted; entries (standing_entries.sql); run, one row: names (the UUID, as 32 hexadecimal digits, under which
+-- links are named), now.
 -- The link's id is the UUIDv5 (RFC 9562) of pair and rule, joined by the unit separator.
 WITH missing AS (
     SELECT w.*
@@ -16,7 +16,7 @@ WITH missing AS (
 ),
 named AS (
     SELECT *,
-           sha1(from_hex($names) || encode(concat_ws(
+           sha1(from_hex((SELECT names FROM run)) || encode(concat_ws(
                chr(31), left_service, left_entity, right_service, right_entity, rule
            ))) AS name
     FROM missing
@@ -25,6 +25,5 @@ SELECT name[1:8] || '-' || name[9:12] || '-5' || name[14:16]
            || '-' || translate(name[17], '0123456789abcdef', '89ab89ab89ab89ab') || name[18:20]
            || '-' || name[21:32] AS link_id,
        left_service, left_entity, right_service, right_entity, rule, match_weight, evidence,
-       $now::TIMESTAMPTZ AS made_at, NULL::TIMESTAMPTZ AS retracted_at, NULL::VARCHAR AS retracted_why, model_version
+       (SELECT now FROM run) AS made_at, NULL::TIMESTAMPTZ AS retracted_at, NULL::VARCHAR AS retracted_why, model_version
 FROM named
-ORDER BY left_service, left_entity, right_service, right_entity, rule

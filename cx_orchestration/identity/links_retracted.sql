@@ -2,12 +2,12 @@
 -- twice is retracted twice.
 -- Columns: those of the ledger.
 -- Inputs: wanted; entries (standing_entries.sql), those that were looked at; reasons (digest, why), the values that link
--- nobody.
--- Parameters: $family, the first part of the rules that were looked at: links of other rules are left alone; $now.
+-- nobody; run, one row: family (the first part of the rules that were looked at: links of other rules are left alone),
+-- now.
 WITH gone AS (
     SELECT s.* EXCLUDE (copies), unnest(range(copies)) AS copy
     FROM entries s
-    WHERE split_part(s.rule, ':', 1) = $family
+    WHERE split_part(s.rule, ':', 1) = (SELECT family FROM run)
       AND NOT EXISTS (
           SELECT 1 FROM wanted w
           WHERE w.left_service = s.left_service AND w.left_entity = s.left_entity
@@ -24,7 +24,7 @@ explained AS (
     FROM evidence e JOIN reasons r ON r.digest = e.digest
     GROUP BY e.link_id, e.made_at
 )
-SELECT g.* EXCLUDE (copy), $now::TIMESTAMPTZ AS retracted_at,
+SELECT g.* EXCLUDE (copy), (SELECT now FROM run) AS retracted_at,
        CASE
            WHEN EXISTS (
                SELECT 1 FROM wanted w
@@ -35,5 +35,3 @@ SELECT g.* EXCLUDE (copy), $now::TIMESTAMPTZ AS retracted_at,
            ELSE 'no longer supported by ' || g.rule
        END AS retracted_why
 FROM gone g LEFT JOIN explained r ON r.link_id = g.link_id AND r.made_at = g.made_at
-ORDER BY g.left_service, g.left_entity, g.right_service, g.right_entity, g.rule, g.made_at, g.evidence, g.match_weight,
-    g.model_version

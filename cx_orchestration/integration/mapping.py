@@ -187,6 +187,7 @@ class _Mapping:
         self._digest = digest_sql(service, stream_name, "record_id", self._type)
         self._keys = expressions.pairs(dict(mapping.keys), "namespace")
         self._attributes = expressions.json_object(dict(mapping.attributes))
+        self._state = expressions.authenticated_state(mapping.authenticated_when, mapping.logged_out_when)
 
     def sql(self) -> str:
         """One outcome for each record that fits."""
@@ -212,7 +213,7 @@ class _Mapping:
   {f"CASE WHEN {amount.value} IS NULL THEN NULL ELSE {self._currency} END" if amount else "NULL"} AS currency,
   {score.value if score else "CAST(NULL AS DOUBLE)"} AS score,
   {f"CASE WHEN {score.value} IS NULL THEN NULL ELSE {kind} END" if score else "NULL"} AS score_kind,
-  {self._attributes} AS attributes, day, {listed} AS reasons,
+  {self._attributes} AS attributes, day, {self._state} AS authenticated_state, {listed} AS reasons,
   CASE WHEN {listed} IS NULL THEN NULL ELSE payload END AS payload, {unmapped} AS unmapped
 FROM {self._expressions.steps.over(records)}"""
 

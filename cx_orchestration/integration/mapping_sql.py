@@ -108,6 +108,15 @@ class Expressions:
         """True or false, never null, over the fields alone."""
         return " AND ".join(map(self._condition, conditions)) or "true"
 
+    def authenticated_state(self, authenticated: list[Condition], logged_out: list[Condition]) -> str:
+        """Whether the customer was signed in, as a word, null where nothing is declared or fits."""
+        cases = [
+            f"WHEN {self.all_of(conditions)} THEN {literal(state)}"
+            for state, conditions in (("authenticated", authenticated), ("logged_out", logged_out))
+            if conditions
+        ]
+        return f"CASE {' '.join(cases)} ELSE NULL END" if cases else "CAST(NULL AS VARCHAR)"
+
     def word(self, value: Value) -> str:
         """A value as text over the fields alone."""
         return self._text(value)

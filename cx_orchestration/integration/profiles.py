@@ -5,16 +5,17 @@ Belongs here: profiles of a service's own customers. Does not belong here: which
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from cx_orchestration.integration.fields import Fields, literal
 from cx_orchestration.integration.mapping_sql import Expressions
 from cx_orchestration.model.service import ProfileMapping, ServiceDeclaration
-from cx_orchestration.model.tables import EVENTS, KEYS, PROFILES, UTC_MICROSECONDS, landed
+from cx_orchestration.model.tables import EVENTS, KEYS, KEYS_SEEN, PROFILES, UTC_MICROSECONDS, landed
 from cx_orchestration.model.values import Value
 from cx_orchestration.storage.engine import Engine, Input, sql_text
-from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.lake import Lake, conform
 
 _TEXTS = ("name", "given_name", "family_name", "birth_date", "street", "postcode", "city", "country")
 _ATTRIBUTES = pa.list_(pa.struct([("name", pa.string()), ("value", pa.string())]))
@@ -25,6 +26,7 @@ _RECORDS = pa.schema(
         ("record_id", pa.string()),
         ("entity", pa.string()),
         ("keys", KEYS),
+        ("authenticated_state", pa.string()),
         *[(name, pa.string()) for name in _TEXTS],
         ("attributes", _ATTRIBUTES),
         ("updated_at", UTC_MICROSECONDS),
@@ -32,8 +34,17 @@ _RECORDS = pa.schema(
 )
 
 
-def map_profiles(engine: Engine, lake: Lake, declarations: Mapping[str, ServiceDeclaration]) -> pa.Table:
-    """One row a customer of one of the services, with the schema of ``tables.PROFILES``.
+@dataclass(frozen=True)
+class MappedProfiles:
+    """``profiles`` has one row a customer of one of the services, with the schema of ``tables.PROFILES``; ``keys`` the
+    keys of each, as received, with when and how they were seen (``tables.KEYS_SEEN``)."""
+
+    profiles: pa.Table
+    keys: pa.Table
+
+
+def map_profiles(engine: Engine, lake: Lake, declarations: Mapping[str, ServiceDeclaration]) -> MappedProfiles:
+    """Who the customers of the services are, as far as their records and events tell.
 
     A customer known from events alone has keys, the time of the last event, and nothing else.
     """
@@ -49,9 +60,9 @@ def map_profiles(engine: Engine, lake: Lake, declarations: Mapping[str, ServiceD
         "events": lake.scan(EVENTS),
         "services": pa.table({"service": pa.array(sorted(declarations), pa.string())}),
     }
-    return (
-        engine.query(sql_text(__package__, "profiles.sql"), inputs).select(PROFILES.schema.names).cast(PROFILES.schema)
-    )
+    keys = inputs["keys_seen"] = engine.query(sql_text(__package__, "keys_seen.sql"), inputs)
+    profiles = engine.query(sql_text(__package__, "profiles.sql"), inputs)
+    return MappedProfiles(profiles.select(PROFILES.schema.names).cast(PROFILES.schema), conform(KEYS_SEEN, keys))
 
 
 def compile_profiles(service: str, stream_name: str, profile: ProfileMapping) -> str:
@@ -64,6 +75,7 @@ def compile_profiles(service: str, stream_name: str, profile: ProfileMapping) ->
         f"{expressions.text(value) if value else 'CAST(NULL AS VARCHAR)'} AS {name}" for name, value in declared.items()
     ]
     keys = expressions.pairs(dict(profile.keys), "namespace")
+    state = expressions.authenticated_state(profile.authenticated_when, profile.logged_out_when)
     attributes = expressions.pairs(dict(profile.attributes), "name")
     fields = expressions.fields
     return f"""-- {service}/{stream_name}: landed records to what they say about customers, compiled from the mapping.
@@ -86,7 +98,7 @@ fields AS (
   FROM documents
 )
 SELECT {literal(service)} AS service, {literal(stream_name)} AS stream, record_id, {entity} AS entity,
-  {keys} AS keys,
+  {keys} AS keys, {state} AS authenticated_state,
   {("," + chr(10) + "  ").join(texts)},
   {attributes} AS attributes, updated_at
 FROM {expressions.steps.over(f"(SELECT * FROM fields WHERE {conditions})")}

@@ -2,10 +2,10 @@
 -- grain: service, entity (unique). Columns: those of identity/profiles. Keys are as received, not normalised.
 -- Inputs: profile_records (service, stream, record_id, entity, keys, name to country, attributes as a list of name and
 -- value, updated_at; one row a record, its latest version), events (integration/events), services (service: those asked
--- for).
+-- for), keys_seen (keys_seen.sql).
 -- A field is taken from the latest record of the entity that has it; keys are those of all its records and events.
 WITH asked_events AS (
-  SELECT service, entity, keys, occurred_at
+  SELECT service, entity, occurred_at
   FROM events
   WHERE service IN (SELECT service FROM services)
 ),
@@ -54,18 +54,10 @@ entities AS (
   )
   GROUP BY service, entity
 ),
-distinct_keys AS (
-  SELECT DISTINCT service, entity, key.namespace AS namespace, key.value AS value
-  FROM (
-    SELECT service, entity, UNNEST(keys) AS key FROM profile_records
-    UNION ALL
-    SELECT service, entity, UNNEST(keys) AS key FROM asked_events
-  )
-),
 key_lists AS (
   SELECT service, entity,
-    LIST({'namespace': namespace, 'value': value} ORDER BY namespace, value) AS keys
-  FROM distinct_keys
+    LIST_SORT(LIST({'namespace': namespace, 'value': value})) AS keys
+  FROM keys_seen
   GROUP BY service, entity
 )
 SELECT entities.service, entities.entity,

@@ -1,30 +1,112 @@
 """How a company tells that two records are one person (R3): key namespaces and their rules."""
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import phonenumbers
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from cx_orchestration.model.base import Declared, Slug
 
 #: Under this name a Customer document lists the services' own ids, so no key namespace may be called so.
 SERVICE_IDS = "entity"
 
-Normaliser = Literal["email", "phone", "lower", "exact"]
+#: How a value is brought into one spelling, see docs/identity.md.
+Normaliser = Literal["email", "phone", "lower", "exact", "number", "device", "card", "date"]
+
+#: Kinds of keys that a household, a kiosk or an office may share, so that names must not contradict a link by them.
+SHAREABLE: frozenset[Normaliser] = frozenset({"email", "phone", "device", "card"})
+
+
+def _listed(text: str) -> list[str]:
+    return text.split()
+
+
+#: Mailboxes of a function, in the languages of Western Europe: whoever is in charge reads them.
+ROLE_MAILBOXES = _listed(
+    "abuse accounting accounts accueil achats admin administration administrator all almacen billing booking "
+    "bookings buchhaltung comercial commercial compras comptabilite contabilidad contabilita contact contacto "
+    "contato customercare customerservice einkauf empfang enquiries enquiry everyone facturation feedback finance "
+    "frontdesk hello help helpdesk hostmaster hr info information infos inquiries it jobs kontakt kundenservice "
+    "legal mail mailbox marketing media news newsletter office ops orders order payments personal postmaster "
+    "presse press privacy purchasing rechnung rechnungen reception recepcion reservations reservation returns "
+    "root sales secretary sekretariat service services shop staff support sysadmin team tech ufficio vendas "
+    "ventas verkauf verwaltung vertrieb webmaster welcome"
+)
+
+
+class EmailProvider(Declared):
+    """What a provider takes for one mailbox: of ``jane.doe+news@`` the part before ``sub_address``, with or without
+    dots, under its domain or one of ``same_as``."""
+
+    sub_address: str | None = Field(default="+", description="The character that a tag begins with; null: no tags")
+    ignores_dots: bool = False
+    same_as: list[str] = Field(default_factory=list, description="Further domains of the same mailboxes")
+
+
+#: As the providers document it. Yahoo's disposable addresses begin with a base name of their own and are left alone.
+EMAIL_PROVIDERS: dict[str, EmailProvider] = {
+    "gmail.com": EmailProvider(ignores_dots=True, same_as=["googlemail.com"]),
+    "outlook.com": EmailProvider(),
+    "hotmail.com": EmailProvider(),
+    "live.com": EmailProvider(),
+    "icloud.com": EmailProvider(same_as=["me.com", "mac.com"]),
+    "proton.me": EmailProvider(ignores_dots=True, same_as=["protonmail.com", "pm.me"]),
+    "fastmail.com": EmailProvider(),
+    "zoho.com": EmailProvider(),
+}
+
+
+def _strong_is_person(value: Any) -> Any:
+    return "person" if value == "strong" else value
+
+
+Strength = Annotated[
+    Literal["person", "household", "weak"],
+    BeforeValidator(_strong_is_person, json_schema_input_type=Literal["person", "household", "weak", "strong"]),
+]
 
 
 class KeyNamespace(Declared):
     """One kind of identity key.
 
-    ``strong`` keys link entities; ``weak`` keys are kept and shown but never link. A value held by more than
-    ``max_entities`` distinct entities is taken to be shared (a role mailbox, a kiosk) and links nobody.
+    Keys that identify a ``person`` (in older files ``strong``) link the entities that hold the same value; those that a
+    ``household`` shares and ``weak`` ones are kept and never link on their own. The other rules say when a value that
+    several entities hold is nobody's, and which of its holders it does not link.
     """
 
     normalise: Normaliser = "exact"
-    strength: Literal["strong", "weak"] = "strong"
-    max_entities: int = Field(default=10, ge=2)
+    strength: Strength = "person"
+    max_entities: int = Field(
+        default=10, ge=2, description="Distinct entities beyond which a value links nobody, unless all bear one name"
+    )
+    max_names: int = Field(
+        default=3, ge=1, description="Given names, told apart by their first letters, beyond which a value is generic"
+    )
     ignore: list[str] = Field(default_factory=list, description="Placeholder values that never link, after normalising")
+    role_mailboxes: list[str] = Field(
+        default_factory=lambda: list(ROLE_MAILBOXES),
+        description="Of e-mail addresses: what stands before the @ of a mailbox that belongs to nobody",
+    )
+    names: bool | None = Field(
+        default=None,
+        description="Holders whose given names begin differently are not linked; absent: so for e-mail, phone, device "
+        "and card, not for ids that are issued to one account",
+    )
+    unique: bool = Field(default=False, description="Two different values forbid that records are one customer")
+    valid_for_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="A value passes to another person: holders who were seen further apart are not linked",
+    )
+    links_when: Literal["seen", "authenticated"] = Field(
+        default="seen",
+        description="authenticated: a value links others to an entity that was signed in when it was seen",
+    )
+
+    @property
+    def guards_names(self) -> bool:
+        return self.normalise in SHAREABLE if self.names is None else self.names
 
 
 SurvivorshipRule = Literal["most_recent", "most_trusted", "most_frequent"]
@@ -53,6 +135,16 @@ class Survivorship(Declared):
     def applies(self) -> SurvivorshipRule:
         """The rule, or what its absence means."""
         return self.rule or ("most_trusted" if self.trusted_services else "most_recent")
+
+
+class Alarms(Declared):
+    """When the scorecard warns; nothing is stopped by it."""
+
+    largest_cluster: int = Field(default=100, ge=2, description="Records of one customer beyond which it warns")
+    most_values: int = Field(default=10, ge=2, description="Values of one key of one customer beyond which it warns")
+    validity: float = Field(
+        default=0.5, ge=0, le=1, description="Share of usable values of a service's key below which it warns"
+    )
 
 
 class Matching(Declared):
@@ -129,9 +221,20 @@ class IdentityConfig(Declared):
     matching: Matching = Field(default_factory=Matching, description="Records that agree without a strong key")
     publish_gate: PublishGate = Field(default_factory=PublishGate, description="What stops a new identity map")
     review: Review = Field(default_factory=Review, description="Which pairs people are asked about")
+    email_providers: dict[str, EmailProvider | None] = Field(
+        default_factory=dict,
+        description="By domain, what a provider takes for one mailbox; in place of the defaults, null takes one away",
+    )
+    alarms: Alarms = Alarms()
     survivorship: dict[Slug, Survivorship] = Field(
         default_factory=dict, description="By profile field, attribute or key namespace"
     )
+
+    @property
+    def mailbox_rules(self) -> dict[str, EmailProvider]:
+        """The rules of e-mail providers by domain: the company's own before the well-known ones."""
+        rules = EMAIL_PROVIDERS | self.email_providers
+        return {domain: rule for domain, rule in rules.items() if rule is not None}
 
     @field_validator("region")
     @classmethod

@@ -38,6 +38,12 @@ class EventMapping(Declared):
     channel: Slug | Value
     entity: ValueOrPath = Field(description="The customer's id inside this service")
     keys: dict[Slug, ValueOrPath] = Field(default_factory=dict, description="Identity keys by namespace")
+    authenticated_when: list[Condition] = Field(
+        default_factory=list, description="The customer was signed in when all hold; then the keys are seen so"
+    )
+    logged_out_when: list[Condition] = Field(
+        default_factory=list, description="The customer had been signed in before when all hold, and was not now"
+    )
     amount: ValueOrPath | None = None
     currency: ValueOrPath | None = None
     score: ValueOrPath | None = None
@@ -68,6 +74,8 @@ class ProfileMapping(Declared):
     when: list[Condition] = Field(default_factory=list)
     entity: ValueOrPath
     keys: dict[Slug, ValueOrPath] = Field(default_factory=dict)
+    authenticated_when: list[Condition] = Field(default_factory=list, description="As in an event")
+    logged_out_when: list[Condition] = Field(default_factory=list, description="As in an event")
     name: ValueOrPath | None = None
     given_name: ValueOrPath | None = None
     family_name: ValueOrPath | None = None

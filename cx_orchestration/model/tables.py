@@ -215,9 +215,11 @@ EVENTS = _table(
     ("score_kind", text, "`nps`, `csat` or `ces`"),
     ("attributes", text, "JSON object of texts"),
     ("day", date, "the landed day that reports it"),
+    ("authenticated_state", text, "`authenticated`, `logged_out`; null where the mapping does not tell"),
     persons=Persons(entities=(("service", "entity"),), texts=("attributes",)),
     partition_by=("service", "day"),
     distinct=("event_id", "record_id", "entity", "keys", "attributes"),
+    optional=("authenticated_state",),
 )
 
 REJECTED_RECORDS = _table(
@@ -329,6 +331,73 @@ PROFILES = _table(
     ("attributes", text, "JSON object of texts"),
     ("updated_at", time, "of the latest record, else of the last event"),
     persons=Persons(entities=(("service", "entity"),), texts=("attributes",)),
+)
+
+KEYS_SEEN = _table(
+    "identity/keys",
+    "one identity key of one customer of one service",
+    ("service", text, "the service, as its name stands in keys"),
+    ("entity", text, "the customer's id in this service"),
+    ("namespace", text, "as `identity.yaml` names it"),
+    ("value", text, "in its one spelling"),
+    ("first_seen", time, "the earliest record or event that has it; null where none tells its time"),
+    ("last_seen", time, "the latest"),
+    ("state", text, "the best it was seen in: `authenticated`, `logged_out`, `ambiguous`"),
+    persons=Persons(entities=(("service", "entity"),)),
+)
+
+KEYS_DROPPED = _table(
+    "identity/keys_dropped",
+    "one service, key namespace and reason why keys of it do not link",
+    ("service", text, "the service, as its name stands in keys"),
+    ("namespace", text, "as the mapping names it"),
+    ("reason", text, "`empty`, `invalid`, `placeholder`, `unknown_namespace`"),
+    ("count", whole, "keys, one of two customers twice"),
+    persons=NOBODY,
+)
+
+SCORECARD = _table(
+    "identity/scorecard",
+    "one service and one key namespace: how well it tells who is who",
+    ("service", text, "the service, as its name stands in keys"),
+    ("namespace", text, "declared in `identity.yaml`, or had by some service"),
+    ("entities", whole, "customers of the service"),
+    ("with_key", whole, "of them, those that have such a key"),
+    ("coverage", real, "the same as a share"),
+    ("validity", real, "share of usable ones among the keys it gives; null where it gives none"),
+    ("values", whole, "distinct values that it has"),
+    ("uniqueness", real, "share of them that one customer of the service alone has"),
+    ("shared", real, "share of its customers that have a value which links and which another service has too"),
+    ("islands", whole, "customers that have the key and that no other service knows"),
+    ("generic_values", whole, "values that are nobody's"),
+    ("conflicts", whole, "customers of the service with two values of a key that only one person can have"),
+    ("most_values", whole, "the most values that one person has of it, across services"),
+    persons=NOBODY,
+)
+
+KEY_VALUES = _table(
+    "identity/key_values",
+    "one value of a key namespace that several entities hold",
+    ("namespace", text, "as `identity.yaml` names it"),
+    ("digest", text, "32 hexadecimal digits that stand for the value, as in `identity/links`"),
+    ("entities", whole, "how many hold it"),
+    ("names", whole, "first letters that their given names have"),
+    ("verdict", text, "`links`, `shared` (by a household, by accounts on one device) or `generic`"),
+    ("why", text, "why it does not link; empty where it does"),
+    ("since", time, "when the verdict became so"),
+    ("fingerprint", text, "changes when a holder, or what counts of one, changes"),
+    persons=Persons(digests=(("namespace", "digest"),)),
+    volatile=("since",),
+)
+
+COMPARED = _table(
+    "identity/compared",
+    "one customer of one service whose state the ledger of links takes into account",
+    ("service", text, "the service, as its name stands in keys"),
+    ("entity", text, "the customer's id in this service"),
+    ("fingerprint", text, "of its keys and of the fields that are compared"),
+    ("model_version", text, "of the model that compared it; null where none did"),
+    persons=Persons(entities=(("service", "entity"),)),
 )
 
 LINKS = _table(

@@ -133,7 +133,7 @@ def _key_graves(
             yield Grave(Kind.BESIDE, (spelling,))
             if is_telling(spelling):
                 yield Grave(Kind.VALUE, (spelling,))
-            if namespace in namespaces and namespaces[namespace].strength == "strong":
+            if namespace in namespaces and namespaces[namespace].strength == "person":
                 yield Grave(Kind.KEY, (namespace, spelling))
 
 

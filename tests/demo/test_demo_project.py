@@ -86,7 +86,7 @@ def test_keys_are_of_declared_namespaces_and_phones_never_link(project: CXProjec
             used |= set(stream.profile.keys) if stream.profile else set()
             used |= {key for event in stream.events for key in event.keys}
     assert used == set(identity.namespaces)
-    assert identity.namespaces["phone"].strength == "weak"
+    assert identity.namespaces["phone"].strength == "household"
 
 
 def test_the_environment_has_every_variable_that_the_services_name(small_company: Company, project: CXProject) -> None:

@@ -16,7 +16,15 @@ from cx_orchestration.identity.ledger import LedgerChange
 from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import CUSTOMER_ALIASES, CUSTOMER_HISTORY, EVENTS, IDENTITY_MAP, LINKS, PROFILES
+from cx_orchestration.model.tables import (
+    CUSTOMER_ALIASES,
+    CUSTOMER_HISTORY,
+    EVENTS,
+    IDENTITY_MAP,
+    KEYS_SEEN,
+    LINKS,
+    PROFILES,
+)
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
@@ -68,8 +76,14 @@ class Company:
     def links(self, entities: Keys, fields: Mapping[str, Mapping[str, Any]] | None = None) -> LedgerChange:
         """A night up to the ledger of links."""
         self.now += dt.timedelta(days=1)
-        self.lake.replace(PROFILES, self.normalised(entities, fields), run_id="night")
+        self.show(entities, fields)
         return update_links(self.lake, self.engine, self.config, now=self.now, run_id="night")
+
+    def show(self, entities: Keys, fields: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Let the lake have these profiles and keys."""
+        normalised = normalise_profiles(profile_table(entities, fields), self.config)
+        self.lake.replace(KEYS_SEEN, normalised.keys, run_id="night")
+        self.lake.replace(PROFILES, normalised.profiles, run_id="night")
 
     def normalised(self, entities: Keys, fields: Mapping[str, Mapping[str, Any]] | None = None) -> pa.Table:
         return normalise_profiles(profile_table(entities, fields), self.config).profiles

@@ -170,7 +170,7 @@ def killed_merge(company, write: int) -> dict[str, str]:
     company.night({"desk/5": A})
     company.night({"desk/5": A, "crm/1": B})
     before = company.who()
-    company.lake.replace(PROFILES, company.normalised({"desk/5": A, "crm/1": B, "shop/1": BOTH}), run_id="killed")
+    company.show({"desk/5": A, "crm/1": B, "shop/1": BOTH})
     update_links(company.lake, company.engine, company.config, now=company.now, run_id="killed")
     with pytest.raises(TransientFailure):
         resolve(LakeThatFailsAt(company.lake.root, write), company.engine, now=company.now, run_id="killed")

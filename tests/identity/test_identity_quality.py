@@ -22,16 +22,16 @@ def quality(company):
 
 
 def test_coverage_is_the_share_of_a_services_entities_that_have_the_key(quality) -> None:
-    coverage = quality.keys.set_index(["service", "namespace"])["coverage"].to_dict()
+    coverage = quality.scorecard.set_index(["service", "namespace"])["coverage"].to_dict()
     assert coverage["crm", "email"] == 0.75
     assert coverage["desk", "email"] == 1
     assert coverage["survey", "card"] == 0.5
     assert coverage["survey", "email"] == 0
-    assert SERVICE_IDS not in set(quality.keys["namespace"])
+    assert SERVICE_IDS not in set(quality.scorecard["namespace"])
 
 
 def test_shared_is_the_share_whose_value_another_service_has_too(quality) -> None:
-    shared = quality.keys.set_index(["service", "namespace"])["shared"].to_dict()
+    shared = quality.scorecard.set_index(["service", "namespace"])["shared"].to_dict()
     assert (shared["crm", "email"], shared["desk", "email"]) == (0.25, 0.5)
     assert shared["crm", "phone"] == 0, "weak keys link nobody"
 
@@ -48,7 +48,9 @@ def test_the_largest_cluster_and_refused_values_are_counted(company) -> None:
     quality = identity_quality(company.lake, company.engine, company.config)
     assert quality.largest_cluster == 5
     assert quality.clusters.to_dict("records") == [{"entities": 1, "customers": 1}, {"entities": 5, "customers": 1}]
-    assert quality.refused.to_dict("records") == [{"namespace": "account", "values": 1, "most_entities": 6}]
+    assert quality.refused.to_dict("records") == [
+        {"namespace": "account", "why": "shared by more than 3 entities", "values": 1, "most_entities": 6}
+    ]
     assert quality.silos == ["crm", "desk"], "a refused value connects no service"
 
 
@@ -56,7 +58,7 @@ def test_links_inside_one_service_do_not_end_its_isolation(company) -> None:
     company.night({"crm/1": {"login": "u"}, "crm/2": {"login": "u"}, "desk/1": {"login": "v"}})
     quality = identity_quality(company.lake, company.engine, company.config)
     assert quality.silos == ["crm", "desk"]
-    assert set(quality.keys["shared"]) == {0}
+    assert set(quality.scorecard["shared"]) == {0}
 
 
 def test_an_only_service_is_no_silo(company) -> None:
@@ -67,5 +69,5 @@ def test_an_only_service_is_no_silo(company) -> None:
 def test_an_empty_company_has_empty_frames(company) -> None:
     company.night({})
     quality = identity_quality(company.lake, company.engine, company.config)
-    assert (len(quality.keys), len(quality.services), len(quality.refused)) == (0, 0, 0)
+    assert (len(quality.scorecard), len(quality.services), len(quality.refused)) == (0, 0, 0)
     assert (quality.largest_cluster, quality.silos) == (0, [])

@@ -1,11 +1,14 @@
 import phonenumbers
+import pyarrow as pa
 import pytest
 from email_validator import EmailNotValidError, validate_email
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cx_orchestration.identity.keys import normalise_email, normalise_phone, normalise_profiles
+from cx_orchestration.identity.emails import normalise_email, normalise_emails
+from cx_orchestration.identity.keys import normalise_profiles
+from cx_orchestration.identity.phones import normalise_phone, phones_by_pattern
 from cx_orchestration.model.identity import IdentityConfig
 
 _labels = st.text(alphabet="aZ09-xü", min_size=1, max_size=8)
@@ -119,7 +122,7 @@ def test_unusable_keys_are_dropped_and_counted_by_service_and_reason(profiles, c
     }
     normalised = normalise_profiles(profiles(entities), config)
     assert all(row["keys"] == [] for row in normalised.profiles.to_pylist())
-    assert [tuple(row) for row in normalised.dropped.itertuples(index=False)] == [
+    assert [tuple(row) for row in normalised.dropped.to_pandas().itertuples(index=False)] == [
         ("crm", "account", "placeholder", 1),
         ("crm", "email", "invalid", 1),
         ("crm", "email", "placeholder", 2),
@@ -132,7 +135,7 @@ def test_unusable_keys_are_dropped_and_counted_by_service_and_reason(profiles, c
 def test_keys_of_an_undeclared_namespace_stay_as_they_came_and_are_reported(profiles, config) -> None:
     normalised = normalise_profiles(profiles({"crm/1": {"card": " Xy 1 "}}), config)
     assert normalised.profiles.to_pylist()[0]["keys"] == [{"namespace": "card", "value": " Xy 1 "}]
-    assert normalised.dropped.to_dict("records") == [
+    assert normalised.dropped.to_pylist() == [
         {"service": "crm", "namespace": "card", "reason": "unknown_namespace", "count": 1}
     ]
 
@@ -141,14 +144,14 @@ def test_a_placeholder_is_recognised_in_any_spelling(profiles) -> None:
     phone = {"normalise": "phone", "ignore": ["+12125550100"]}
     config = IdentityConfig.model_validate({"namespaces": {"phone": phone}})
     normalised = normalise_profiles(profiles({"crm/1": {"phone": "(212) 555-0100"}}), config)
-    assert normalised.dropped["reason"].tolist() == ["placeholder"]
+    assert normalised.dropped["reason"].to_pylist() == ["placeholder"]
 
 
 def test_a_placeholder_that_is_no_valid_value_counts_as_a_placeholder(profiles) -> None:
     phone = {"normalise": "phone", "ignore": ["none"]}
     config = IdentityConfig.model_validate({"namespaces": {"phone": phone}})
     normalised = normalise_profiles(profiles({"crm/1": {"phone": [" NONE ", "no phone"]}}), config)
-    assert normalised.dropped[["reason", "count"]].to_dict("records") == [
+    assert normalised.dropped.select(["reason", "count"]).to_pylist() == [
         {"reason": "invalid", "count": 1},
         {"reason": "placeholder", "count": 1},
     ]
@@ -179,3 +182,41 @@ def test_a_region_that_has_no_phone_numbers_is_refused() -> None:
 def test_the_name_of_the_services_own_ids_cannot_be_a_namespace() -> None:
     with pytest.raises(ValidationError, match="another name than 'entity'"):
         IdentityConfig.model_validate({"namespaces": {"entity": {}}})
+
+
+def _varied(number: str, draw: st.DataObject) -> str:
+    """The number as somebody may have written it down: a digit changed, added or left out."""
+    at = draw.draw(st.integers(0, len(number) - 1))
+    return draw.draw(
+        st.sampled_from(
+            [
+                number,
+                number[:at] + number[at + 1 :],
+                f"{number[:at]}7{number[at:]}",
+                f"{number[:at]}0{number[at + 1 :]}",
+            ]
+        )
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(region=st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), data=st.data())
+def test_the_short_way_for_phone_numbers_says_what_the_library_says(region: str, data: st.DataObject) -> None:
+    formats = (phonenumbers.PhoneNumberFormat.NATIONAL, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+    examples = [phonenumbers.example_number_for_type(region, kind) for kind in range(11)]
+    written = [_varied(phonenumbers.format_number(each, kind), data) for each in examples if each for kind in formats]
+    for home in (region, "US"):
+        decided = phones_by_pattern(pa.array(written, pa.string()), home).to_pylist()
+        assert all(fast in (None, normalise_phone(text, home)) for text, fast in zip(written, decided, strict=True))
+
+
+def test_most_phone_numbers_take_the_short_way() -> None:
+    for written in (["(212) 555-0123", "1 212 555 0123", "212.555.0123"], ["+1-212-555-0123"]):
+        assert phones_by_pattern(pa.array(written), "US").null_count == 0
+    assert phones_by_pattern(pa.array(["044 668 18 00", "079/326 72 61"]), "CH").null_count == 0
+
+
+def test_many_addresses_at_once_are_read_as_one_by_one() -> None:
+    written = ["Jane@Example.com ", "Jané@example.com", "jane@mail.invalid", "", "x" * 70 + "@example.com", None]
+    expected = [None if text is None else normalise_email(text) for text in written]
+    assert normalise_emails(pa.array(written), {}).to_pylist() == expected

@@ -5,13 +5,11 @@ import uuid
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cx_orchestration.identity.ledger import WANTED, standing_links, update_ledger
-from cx_orchestration.identity.links import EXACT_WEIGHT, find_links, update_links
+from cx_orchestration.identity.links import EXACT_WEIGHT, update_links
 from cx_orchestration.identity.names import uuid5s
-from cx_orchestration.model.tables import LINKS, PROFILES
+from cx_orchestration.model.tables import LINKS
 from cx_orchestration.storage.lake import Lake
 
 TWO = {"crm/1": {"email": "jane@example.com"}, "desk/9": {"email": "Jane@Example.com"}}
@@ -50,11 +48,6 @@ def test_weak_and_undeclared_keys_do_not_link(company) -> None:
 def test_equal_values_of_different_namespaces_do_not_link(company) -> None:
     change, _ = company.night({"crm/1": {"login": "jane"}, "desk/9": {"account": "jane"}})
     assert change.standing == 0
-
-
-def test_n_holders_of_a_value_make_n_minus_one_links(company) -> None:
-    change, _ = company.night({f"crm/{n}": {"email": "jane@example.com"} for n in range(8)})
-    assert change.made == 7
 
 
 def test_a_rerun_appends_nothing(company) -> None:
@@ -106,41 +99,6 @@ def test_a_link_by_several_values_is_one_link_and_follows_its_evidence(company) 
     assert len(json.loads(standing["evidence"])["digests"]) == 1
 
 
-def test_new_holders_of_a_value_leave_its_links_as_they_are(company) -> None:
-    holders = {f"crm/{n}": {"email": "jane@example.com"} for n in (5, 6, 7)}
-    company.night(holders)
-    change, _ = company.night(holders | {"a_first/1": {"email": "jane@example.com"}, "crm/1": holders["crm/5"]})
-    assert (change.made, change.retracted, change.standing) == (2, 0, 4)
-
-
-def test_when_the_hub_leaves_only_its_own_links_are_replaced(company) -> None:
-    holders = {f"crm/{n}": {"email": "jane@example.com"} for n in range(4)}
-    company.night(holders)
-    change, _ = company.night(holders | {"crm/0": {}})
-    assert (change.made, change.retracted, change.standing) == (2, 3, 2)
-    assert company.groups() == {frozenset({"crm/0"}), frozenset({"crm/1", "crm/2", "crm/3"})}
-    change, _ = company.night(holders)
-    assert (change.made, change.retracted) == (1, 0)
-
-
-def test_a_value_at_its_limit_links_and_one_beyond_it_does_not(company) -> None:
-    change, _ = company.night({f"crm/{n}": {"account": "A-1"} for n in range(3)})
-    assert change.standing == 2
-    change, _ = company.night({f"crm/{n}": {"account": "A-1"} for n in range(4)})
-    assert (change.made, change.retracted, change.standing) == (0, 2, 0)
-    whys = {row["retracted_why"] for row in company.ledger() if row["retracted_at"]}
-    assert whys == {"a value turned out to be shared by more than 3 entities"}
-    assert len(company.groups()) == 4
-
-
-def test_a_value_of_ten_thousand_entities_links_nobody_and_makes_no_pairs(company, profiles, config) -> None:
-    entities = {f"crm/{n}": {"email": ["info@example.com", f"p{n}@example.com"]} for n in range(10_000)}
-    entities |= {f"desk/{n}": {"email": f"p{n}@example.com"} for n in range(100)}
-    wanted = find_links(company.engine, profiles(entities), config)
-    assert wanted.links.num_rows == 100
-    assert wanted.refused.select(["namespace", "entities"]).to_pylist() == [{"namespace": "email", "entities": 10_000}]
-
-
 def test_links_of_other_rules_are_left_alone(company) -> None:
     company.night(TWO)
     other = company.lake.read(LINKS)
@@ -168,7 +126,7 @@ class TwoRunsAtOnce(Lake):
 
 def two_runs_at_once(company, entities, *, later: dt.timedelta) -> None:
     company.now += dt.timedelta(days=1)
-    company.lake.replace(PROFILES, company.normalised(entities), run_id="both")
+    company.show(entities)
     both = TwoRunsAtOnce(company, later=later)
     update_links(both, company.engine, company.config, now=company.now, run_id="first")
 
@@ -204,49 +162,6 @@ def test_new_evidence_replaces_all_entries_that_two_runs_made_at_once(company, l
     assert (change.made, change.retracted, change.standing) == (1, 2, 1)
     (standing,) = standing_links(company.lake, company.engine).to_pylist()
     assert len(json.loads(standing["evidence"])["digests"]) == 1
-
-
-_keys = st.fixed_dictionaries(
-    {}, optional={"email": st.sampled_from(["a@x.com", "b@x.com", "c@x.com"]), "login": st.sampled_from("uvw")}
-)
-_entities = st.dictionaries(st.sampled_from([f"{s}/{n}" for s in ("crm", "desk") for n in range(5)]), _keys, max_size=8)
-
-
-def joined(links: pa.Table) -> set[frozenset[tuple[str, str]]]:
-    """The groups that links hold together."""
-    groups: set[frozenset[tuple[str, str]]] = set()
-    for row in links.to_pylist():
-        pair = {(row["left_service"], row["left_entity"]), (row["right_service"], row["right_entity"])}
-        met = {group for group in groups if group & pair}
-        groups = groups - met | {frozenset(pair.union(*met))}
-    return groups
-
-
-@settings(deadline=None, max_examples=25)
-@given(nights=st.lists(_entities, min_size=1, max_size=4))
-def test_whatever_stood_before_the_links_wanted_join_the_same_entities(company_parts, nights) -> None:
-    engine, config, profiles = company_parts
-    standing = None
-    for entities in nights:
-        standing = find_links(engine, profiles(entities), config, standing=standing).links
-    today = profiles(nights[-1])
-    fresh = find_links(engine, today, config).links
-    assert joined(standing) == joined(fresh)
-    assert find_links(engine, today, config, standing=standing).links.equals(standing), "and wants the same again"
-
-
-def test_what_stands_after_many_nights_is_what_a_fresh_ledger_would_hold(new_company) -> None:
-    nights = [
-        {f"crm/{n}": {"email": f"p{n % 3}@example.com", "account": f"{n % 2}"} for n in range(7)},
-        {f"crm/{n}": {"email": f"p{n % 4}@example.com", "account": f"{n % 5}"} for n in range(1, 9)},
-        {f"crm/{n}": {"email": f"p{n % 3}@example.com"} for n in range(9)},
-    ]
-    company, fresh = new_company(), new_company()
-    for entities in nights:
-        company.night(entities)
-    change, _ = fresh.night(nights[-1])
-    assert company.groups() == fresh.groups()
-    assert standing_links(company.lake, company.engine).num_rows == change.standing == 6
 
 
 def test_link_ids_are_the_same_in_every_lake(new_company) -> None:

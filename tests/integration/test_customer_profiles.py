@@ -47,7 +47,7 @@ def put(lake: Lake, declaration: ServiceDeclaration, stream: str, day: dt.date, 
 
 
 def profiles(engine: Engine, lake: Lake, *declarations: ServiceDeclaration) -> dict[tuple[str, str], dict[str, Any]]:
-    found = map_profiles(engine, lake, {declaration.service: declaration for declaration in declarations})
+    found = map_profiles(engine, lake, {declaration.service: declaration for declaration in declarations}).profiles
     assert found.schema.equals(PROFILES.schema)
     rows = found.to_pylist()
     assert [(row["service"], row["entity"]) for row in rows] == sorted((row["service"], row["entity"]) for row in rows)
@@ -127,4 +127,14 @@ def test_conditions_and_missing_entities_leave_records_out(engine: Engine, lake:
 
 def test_without_any_records_there_are_no_profiles(engine: Engine, lake: Lake) -> None:
     assert profiles(engine, lake, declare("crm", people={"profile": PROFILE})) == {}
-    assert map_profiles(engine, lake, {}).num_rows == 0
+    assert map_profiles(engine, lake, {}).profiles.num_rows == 0
+
+
+def test_a_key_says_when_and_in_which_state_it_was_first_and_last_seen(engine: Engine, lake: Lake) -> None:
+    signed_in = {**PROFILE, "authenticated_when": [{"path": "plan", "any_of": ["gold"]}]}
+    crm = declare("crm", people={"profile": signed_in})
+    put(lake, crm, "people", FIRST, person(5, email="a@example.org"))
+    put(lake, crm, "people", SECOND, person(86_400, "2", email="a@example.org", plan="gold"))
+    keys = map_profiles(engine, lake, {"crm": crm}).keys.to_pylist()
+    (key,) = [key for key in keys if key["namespace"] == "email"]
+    assert (key["first_seen"], key["last_seen"], key["state"]) == (at(5), at(86_400), "authenticated")

@@ -114,6 +114,7 @@ def test_a_record_becomes_an_event_with_everything_that_is_declared(run: Any) ->
             "score_kind": "csat",
             "attributes": '{"city":"Zürich","label":"x\\"y","plan":"7"}',
             "day": DAY,
+            "authenticated_state": None,
         }
     ]
     assert mapped == mapping.Mapped({DAY: 1}, {"charges": 1}, {}, 0)
@@ -461,3 +462,17 @@ def test_an_event_id_never_changes() -> None:
 def test_different_records_and_types_never_share_an_event_id(one: str, other: str) -> None:
     ids = {event_id("s", "t", record, kind) for record in {one, other} for kind in ("a", "a.a")}
     assert len(ids) == 2 * len({one, other})
+
+
+def test_an_event_says_whether_the_customer_was_signed_in(run: Any) -> None:
+    declared = event(
+        authenticated_when=[{"path": "user", "exists": True}, {"path": "session", "any_of": ["open"]}],
+        logged_out_when=[{"path": "session", "any_of": ["closed"]}],
+    )
+    records = [
+        {**RECORD, "id": "1", "user": "u", "session": "open"},
+        {**RECORD, "id": "2", "user": "u", "session": "closed"},
+        {**RECORD, "id": "3", "session": "open"},
+    ]
+    events, _, _ = run(declare(declared), *records)
+    assert [each["authenticated_state"] for each in events] == ["authenticated", "logged_out", None]

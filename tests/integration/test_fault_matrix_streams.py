@@ -60,7 +60,7 @@ class Vendor:
 
 def profiles(site: Company) -> set[str]:
     """The customers that a record describes."""
-    found = map_profiles(Engine(), site.lake, {"billing": site.declaration}).to_pylist()
+    found = map_profiles(Engine(), site.lake, {"billing": site.declaration}).profiles.to_pylist()
     return {each["entity"] for each in found if each["name"] is not None}
 
 

@@ -124,7 +124,7 @@ def test_localstripe_is_read_record_for_record(stripe: Stripe, lake: Lake, engin
         "refund.issued", ada["id"], Decimal("-5.0000"), "USD",
     )  # fmt: skip
 
-    profiles = {row["entity"]: row for row in map_profiles(engine, lake, {"stripe": declaration}).to_pylist()}
+    profiles = {row["entity"]: row for row in map_profiles(engine, lake, {"stripe": declaration}).profiles.to_pylist()}
     assert set(profiles) == {ada["id"], ben["id"]}
     assert profiles[ada["id"]]["name"] == "ada"
     assert profiles[ada["id"]]["keys"] == [

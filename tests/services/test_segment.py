@@ -115,7 +115,7 @@ def test_calls_become_events_when_they_happened_and_profiles(drops: Drops, lake:
         ("product.viewed", 9, "app", "login-1"),
         ("order.placed", 11, "web", "login-1"),
     ]
-    profiles = map_profiles(engine, lake, {"segment": drops.declaration}).to_pylist()
+    profiles = map_profiles(engine, lake, {"segment": drops.declaration}).profiles.to_pylist()
     (ada,) = (profile for profile in profiles if profile["entity"] == "login-1")
     assert (ada["given_name"], ada["city"], ada["attributes"]) == ("Ada", "Denver", '{"plan":"trial"}')
     assert {key["namespace"] for key in ada["keys"]} == {"login", "anonymous_id", "email"}

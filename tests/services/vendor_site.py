@@ -138,5 +138,5 @@ class Site:
         return sorted((row["score_kind"], row["score"]) for row in rows if row["score"] is not None)
 
     def profiles(self, engine: Engine) -> dict[str, dict[str, Any]]:
-        rows = map_profiles(engine, self.lake, {self.declaration.service: self.declaration}).to_pylist()
+        rows = map_profiles(engine, self.lake, {self.declaration.service: self.declaration}).profiles.to_pylist()
         return {row["entity"]: row for row in rows}

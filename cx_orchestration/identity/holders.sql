@@ -1,0 +1,67 @@
+-- Grain: one holder of a value that several entities hold, of a key that links or could.
+-- Keys: code, service, entity. Columns: code (126 bits of the value's MD5), namespace, value, service, entity; given and
+-- family (1 for a to 26 for z: how the holder's given and family name begin; null where unknown); first_seen, last_seen,
+-- authenticated; signature (of the values that only one person can have; 0 without any).
+-- Inputs: keys; profiles; namespaces (namespace, is_unique, ...), all but the weak ones and those that are unique.
+WITH held AS (
+    SELECT k.namespace, k.value, k.service, k.entity, k.first_seen, k.last_seen, k.state = 'authenticated' AS authenticated,
+           (md5_number(k.namespace || chr(31) || k.value) >> 2)::DECIMAL(38, 0) AS code
+    FROM keys k JOIN namespaces n ON n.namespace = k.namespace AND n.strength <> 'weak'
+),
+shared AS (
+    SELECT code FROM held GROUP BY code HAVING count(*) > 1
+),
+written AS (
+    SELECT service, entity, given_name, family_name,
+           CASE WHEN contains(name, ',') THEN trim(split_part(name, ',', 2)) ELSE trim(name) END AS forward,
+           CASE WHEN contains(name, ',') THEN trim(split_part(name, ',', 1)) ELSE trim(name) END AS backward
+    FROM profiles
+    WHERE given_name IS NOT NULL OR family_name IS NOT NULL OR name IS NOT NULL
+),
+chosen AS (
+    SELECT service, entity,
+           CASE
+               WHEN trim(given_name) <> '' THEN trim(given_name)
+               WHEN forward <> backward THEN forward
+               WHEN contains(forward, ' ') THEN forward
+               ELSE NULL
+           END AS given,
+           CASE
+               WHEN trim(family_name) <> '' THEN trim(family_name)
+               WHEN forward <> backward THEN backward
+               WHEN contains(backward, ' ') THEN split_part(backward, ' ', -1)
+               ELSE NULL
+           END AS family
+    FROM written
+),
+folded AS (
+    SELECT service, entity,
+           translate(strip_accents(lower(given)), 'øłđðþæœßı', 'olddtaosi') AS given,
+           translate(strip_accents(lower(family)), 'øłđðþæœßı', 'olddtaosi') AS family
+    FROM chosen
+),
+initials AS (
+    SELECT service, entity,
+           ascii(CASE
+               WHEN regexp_matches(given, '^(mr|mrs|ms|miss|dr|prof|herr|frau|mme|mlle|sr|sra|dott)[. ]')
+                   THEN regexp_extract(
+                       given, '^(?:(?:mr|mrs|ms|miss|dr|prof|herr|frau|mme|mlle|sr|sra|dott)(?:[.] *| +))+([a-z])', 1
+                   )
+               ELSE given
+           END) - 96 AS given,
+           ascii(family) - 96 AS family
+    FROM folded
+),
+signatures AS (
+    SELECT k.service, k.entity, bit_xor(hash(k.namespace, k.value)) AS signature
+    FROM keys k JOIN namespaces n ON n.namespace = k.namespace AND n.is_unique
+    GROUP BY k.service, k.entity
+)
+SELECT h.code, h.namespace, h.value, h.service, h.entity,
+       CASE WHEN i.given BETWEEN 1 AND 26 THEN i.given ELSE NULL END::TINYINT AS given,
+       CASE WHEN i.family BETWEEN 1 AND 26 THEN i.family ELSE NULL END::TINYINT AS family,
+       h.first_seen, h.last_seen, h.authenticated, coalesce(s.signature, 0) AS signature
+FROM held h
+SEMI JOIN shared ON shared.code = h.code
+LEFT JOIN initials i ON i.service = h.service AND i.entity = h.entity
+LEFT JOIN signatures s ON s.service = h.service AND s.entity = h.entity

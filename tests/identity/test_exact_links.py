@@ -1,0 +1,224 @@
+"""Which holders of a value are linked, and that a night's work gives what a rebuild would."""
+
+import datetime as dt
+import json
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cx_orchestration.identity.keys import normalise_profiles
+from cx_orchestration.identity.ledger import standing_links
+from cx_orchestration.identity.links import find_vetoes, update_links
+from cx_orchestration.model.identity import IdentityConfig
+from cx_orchestration.model.tables import KEYS_SEEN, LINKS, PROFILES
+
+CONFIG = IdentityConfig.model_validate(
+    {
+        "namespaces": {
+            "email": {"normalise": "email", "max_entities": 4},
+            "phone": {"normalise": "phone", "valid_for_days": 90, "max_entities": 50},
+            "login": {"normalise": "lower", "max_entities": 50},
+            "loyalty": {"normalise": "number", "unique": True},
+            "birth_date": {"normalise": "date", "strength": "weak", "unique": True},
+            "device": {"normalise": "device", "links_when": "authenticated"},
+        }
+    }
+)
+START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+def pairs(company) -> set[tuple[str, str]]:
+    rows = standing_links(company.lake, company.engine).to_pylist()
+    return {
+        (f"{row['left_service']}/{row['left_entity']}", f"{row['right_service']}/{row['right_entity']}") for row in rows
+    }
+
+
+def show(company, profiles, seen: dict[str, tuple[str, str, str, float, float]]) -> None:
+    """Entities with one key each: namespace, value, state, first and last day seen."""
+    rows = [
+        {
+            "service": name.split("/")[0],
+            "entity": name.split("/")[1],
+            "namespace": namespace,
+            "value": value,
+            "first_seen": START + dt.timedelta(days=first),
+            "last_seen": START + dt.timedelta(days=last),
+            "state": state,
+        }
+        for name, (namespace, value, state, first, last) in seen.items()
+    ]
+    table = pa.Table.from_pylist(rows, schema=KEYS_SEEN.schema)
+    found = normalise_profiles(profiles({name: {} for name in seen}), company.config, seen=table)
+    company.lake.replace(KEYS_SEEN, found.keys, run_id="night")
+    company.lake.replace(PROFILES, found.profiles, run_id="night")
+    update_links(company.lake, company.engine, company.config, now=company.now, run_id="night")
+
+
+@pytest.fixture
+def shop(new_company):
+    return new_company(CONFIG)
+
+
+def named(names: dict[str, str]) -> dict[str, dict[str, str]]:
+    return {entity: {"given_name": name} for entity, name in names.items() if name}
+
+
+def test_up_to_twelve_holders_are_linked_all_with_all_and_more_to_one_of_them(shop) -> None:
+    shop.night({f"crm/{n}": {"login": "jane"} for n in range(12)})
+    assert len(pairs(shop)) == 66
+    shop.night({f"crm/{n}": {"login": "jane"} for n in range(13)})
+    assert len(pairs(shop)) == 12
+
+
+def test_without_the_holder_whom_the_others_were_linked_to_they_stay_together(shop) -> None:
+    holders = {f"crm/{n:02}": {"login": "jane"} for n in range(20)}
+    shop.night(holders)
+    hub = {left for left, _ in pairs(shop)}
+    assert len(hub) == 1
+    shop.night({name: {} if name in hub else keys for name, keys in holders.items()})
+    assert sorted(map(len, shop.groups())) == [1, 19]
+
+
+def test_holders_whose_given_names_begin_differently_are_not_linked(shop) -> None:
+    names = {"crm/1": "Jane", "crm/2": "JANET", "desk/1": "Tom"}
+    shop.night({name: {"email": "the.does@example.com"} for name in names}, named(names))
+    assert pairs(shop) == {("crm/1", "crm/2")}
+
+
+def test_who_gives_no_name_is_linked_while_the_holders_names_agree(shop) -> None:
+    names = {"crm/1": "Jane", "crm/2": "J.", "survey/1": ""}
+    keys = {name: {"email": "does@example.com"} for name in names}
+    shop.night(keys, named(names))
+    assert len(pairs(shop)) == 3
+    names["desk/1"] = "Tom"
+    shop.night(keys | {"desk/1": {"email": "does@example.com"}}, named(names))
+    assert pairs(shop) == {("crm/1", "crm/2")}, "the survey's may be Jane's or Tom's"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "linked"),
+    [
+        ({"name": "Doe, Jane"}, {"name": "Dr. Jane Doe"}, True),
+        ({"name": "Øystein Dahl"}, {"given_name": "oystein"}, True),
+        ({"name": "Élodie Petit"}, {"given_name": "Emma"}, True),
+        ({"name": "Jane Doe"}, {"name": "Tom Doe"}, False),
+        ({"name": "Doe"}, {"name": "Tom Doe"}, True),
+        ({"given_name": "Юрий"}, {"given_name": "Yuri"}, True),
+    ],
+)
+def test_given_names_are_read_from_whole_names_without_titles_and_accents(shop, one, other, linked) -> None:
+    shop.night({name: {"email": "a@example.com"} for name in ("crm/1", "desk/1")}, {"crm/1": one, "desk/1": other})
+    assert bool(pairs(shop)) == linked
+
+
+def test_ids_issued_to_one_account_link_whatever_the_names_say(shop) -> None:
+    shop.night({name: {"login": "jd"} for name in ("crm/1", "desk/1")}, named({"crm/1": "Jane", "desk/1": "Tom"}))
+    assert len(pairs(shop)) == 1
+
+
+def test_a_number_that_passed_on_does_not_link_its_holders(shop, profiles) -> None:
+    number = ("phone", "212 555 0123", "ambiguous")
+    show(shop, profiles, {"crm/1": (*number, 0, 10), "crm/2": (*number, 60, 80), "crm/3": (*number, 200, 210)})
+    assert pairs(shop) == {("crm/1", "crm/2")}
+
+
+def test_of_many_holders_of_a_number_each_is_linked_to_one_seen_not_long_before(shop, profiles) -> None:
+    days = [*range(0, 300, 15), *range(600, 700, 20)]
+    show(shop, profiles, {f"crm/{n}": ("phone", "212 555 0123", "ambiguous", day, day) for n, day in enumerate(days)})
+    assert len(pairs(shop)) == len(days) - 2, "two chains"
+
+
+def test_a_device_links_to_whom_was_signed_in_on_it(shop, profiles) -> None:
+    show(
+        shop,
+        profiles,
+        {
+            "web/anonymous": ("device", "{ABC}", "ambiguous", 0, 1),
+            "app/anonymous": ("device", "abc", "ambiguous", 0, 1),
+            "web/jane": ("device", "abc", "authenticated", 0, 1),
+            "web/x": ("device", "def", "ambiguous", 0, 1),
+            "app/x": ("device", "def", "logged_out", 0, 1),
+        },
+    )
+    assert pairs(shop) == {("web/anonymous", "web/jane"), ("app/anonymous", "web/jane")}
+
+
+def test_a_device_on_which_two_accounts_signed_in_links_nobody(shop, profiles) -> None:
+    device = ("device", "abc", "authenticated", 0, 1)
+    show(shop, profiles, {"web/jane": device, "web/tom": device, "web/anonymous": ("device", "abc", "ambiguous", 0, 1)})
+    assert pairs(shop) == set()
+
+
+def test_entities_with_equal_unique_values_have_a_hub_of_their_own(shop) -> None:
+    twins = {f"crm/{n:02}": {"login": "doe", "loyalty": f"L-{n % 2}"} for n in range(16)}
+    shop.night(twins)
+    by_login = [row for row in standing_links(shop.lake, shop.engine).to_pylist() if row["rule"] == "exact:login"]
+    of_one = [row for row in by_login if int(row["left_entity"]) % 2 == int(row["right_entity"]) % 2]
+    assert (len(by_login), len(of_one)) == (15, 14), "seven a twin, and one between the two hubs"
+
+
+def test_unique_values_are_vetoes_and_an_entity_with_two_forbids_nothing(shop) -> None:
+    shop.night(
+        {
+            "crm/1": {"loyalty": "a 1", "birth_date": "4/3/1990"},
+            "crm/2": {"loyalty": ["A-1", "A/2"], "birth_date": "1990-04-03"},
+            "desk/1": {"login": "jane"},
+        }
+    )
+    vetoes = find_vetoes(shop.lake, shop.engine, shop.config).to_pylist()
+    digests = {(row["service"], row["entity"], row["namespace"]): row["digest"] for row in vetoes}
+    assert set(digests) == {("crm", "1", "loyalty"), ("crm", "1", "birth_date"), ("crm", "2", "birth_date")}
+    assert digests["crm", "1", "birth_date"] == digests["crm", "2", "birth_date"], "the region writes the month first"
+
+
+def test_a_night_without_changes_writes_nothing(shop) -> None:
+    entities = {f"crm/{n}": {"login": f"p{n // 2}"} for n in range(6)}
+    shop.night(entities)
+    before = [shop.lake.version(table) for table in (LINKS,)]
+    shop.night(entities)
+    assert [shop.lake.version(table) for table in (LINKS,)] == before
+
+
+def test_a_namespace_that_is_weak_now_takes_its_links_back(new_company) -> None:
+    company = new_company(CONFIG)
+    entities = {"crm/1": {"login": "u"}, "desk/1": {"login": "u"}}
+    company.night(entities)
+    company.config = IdentityConfig.model_validate(
+        {"namespaces": {"login": {"strength": "weak", "normalise": "lower"}}}
+    )
+    change, _ = company.night(entities)
+    assert (change.retracted, change.standing) == (1, 0)
+
+
+_values = st.fixed_dictionaries(
+    {},
+    optional={
+        "email": st.sampled_from(["a@x.com", "b@x.com", "info@x.com"]),
+        "login": st.sampled_from(["u", "v"]),
+        "loyalty": st.sampled_from(["1", "2"]),
+    },
+)
+_people = st.fixed_dictionaries({"keys": _values, "name": st.sampled_from(["", "Jane", "Tom", "Uma", "Zoe"])})
+_nights = st.lists(
+    st.dictionaries(st.sampled_from([f"{s}/{n}" for s in ("crm", "desk") for n in range(9)]), _people, max_size=16),
+    min_size=2,
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=8)
+@given(nights=_nights)
+def test_what_nights_left_standing_is_what_a_rebuild_would_make(new_company, nights) -> None:
+    company, rebuilt = new_company(CONFIG), new_company(CONFIG)
+    for night in nights:
+        company.night({e: p["keys"] for e, p in night.items()}, named({e: p["name"] for e, p in night.items()}))
+    rebuilt.night({e: p["keys"] for e, p in nights[-1].items()}, named({e: p["name"] for e, p in nights[-1].items()}))
+
+    def standing(of):
+        rows = standing_links(of.lake, of.engine).drop_columns(["made_at"]).to_pylist()
+        return sorted(json.dumps(row, sort_keys=True) for row in rows)
+
+    assert standing(company) == standing(rebuilt)
