@@ -152,7 +152,7 @@ def _of_no_use(key: Key, entities: int, config: IdentityConfig) -> str:
     words, rule = f"{namespace_words(key.namespace)} {key.value}", config.namespaces.get(key.namespace)
     if rule is None:
         return f"the {words} does not link: identity.yaml does not declare '{key.namespace}'"
-    if rule.strength == "weak":
+    if rule.strength != "person":
         return f"the {words} does not link: keys of '{key.namespace}' are weak, as families share them"
     if entities > rule.max_entities:
         return f"the {words} does not link: {entities} records hold it, more than the {rule.max_entities} of one person"
@@ -162,7 +162,7 @@ def _of_no_use(key: Key, entities: int, config: IdentityConfig) -> str:
 def _needed(links: Sequence[Link], config: IdentityConfig, left: str, right: str) -> list[str]:
     if any(link.stands and link.rule == "decided:never" for link in links):
         return ["take the decision out of identity_overrides.yaml, should it be wrong"]
-    strong = [namespace_words(name) for name, rule in config.namespaces.items() if rule.strength != "weak"]
+    strong = [namespace_words(name) for name, rule in config.namespaces.items() if rule.strength == "person"]
     return [
         f"a record that has the same value as both of one of: {', '.join(strong)}",
         "a correction in the service that has a wrong value, where something differs that should not",

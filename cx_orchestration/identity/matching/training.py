@@ -57,7 +57,7 @@ def train(
     content.
     """
     namespaces = sorted(config.namespaces)
-    household = frozenset(key_column(name) for name, rule in config.namespaces.items() if rule.strength == "weak")
+    household = frozenset(key_column(name) for name, rule in config.namespaces.items() if rule.strength != "person")
     if fields.num_rows < _LEAST_ENTITIES:
         return None
     with workspace(engine, fields, namespaces) as connection:
