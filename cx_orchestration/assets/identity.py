@@ -19,6 +19,7 @@ from cx_orchestration.identity.publish_gate import gate as publish_gate
 from cx_orchestration.identity.quality import identity_quality, keep_scorecard
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.identity.review import fill_queue
+from cx_orchestration.identity.vetoes import unique_keys
 from cx_orchestration.integration.profiles import map_profiles
 from cx_orchestration.model import tables
 from cx_orchestration.model.identity import Matching
@@ -130,17 +131,17 @@ def identity_map(
     matching = project.identity.matching
     linkage = Linkage(threshold=matching.union_bits, absent=matching.least_bits)
     gate = publish_gate(project.identity.publish_gate, config.accept)
+    unique = unique_keys(lake, engine, project.identity)
+    now, run_id = dt.datetime.now(dt.UTC), context.run.run_id
     try:
-        change = resolve(
-            lake, engine, now=dt.datetime.now(dt.UTC), run_id=context.run.run_id, linkage=linkage, gate=gate
-        )
+        change = resolve(lake, engine, linkage=linkage, unique=unique, gate=gate, now=now, run_id=run_id)
     except NotPublished as stopped:
         bounds = markdown_table([vars(breach) for breach in stopped.breaches])
         yield dg.AssetCheckResult(check_name=PUBLISHABLE, passed=False, metadata={"bounds": bounds})
         raise
     accepted = {"accepted": ", ".join(config.accept)}
     quality = identity_quality(lake, engine, project.identity)
-    keep_scorecard(lake, quality, run_id=context.run.run_id)
+    keep_scorecard(lake, quality, run_id=run_id)
     yield dg.MaterializeResult(
         metadata=row_count(
             int(quality.services["entities"].sum()),

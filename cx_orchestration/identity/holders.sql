@@ -2,7 +2,7 @@
 -- Keys: code, service, entity. Columns: code (126 bits of the value's MD5), namespace, value, service, entity; given and
 -- family (1 for a to 26 for z: how the holder's given and family name begin; null where unknown); first_seen, last_seen,
 -- authenticated; signature (of the values that only one person can have; 0 without any).
--- Inputs: keys; profiles; namespaces (namespace, is_unique, ...), all but the weak ones and those that are unique.
+-- Inputs: keys; profiles; namespaces (namespace, strength, is_unique). Values of weak keys have no holders here.
 WITH held AS (
     SELECT k.namespace, k.value, k.service, k.entity, k.first_seen, k.last_seen, k.state = 'authenticated' AS authenticated,
            (md5_number(k.namespace || chr(31) || k.value) >> 2)::DECIMAL(38, 0) AS code

@@ -62,15 +62,6 @@ def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.
     return change
 
 
-def find_vetoes(lake: Lake, engine: Engine, config: IdentityConfig) -> pa.Table:
-    """What forbids that entities are one customer: service, entity, namespace, digest.
-
-    Entities of one customer may have at most one distinct digest a namespace (``unique`` in ``identity.yaml``).
-    """
-    inputs: dict[str, Input] = {"keys": lake.scan(KEYS_SEEN), "namespaces": namespace_rules(config)}
-    return engine.query(sql_text(__package__, "vetoes.sql"), inputs)
-
-
 def _touched(engine: Engine, judged: JudgedValues, changes: Changes) -> pa.Table:
     inputs: dict[str, Input] = {
         "changes": changes.entities,

@@ -6,7 +6,6 @@ Does not belong here: who belongs together (``clusters.py``), how ids are chosen
 
 import datetime as dt
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -17,29 +16,12 @@ from cx_orchestration.identity.clusters import Linkage, Pairs, UniqueValues, fin
 from cx_orchestration.identity.customer_history import explained_events, write_history
 from cx_orchestration.identity.customer_ids import IdentityChange, assign_ids
 from cx_orchestration.identity.publish_gate import Gate, Proposal
+from cx_orchestration.identity.vetoes import UNIQUE, UniqueKeys
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, LINKS, PROFILES, RESOLVED, Table
 from cx_orchestration.storage.engine import Engine, Input, Session, sql_text
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.scan import Scan
-
-#: Values that only one person can have: entities of one customer have at most one distinct digest a namespace.
-UNIQUE = pa.schema(
-    [("service", pa.string()), ("entity", pa.string()), ("namespace", pa.string()), ("digest", pa.string())]
-)
-
-
-@dataclass(frozen=True)
-class UniqueKeys:
-    """The values that only one person can have.
-
-    ``values`` gives them as ``UNIQUE``, as of a version of the ``table`` that they come from; ``namespaces`` are those
-    that ``identity.yaml`` declares unique.
-    """
-
-    table: Table
-    namespaces: tuple[str, ...]
-    values: Callable[[int], pa.Table]
 
 
 def resolve(

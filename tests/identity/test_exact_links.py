@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from cx_orchestration.identity.keys import normalise_profiles
 from cx_orchestration.identity.ledger import standing_links
-from cx_orchestration.identity.links import find_vetoes, update_links
+from cx_orchestration.identity.links import update_links
+from cx_orchestration.identity.vetoes import unique_keys
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import KEYS_SEEN, LINKS, PROFILES
 
@@ -168,7 +169,8 @@ def test_unique_values_are_vetoes_and_an_entity_with_two_forbids_nothing(shop) -
             "desk/1": {"login": "jane"},
         }
     )
-    vetoes = find_vetoes(shop.lake, shop.engine, shop.config).to_pylist()
+    unique = unique_keys(shop.lake, shop.engine, shop.config)
+    vetoes = unique.values(shop.lake.version(KEYS_SEEN)).to_pylist()
     digests = {(row["service"], row["entity"], row["namespace"]): row["digest"] for row in vetoes}
     assert set(digests) == {("crm", "1", "loyalty"), ("crm", "1", "birth_date"), ("crm", "2", "birth_date")}
     assert digests["crm", "1", "birth_date"] == digests["crm", "2", "birth_date"], "the region writes the month first"

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from cx_orchestration.identity.clusters import Linkage
 from cx_orchestration.identity.ledger import WANTED, update_ledger
-from cx_orchestration.identity.resolve import UNIQUE, UniqueKeys, resolve
+from cx_orchestration.identity.resolve import resolve
+from cx_orchestration.identity.vetoes import UNIQUE, UniqueKeys
 from cx_orchestration.model.persons import NOBODY
 from cx_orchestration.model.tables import CUSTOMER_ALIASES, CUSTOMER_HISTORY, IDENTITY_MAP, PROFILES, RESOLVED, Table
 
