@@ -33,7 +33,10 @@ def loadtest(
     project: ProjectFolder = Path(),
     lake: LakeFolder = None,
     factor: Annotated[
-        float | None, typer.Option(min=0.001, help="Times the busiest hour; busy_season_factor by default")
+        float | None,
+        typer.Option(
+            min=0.001, help="Times the busiest hour; by default busy_season_factor, or more to bring enough records"
+        ),
     ] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0.1, help="How long records arrive; load_test.seconds by default")
@@ -53,7 +56,8 @@ def loadtest(
     Everything happens on this machine in a temporary lake: the service itself is asked only if it has landed nothing
     yet. Prints rates, latencies and backlog, keeps them in the table integration/load_tests, and exits with 1 when a
     record was lost or doubled, or the backlog was not worked off in time. A test that is shorter than
-    load_test.seconds, or of a smaller factor than busy_season_factor, does not count for the check load_tested.
+    load_test.seconds, of a smaller factor than busy_season_factor, of fewer than 100 records, or of a busiest hour
+    below that of the service's history does not count for the check load_tested.
     """
     if json is not None and not json.absolute().parent.is_dir():
         raise PermanentFailure(f"--json {json}: there is no folder {json.parent}; make it, or name another")
@@ -63,8 +67,8 @@ def loadtest(
     now = dt.datetime.now(dt.UTC)
     try:
         with _ended_like_interrupted():
-            peak, material = _what_to_replay(loaded, store, engine, service, peak_per_hour, like, now)
-            load = Load(
+            peak, known, material = _what_to_replay(loaded, store, engine, service, peak_per_hour, like, now)
+            asked = Load(
                 service=service,
                 declaration=declaration_digest(loaded.services[service]),
                 peak_per_hour=peak.per_hour,
@@ -72,12 +76,14 @@ def loadtest(
                 factor=factor or loaded.settings.busy_season_factor,
                 seconds=seconds or loaded.settings.load_test.seconds,
                 every_seconds=every,
+                known_per_hour=known,
             )
+            load = asked if factor else asked.compressed()
             console.print(announcement(load), highlight=False)
             verdict = rehearse(
                 loaded.services[service],
                 load,
-                material,
+                material.with_note(_compression(asked, load)),
                 engine,
                 max_drain_seconds=loaded.settings.load_test.max_drain_seconds,
                 page_size=page_size,
@@ -103,7 +109,8 @@ def _what_to_replay(
     peak_per_hour: float | None,
     like: str | None,
     now: dt.datetime,
-) -> tuple[Peak, Material]:
+) -> tuple[Peak, int, Material]:
+    """The busiest hour to test for, that of what has landed (0 if nothing has), and the records."""
     declaration = _declared(project, service)
     history = history_of(lake, engine, service, declaration.streams)
     peak = peak_of(
@@ -118,14 +125,24 @@ def _what_to_replay(
         ),
     )
     if history is not None:
-        return peak, material_of(lake, engine, declaration, history).with_note(peak.note)
+        return peak, history.per_hour, material_of(lake, engine, declaration, history).with_note(peak.note)
     days = project.days(now)
     if days is None:
         raise PermanentFailure(
             f"{service} has landed nothing, and no day of the project is over yet to take records from"
         )
     with FederatedService(project=str(project.folder), service=service, lake_root=str(lake.root)).opened() as opened:
-        return peak, sampled(opened.source, engine, days, now=now).with_note(peak.note)
+        return peak, 0, sampled(opened.source, engine, days, now=now).with_note(peak.note)
+
+
+def _compression(asked: Load, load: Load) -> str:
+    if load == asked:
+        return ""
+    bring = "brings 1 record" if asked.records == 1 else f"brings {asked.records} records"
+    return (
+        f"factor {asked.factor:g} {bring} in {asked.seconds:g} s, which says nothing: "
+        f"replayed with factor {load.factor:,.0f}, {load.records} records"
+    )
 
 
 def _declared(project: CXProject, service: str) -> ServiceDeclaration:

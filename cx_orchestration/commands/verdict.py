@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cx_orchestration.integration.loadtest.verdict import Load, Percentiles, Verdict
+from cx_orchestration.integration.loadtest.verdict import LEAST_RECORDS, Load, Percentiles, Verdict
 
 _SHOWN_COMMITS = 10
-#: Of fewer records percentiles are shown with a word of warning, of fewer still not at all.
-_FEW, _TOO_FEW = 100, 20
+#: Of fewer records no percentiles are shown.
+_TOO_FEW = 20
 
 
 def announcement(load: Load) -> str:
@@ -40,7 +40,7 @@ def print_verdict(verdict: Verdict, console: Console, *, falls_short: str) -> No
     console.print(waiting)
     for note in verdict.notes:
         console.print(f"note: {escape(note)}", highlight=False)
-    if verdict.offered < _FEW:
+    if verdict.offered < LEAST_RECORDS:
         few = (
             "percentiles mean nothing, and none are shown" if verdict.offered < _TOO_FEW else "percentiles mean little"
         )

@@ -282,6 +282,7 @@ LOAD_TESTS = _table(
     ("passed", flag, "nothing lost or doubled, and nothing still waiting"),
     ("why", text, "what stands against passing; empty when passed"),
     ("notes", text, "what to know about the figures"),
+    ("known_per_hour", real, "records of the busiest hour that had landed by then; 0 without any"),
     persons=NOBODY,
 )
 

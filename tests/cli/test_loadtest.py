@@ -65,6 +65,25 @@ def test_a_test_that_counts_is_passed_without_more_words_and_shows_percentiles(c
     assert json.loads((company / "result.json").read_text(encoding="utf-8"))["counts"] is True
 
 
+def test_too_few_records_are_no_test_so_more_are_replayed_in_the_same_time(company: Path) -> None:
+    file = company / "project.yaml"
+    settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    file.write_text(yaml.safe_dump({**settings, "load_test": {"seconds": 0.5}}), "utf-8")
+    asked = ("loadtest", "store_till", "--project", company, "--every", 0.25, "--peak-per-hour", 1)
+    done = cx(*asked, "--json", company / "result.json")
+    assert "note: factor 3 brings 1 record in 0.5 s, which says nothing: replayed with factor 720,000" in done.stdout
+    result = json.loads((company / "result.json").read_text(encoding="utf-8"))
+    assert (result["offered"], result["counts"]) == (100, True)
+    by_hand = cx(*asked, "--factor", 3)
+    assert "passed, but does not count for load_tested: 1 of 100 records" in by_hand.stdout
+
+
+def test_a_busiest_hour_below_that_of_what_has_landed_does_not_count(company: Path) -> None:
+    assert cx("run", "--project", company, "--select", "landing/store_till/*").exit_code == 0
+    done = cx("loadtest", "store_till", "--project", company, *BRIEFLY[:4], "--peak-per-hour", 1)
+    assert "a busiest hour of 1 < the 2 of its history" in done.stdout
+
+
 def test_a_single_record_is_told_in_the_singular(company: Path) -> None:
     asked = ("--seconds", 0.5, "--every", 0.25, "--peak-per-hour", 1, "--factor", 7200)
     done = cx("loadtest", "store_till", "--project", company, *asked)

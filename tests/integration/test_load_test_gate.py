@@ -32,12 +32,12 @@ def test_a_service_passes_the_gate_with_a_passed_test_of_its_declaration_as_it_i
     assert gate(lake, engine, declaration, SETTINGS).why == (
         "billing is not tested for the busy season: it has no load test yet; run 'cx loadtest billing'."
     )
-    verdict = rehearsed(declaration)
+    verdict = rehearsed(declaration, per_second=40, page_size=100)
     kept(lake, verdict)
     passed = gate(lake, engine, declaration, SETTINGS)
     assert (passed.passed, passed.why) == (True, "")
     assert passed.test is not None
-    assert (passed.test["offered"], passed.test["latency_p99"]) == (21, verdict.latency and verdict.latency.p99)
+    assert (passed.test["offered"], passed.test["latency_p99"]) == (120, verdict.latency and verdict.latency.p99)
     for changed in (
         (billing(charges(**WINDOW), rate={"per_second": 5}), SETTINGS),
         (billing(charges({"type": "last_id"}, **WINDOW)), SETTINGS),
@@ -49,17 +49,29 @@ def test_a_service_passes_the_gate_with_a_passed_test_of_its_declaration_as_it_i
         assert "its load test is of another declaration, of a smaller factor than" in refused.why
 
 
+TOO_LITTLE = "factor 0.5 < 2, 50 of 100 records"
+BELOW = "a busiest hour of 72000 < the 72001 of its history"
+
+
 @pytest.mark.parametrize(
-    ("seconds", "factor", "why"),
-    [(3, 2, ""), (60, 5, ""), (2, 2, "2 s < 3 s"), (3, 1, "factor 1 < 2"), (2.5, 0.5, "2.5 s < 3 s, factor 0.5 < 2")],
+    ("seconds", "factor", "known", "why"),
+    [
+        (3, 2, 0, ""),
+        (60, 5, 72_000, ""),
+        (2.9, 2, 0, "2.9 s < 3 s"),
+        (6, 1, 0, "factor 1 < 2"),
+        (2.5, 0.5, 0, f"2.5 s < 3 s, {TOO_LITTLE.replace('50 of', '25 of')}"),
+        (5, 0.5, 0, TOO_LITTLE),
+        (3, 2, 72_001, BELOW),
+    ],
 )
 def test_a_test_that_the_gate_will_not_count_is_known_by_its_load(
-    lake: Lake, engine: Engine, seconds: float, factor: float, why: str
+    lake: Lake, engine: Engine, seconds: float, factor: float, known: float, why: str
 ) -> None:
     declaration = billing(charges(**WINDOW))
-    verdict = rehearsed(declaration)
-    load = dataclasses.replace(verdict.load, seconds=seconds, factor=factor)
-    kept(lake, dataclasses.replace(verdict, load=load))
+    verdict = rehearsed(declaration, per_second=40, page_size=100)
+    load = dataclasses.replace(verdict.load, seconds=seconds, factor=factor, known_per_hour=known)
+    kept(lake, dataclasses.replace(verdict, load=load, offered=load.records))
     assert falls_short(load, SETTINGS) == why
     assert gate(lake, engine, declaration, SETTINGS).passed == (not why)
 
@@ -67,8 +79,8 @@ def test_a_test_that_the_gate_will_not_count_is_known_by_its_load(
 def test_the_newest_test_decides(lake: Lake, engine: Engine) -> None:
     declaration = billing(charges(**WINDOW))
     drop = tampering(lambda records: records[1:])
-    kept(lake, rehearsed(declaration))
-    lost = rehearsed(declaration, between=drop)
+    kept(lake, rehearsed(declaration, per_second=40, page_size=100))
+    lost = rehearsed(declaration, per_second=40, page_size=100, between=drop)
     later = lost.row().set_column(1, "tested_at", pa.array([NOW + dt.timedelta(hours=1)], tables.UTC_MICROSECONDS))
     lake.append(tables.LOAD_TESTS, later, run_id="t")
     assert gate(lake, engine, declaration, SETTINGS).why == (

@@ -43,6 +43,8 @@ def keep_a_test(site: Site, service: str, *, passed: bool = True) -> None:
         "declaration": declaration_digest(project.services[service]),
         "factor": project.settings.busy_season_factor,
         "seconds": project.settings.load_test.seconds,
+        "offered": 100,
+        "peak_per_hour": 2_000,
         "latency_p99": 0.5,
         "passed": passed,
         "why": "" if passed else "3 records lost",

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from cx_orchestration.integration.loadtest.verdict import Load
+from cx_orchestration.integration.loadtest.verdict import LEAST_RECORDS, Load
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.service import ServiceDeclaration
@@ -53,6 +53,10 @@ def falls_short(load: Load, settings: Settings) -> str:
     short = [
         f"{load.seconds:g} s < {seconds:g} s" if load.seconds < seconds else "",
         f"factor {load.factor:g} < {factor:g}" if load.factor < factor else "",
+        f"{load.records} of {LEAST_RECORDS} records" if load.records < LEAST_RECORDS else "",
+        f"a busiest hour of {load.peak_per_hour:g} < the {load.known_per_hour:g} of its history"
+        if load.peak_per_hour < load.known_per_hour
+        else "",
     ]
     return ", ".join(each for each in short if each)
 
@@ -84,6 +88,7 @@ def gate(lake: Lake, engine: Engine, declaration: ServiceDeclaration, settings: 
         "declaration": declaration_digest(declaration),
         "factor": settings.busy_season_factor,
         "seconds": settings.load_test.seconds,
+        "records": LEAST_RECORDS,
     }
     scan = {"load_tests": lake.scan(tables.LOAD_TESTS)}
     tests = engine.query(sql_text(__package__, "load_tests_that_count.sql"), scan, asked).to_pylist()
@@ -92,8 +97,8 @@ def gate(lake: Lake, engine: Engine, declaration: ServiceDeclaration, settings: 
         earlier = lake.read(tables.LOAD_TESTS, columns=["service"]).column("service").to_pylist().count(service)
         kept = (
             f"{'its load test is' if earlier == 1 else f'its {earlier} load tests are'} of another declaration, "
-            f"of a smaller factor than {asked['factor']:g}, "
-            f"or shorter than {asked['seconds']:g} s"
+            f"of a smaller factor than {asked['factor']:g}, shorter than {asked['seconds']:g} s, "
+            f"of fewer than {LEAST_RECORDS} records, or of a busiest hour below that of its history"
             if earlier
             else "it has no load test yet"
         )

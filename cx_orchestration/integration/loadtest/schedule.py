@@ -90,13 +90,18 @@ class Slices:
         return found
 
 
+def records_in(per_second: float, seconds: float) -> int:
+    """How many records arrive at this rate: the rate times the time, at least one."""
+    return max(1, round(per_second * seconds))
+
+
 def arrivals_of(records: Mapping[str, int], per_second: float, length: int, *, seed: int = 0) -> dict[str, Moments]:
     """When the records of each stream arrive, ascending; ``records`` says in which proportion the streams bring them.
 
     The total is the rate times the time, at least one. Times are independent and uniform: a Poisson process, given
     its total, with the bursts that steady pacing lacks. The same seed gives the same schedule.
     """
-    total = max(1, round(per_second * length / SECOND))
+    total = records_in(per_second, length / SECOND)
     random = np.random.default_rng(seed)
     counts = _allotted(records, total)
     return {name: np.sort(random.integers(0, length, count, dtype=np.int64)) for name, count in counts.items()}

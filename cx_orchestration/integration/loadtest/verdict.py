@@ -6,7 +6,7 @@ Belongs here: percentiles, backlog, the row that is kept, the criteria. Does not
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,19 @@ import pyarrow as pa
 
 from cx_orchestration.integration.loadtest.compare import Compared
 from cx_orchestration.integration.loadtest.play import Played, Stage
-from cx_orchestration.integration.loadtest.schedule import SECOND
+from cx_orchestration.integration.loadtest.schedule import SECOND, records_in
 from cx_orchestration.model import tables
+
+#: Of fewer records percentiles mean little, and a test says nothing about a busy season.
+LEAST_RECORDS = 100
 
 
 @dataclass(frozen=True)
 class Load:
-    """What was to be tested. ``peak_from`` says where the rate comes from: ``history``, ``given``, ``like SERVICE``."""
+    """What was to be tested. ``peak_from`` says where the rate comes from: ``history``, ``given``, ``like SERVICE``.
+
+    ``known_per_hour`` is the busiest hour of what the service had landed by then, however short that was.
+    """
 
     service: str
     declaration: str
@@ -29,10 +35,22 @@ class Load:
     factor: float
     seconds: float
     every_seconds: float
+    known_per_hour: float = 0
 
     @property
     def per_second(self) -> float:
         return self.peak_per_hour * self.factor / 3600
+
+    @property
+    def records(self) -> int:
+        """How many arrive."""
+        return records_in(self.per_second, self.seconds)
+
+    def compressed(self) -> "Load":
+        """The same, with a factor so much higher that ``LEAST_RECORDS`` arrive in its time, if it would bring fewer."""
+        if self.records >= LEAST_RECORDS:
+            return self
+        return replace(self, factor=LEAST_RECORDS * 3600 / (self.peak_per_hour * self.seconds))
 
 
 @dataclass(frozen=True)
