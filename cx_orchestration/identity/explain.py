@@ -8,14 +8,13 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from cx_orchestration.identity.explain_weights import Part, weigh
 from cx_orchestration.identity.explain_words import agreement, odds, same_value
-from cx_orchestration.identity.ledger import ENTITIES
+from cx_orchestration.identity.ledger import ENTITIES, value_digest
 from cx_orchestration.identity.overrides import DECIDED
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.identity_overrides import split_entity
@@ -213,7 +212,7 @@ def links_of(lake: Lake, engine: Engine, records: Sequence[Record]) -> tuple[Lin
     entities = pa.Table.from_pylist([{"service": s, "entity": e} for s, e in names], schema=ENTITIES)
     inputs: dict[str, Input] = {"ledger": lake.scan(LINKS), "entities": entities}
     rows = engine.query(sql_text(__package__, "explain_links.sql"), inputs)
-    values = {_digest(key): key for record in records for key in record.keys}
+    values = {value_digest(key.namespace, key.value): key for record in records for key in record.keys}
     models = _models(lake, rows)
     links = [_link(row, values, models) for row in rows.to_pylist()]
     return tuple(sorted(links, key=lambda link: (-abs(link.weight), link.left, link.right, link.rule)))
@@ -269,11 +268,6 @@ def _link(row: Mapping[str, Any], values: Mapping[str, Key], models: Mapping[str
         retracted_at=row["retracted_at"],
         retracted_why=row["retracted_why"],
     )
-
-
-def _digest(key: Key) -> str:
-    """What stands for a value in the ledger (docs/identity.md)."""
-    return sha256(f"{key.namespace}\x1f{key.value}".encode()).hexdigest()[:32]
 
 
 def _no_such_record(engine: Engine, identity_map: Input, service: str, name: str) -> str:

@@ -15,6 +15,8 @@ _NAMESPACES = {
     "device": "device",
     "card": "payment card",
     "loyalty": "loyalty number",
+    "birth_date": "date of birth",
+    "anonymous_id": "device",
 }
 _FIELDS = {
     "name": "name",

@@ -7,6 +7,7 @@ rule links (``links.py``, ``matching``), who is one customer (``clusters.py``).
 import datetime as dt
 import uuid
 from dataclasses import dataclass
+from hashlib import sha256
 
 import pyarrow as pa
 
@@ -42,6 +43,11 @@ class LedgerChange:
     made: int
     retracted: int
     standing: int
+
+
+def value_digest(namespace: str, value: str) -> str:
+    """What stands for a key's value in the evidence and wherever else values must not (docs/identity.md)."""
+    return sha256(f"{namespace}\x1f{value}".encode()).hexdigest()[:32]
 
 
 def standing_links(lake: Lake, engine: Engine, touching: pa.Table | None = None) -> pa.Table:

@@ -6,11 +6,8 @@ Belongs here: finding the reasons, values included, as somebody asked for them. 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from cx_orchestration.identity.explain import (
     SHOWN_FIELDS,
-    Key,
     Link,
     Record,
     find_customer,
@@ -18,12 +15,10 @@ from cx_orchestration.identity.explain import (
     records_of,
 )
 from cx_orchestration.identity.explain_words import field_words, namespace_words
+from cx_orchestration.identity.why_not_keys import different_unique_values, values_of_no_use
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import PROFILES
-from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
-
-_ASKED = pa.schema([("namespace", pa.string()), ("value", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -79,8 +74,7 @@ def why_not(lake: Lake, engine: Engine, config: IdentityConfig, left: str, right
         for link in links_of(lake, engine, ours + theirs)
         if (link.left in names[0] and link.right in names[1]) or (link.left in names[1] and link.right in names[0])
     )
-    shared = _shared(ours, theirs)
-    held = _holders(lake, engine, shared)
+    different = different_unique_values(lake, engine, config, ours, theirs)
     pair = (left if "/" in left else ours[0].name, right if "/" in right else theirs[0].name)
     return WhyNot(
         left,
@@ -89,23 +83,10 @@ def why_not(lake: Lake, engine: Engine, config: IdentityConfig, left: str, right
         theirs_is,
         fields=compare_records(ours, theirs),
         links=links,
-        vetoes=tuple(_vetoes(links)),
-        missing=tuple(_missing(links, shared, held, config)),
-        needed=tuple(_needed(links, config, *pair)),
+        vetoes=(*_never(links), *different),
+        missing=(*values_of_no_use(lake, engine, config, ours, theirs, links), *_model_says(links, config)),
+        needed=tuple(_needed(links, different, config, *pair)),
     )
-
-
-def _shared(ours: Sequence[Record], theirs: Sequence[Record]) -> list[Key]:
-    mine, others = ({key for record in records for key in record.keys} for records in (ours, theirs))
-    return sorted(mine & others, key=lambda key: (key.namespace, key.value))
-
-
-def _holders(lake: Lake, engine: Engine, keys: Sequence[Key]) -> dict[Key, int]:
-    if not keys:
-        return {}
-    asked = pa.Table.from_pylist([vars(key) for key in keys], schema=_ASKED)
-    rows = engine.query(sql_text(__package__, "values_held.sql"), {"profiles": lake.scan(PROFILES), "asked": asked})
-    return {Key(row["namespace"], row["value"]): row["entities"] for row in rows.to_pylist()}
 
 
 def compare_records(ours: Sequence[Record], theirs: Sequence[Record]) -> tuple[Compared, ...]:
@@ -130,7 +111,7 @@ def _ids(records: Sequence[Record], namespace: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key.value for record in records for key in record.keys if key.namespace == namespace))
 
 
-def _vetoes(links: Sequence[Link]) -> list[str]:
+def _never(links: Sequence[Link]) -> list[str]:
     return [
         f"{link.left} and {link.right} are {link.says}"
         for link in links
@@ -138,33 +119,26 @@ def _vetoes(links: Sequence[Link]) -> list[str]:
     ]
 
 
-def _missing(links: Sequence[Link], shared: Sequence[Key], held: dict[Key, int], config: IdentityConfig) -> list[str]:
-    """What might have been expected to link them, and why it does not."""
-    said = [_of_no_use(key, held.get(key, 0), config) for key in shared]
-    if not shared:
-        said.append("they have no key in common")
-    if not any(link.levels for link in links):
-        said.append("no model has compared them: too little of what it compares agrees, or nothing is there to compare")
-    return [each for each in said if each]
+def _model_says(links: Sequence[Link], config: IdentityConfig) -> list[str]:
+    """Why no scored pair puts them together."""
+    weights = [link.weight for link in links if link.stands and link.levels]
+    if not weights:
+        return ["no model has compared them: too little of what it compares agrees, or nothing is there to compare"]
+    least = config.matching.union_bits
+    if max(weights) < least:
+        return [f"the model gives them {max(weights):+.1f} bits, and puts records together from {least:+.1f} on"]
+    return [f"the model gives single records {max(weights):+.1f} bits, but the two customers as wholes too little"]
 
 
-def _of_no_use(key: Key, entities: int, config: IdentityConfig) -> str:
-    words, rule = f"{namespace_words(key.namespace)} {key.value}", config.namespaces.get(key.namespace)
-    if rule is None:
-        return f"the {words} does not link: identity.yaml does not declare '{key.namespace}'"
-    if rule.strength != "person":
-        return f"the {words} does not link: keys of '{key.namespace}' are weak, as families share them"
-    if entities > rule.max_entities:
-        return f"the {words} does not link: {entities} records hold it, more than the {rule.max_entities} of one person"
-    return f"the {words} is new to them, or a veto outweighs it"
-
-
-def _needed(links: Sequence[Link], config: IdentityConfig, left: str, right: str) -> list[str]:
+def _needed(
+    links: Sequence[Link], different: Sequence[str], config: IdentityConfig, left: str, right: str
+) -> list[str]:
     if any(link.stands and link.rule == "decided:never" for link in links):
         return ["take the decision out of identity_overrides.yaml, should it be wrong"]
     strong = [namespace_words(name) for name, rule in config.namespaces.items() if rule.strength == "person"]
+    same = f"a record that has the same value as both of one of: {', '.join(strong)}"
     return [
-        f"a record that has the same value as both of one of: {', '.join(strong)}",
+        *([] if different else [same]),
         "a correction in the service that has a wrong value, where something differs that should not",
         f"a decision of people: cx identity decide '{left}' '{right}' always --by ROLE --why WHY",
     ]

@@ -6,11 +6,11 @@ removing them (``erase.py``).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 
 import pyarrow as pa
 
 from cx_orchestration.identity.keys import normalise_profiles
+from cx_orchestration.identity.ledger import value_digest
 from cx_orchestration.integration.erased import Said, StreamReader
 from cx_orchestration.integration.mentions import is_telling
 from cx_orchestration.integration.records import parse_json
@@ -128,18 +128,13 @@ def _key_graves(
     for (namespace, value), normal in zip(spelt, _normalised(project, engine, spelt), strict=True):
         if normal is None or (namespace, normal) in others:
             continue
-        yield Grave(Kind.DIGEST, (namespace, _ledger_digest(namespace, normal)))
+        yield Grave(Kind.DIGEST, (namespace, value_digest(namespace, normal)))
         for spelling in {fold(value), fold(normal)}:
             yield Grave(Kind.BESIDE, (spelling,))
             if is_telling(spelling):
                 yield Grave(Kind.VALUE, (spelling,))
             if namespace in namespaces and namespaces[namespace].strength == "person":
                 yield Grave(Kind.KEY, (namespace, spelling))
-
-
-def _ledger_digest(namespace: str, value: str) -> str:
-    """What stands for a key's value in the ledger and wherever else values must not."""
-    return sha256(f"{namespace}\x1f{value}".encode()).hexdigest()[:32]
 
 
 def _normalised(project: CXProject, engine: Engine, keys: list[tuple[str, str]]) -> list[str | None]:

@@ -19,6 +19,7 @@ from cx_orchestration.identity.ledger import WANTED, update_ledger
 from cx_orchestration.identity.overrides import update_decisions
 from cx_orchestration.identity.why_not import why_not
 from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.identity_overrides import Override
 from cx_orchestration.model.tables import MATCHING_MODELS
 from cx_orchestration.project.template import write_template
@@ -149,16 +150,59 @@ def test_two_customers_are_shown_field_by_field_with_what_would_be_needed(compan
     assert sides["given name"] is False
     assert (sides["surname"], sides["town"], sides["phone number"]) == (True, True, True)
     assert sides["e-mail address"] is None
-    assert (
-        "the phone number +12125550123 does not link: keys of 'phone' are weak, as families share them" in found.missing
-    )
+    weak = "the phone number +12125550123 does not link: keys of 'phone' are weak, and link nobody by themselves"
+    assert weak in found.missing
     assert any("cx identity decide 'crm/1' 'crm/2' always" in each for each in found.needed)
 
 
 def test_a_value_that_too_many_hold_says_how_many(company) -> None:
     company.night({f"crm/{n}": {"account": "K1"} for n in range(4)})
     found = not_one(company, "crm/0", "crm/1")
-    assert found.missing[0] == "the account number K1 does not link: 4 records hold it, more than the 3 of one person"
+    said = "the account number K1 does not link: it is shared by more than 3 entities; 4 records hold it"
+    assert found.missing[0] == said
+
+
+GUARDED = IdentityConfig.model_validate(
+    {
+        "region": "US",
+        "namespaces": {
+            "email": {"normalise": "email"},
+            "phone": {"normalise": "phone", "valid_for_days": 90},
+            "device": {"normalise": "device", "links_when": "authenticated"},
+            "loyalty": {"normalise": "number", "unique": True},
+        },
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"email": "info@example.com"}, "info@example.com does not link: it is a mailbox of a function; 2 records"),
+        ({"email": "we@example.com"}, "does not link: people of several given names use it, and these two are not"),
+        ({"phone": "212 555 0123"}, "they were seen with it 364 days apart, and after 90 days it may have passed"),
+        ({"device": "d-1"}, "the device d-1 does not link: neither was signed in when it was seen"),
+    ],
+)
+def test_a_shared_value_says_which_verdict_or_guard_keeps_it_from_linking(new_company, keys, told) -> None:
+    company = new_company(GUARDED)
+    years = [dt.datetime(2025, 1, 1, tzinfo=dt.UTC), dt.datetime(2025, 12, 31, tzinfo=dt.UTC)]
+    given = ("Jane", "Tom") if "email" in keys else ("Jane", "Jane")
+    fields = {
+        f"crm/{n}": {"given_name": given[n], "family_name": "Doe", "updated_at": years[n] if "phone" in keys else None}
+        for n in range(2)
+    }
+    company.night(dict.fromkeys(fields, keys), fields)
+    assert told in "\n".join(not_one(company, "crm/0", "crm/1").missing)
+
+
+def test_different_values_that_only_one_person_can_have_forbid_and_are_named(new_company) -> None:
+    company = new_company(GUARDED)
+    cards = {"crm/1": {"loyalty": "L-1", "email": "j@x.com"}, "desk/1": {"loyalty": "L-2"}}
+    company.night(cards)
+    found = not_one(company, "crm/1", "desk/1")
+    assert found.vetoes == ("the loyalty number differs, L1 and L2: one person has only one",)
+    assert not any("the same value" in each for each in found.needed), "that would not help"
 
 
 def test_a_never_decision_forbids_and_what_is_needed_is_to_take_it_out(company) -> None:
@@ -174,8 +218,10 @@ def test_a_never_decision_forbids_and_what_is_needed_is_to_take_it_out(company) 
 def test_a_pair_that_the_model_compared_shows_its_weight(company) -> None:
     company.night(JANE, SAID)
     scored(company, "crm/1", "crm/2", 1.5, family="same", given="different")
-    (link,) = not_one(company, "crm/1", "crm/2").links
+    found = not_one(company, "crm/1", "crm/2")
+    (link,) = found.links
     assert (link.weight, link.says) == (1.5, "surname agrees exactly; given name differs")
+    assert "the model gives them +1.5 bits, and puts records together from +2.0 on" in found.missing
 
 
 def test_two_records_of_one_customer_are_not_told_apart(company) -> None:
