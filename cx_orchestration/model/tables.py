@@ -436,7 +436,7 @@ MATCHING_FIELDS = _table(
     ("postcode", text, "letters and digits only"),
     ("city", text, "lower case"),
     ("country", text, "lower case"),
-    ("keys", KEYS, "those that few entities hold"),
+    ("keys", KEYS, "those that say something of a person"),
     ("model_version", text, "of the model that compared it"),
     persons=Persons(entities=(("service", "entity"),)),
 )

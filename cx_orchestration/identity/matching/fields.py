@@ -12,8 +12,9 @@ from io import StringIO
 
 import pyarrow as pa
 
+from cx_orchestration.identity.hygiene import namespace_rules
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import MATCHING_FIELDS
+from cx_orchestration.model.tables import KEY_VALUES, MATCHING_FIELDS
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 
 #: Countries that write the month of a date before its day (CLDR's short formats).
@@ -55,17 +56,19 @@ def matching_fields(
     *,
     today: dt.date,
     kept: Input | None = None,
+    key_values: Input | None = None,
 ) -> Fields:
     """The fields of all entities; only texts that differ from those ``kept`` are looked at.
 
-    ``profiles`` are normalised (``keys.normalise_profiles``). A key value that more than ``max_entities`` entities hold
-    is left out, since it says nothing of a person.
+    ``profiles`` are normalised (``keys.normalise_profiles``), ``key_values`` the verdicts on their keys: a value that
+    is nobody's is left out (``personal_keys.sql``). Without verdicts that is what more than ``max_entities`` hold.
     """
     inputs: dict[str, Input] = {
         "profiles": profiles,
         "habits": habits,
         "words": _words(),
-        "namespaces": _namespaces(config),
+        "namespaces": namespace_rules(config),
+        "key_values": KEY_VALUES.empty() if key_values is None else key_values,
         "kept": MATCHING_FIELDS.empty() if kept is None else kept,
     }
     inputs["texts"] = engine.query(sql_text(__package__, "profiles_fingerprinted.sql"), inputs)
@@ -76,12 +79,6 @@ def matching_fields(
     rows = engine.query(sql_text(__package__, "fields_now.sql"), inputs)
     before = engine.query(sql_text(__package__, "gone.sql"), inputs | {"fields": rows})
     return Fields(rows, before)
-
-
-def _namespaces(config: IdentityConfig) -> pa.Table:
-    schema = pa.schema([("namespace", pa.string()), ("max_entities", pa.int64())])
-    rows = [{"namespace": name, "max_entities": rule.max_entities} for name, rule in config.namespaces.items()]
-    return pa.Table.from_pylist(rows, schema=schema)
 
 
 @cache

@@ -17,7 +17,7 @@ from cx_orchestration.identity.matching.model import MatchingModel, load_model, 
 from cx_orchestration.identity.matching.scoring import MODEL_RULE, score_pairs
 from cx_orchestration.identity.matching.training import train
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import MATCHING_FIELDS, PROFILES
+from cx_orchestration.model.tables import KEY_VALUES, MATCHING_FIELDS, PROFILES
 from cx_orchestration.storage.engine import Engine, sql_text
 from cx_orchestration.storage.lake import Lake, conform
 
@@ -46,7 +46,8 @@ def train_model(
     """Train on the profiles in the lake and save what the next night goes by; ``None`` if nothing can be compared."""
     profiles = lake.scan(PROFILES)
     habits = find_habits(engine, profiles)
-    fields = matching_fields(engine, profiles, config, habits, today=now.date())
+    key_values = lake.scan(KEY_VALUES)
+    fields = matching_fields(engine, profiles, config, habits, today=now.date(), key_values=key_values)
     model = train(engine, fields.rows, habits, config, now=now)
     if model is not None:
         save_model(lake, model, run_id=run_id)
@@ -56,7 +57,7 @@ def train_model(
 def update_matches(
     lake: Lake, engine: Engine, config: IdentityConfig, *, retrain: bool = False, now: dt.datetime, run_id: str
 ) -> Matched:
-    """Bring the ledger's rows of the rule ``model`` up to date with the profiles in the lake.
+    """Bring the ledger's rows of the rule ``model`` up to date with the profiles and the verdicts on keys in the lake.
 
     A model is trained where there is none, or when ``retrain`` asks for it; else only entities that changed are
     compared with all others. The ledger is written first and the fields that it takes into account last, so that a
@@ -73,7 +74,9 @@ def update_matches(
         return Matched("nothing to compare" if config.matching.enabled else "switched off", ledger)
     everything = trained or not _is_of(lake, engine, model)
     kept = None if everything else lake.scan(MATCHING_FIELDS)
-    fields = matching_fields(engine, profiles, config, model.habits, today=now.date(), kept=kept)
+    fields = matching_fields(
+        engine, profiles, config, model.habits, today=now.date(), kept=kept, key_values=lake.scan(KEY_VALUES)
+    )
     scored = score_pairs(engine, fields, model, config, everything=everything)
     wanted, by_margin = scored.wanted, 0
     if everything:

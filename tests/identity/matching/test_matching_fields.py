@@ -5,7 +5,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from cx_orchestration.identity.hygiene import judge_values
 from cx_orchestration.identity.matching.fields import find_habits, matching_fields
+from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import MATCHING_FIELDS
 from cx_orchestration.storage.engine import Engine
 from tests.identity.matching.conftest import CONFIG, NOW, profile_rows
@@ -92,6 +94,35 @@ def test_a_key_that_too_many_hold_is_compared_with_nobody(engine: Engine) -> Non
     found = fields_of(engine, *shared, {"keys": {"email": "anna@example.com"}})
     assert [row["keys"] for row in found[:11]] == [None] * 11
     assert found[11]["keys"] == [{"namespace": "email", "value": "anna@example.com"}]
+
+
+def test_what_hygiene_judged_decides_which_keys_are_compared(engine: Engine) -> None:
+    config = IdentityConfig.model_validate(
+        {
+            "namespaces": {
+                "email": {"normalise": "email", "max_entities": 2},
+                "phone": {"strength": "household"},
+                "device": {"links_when": "authenticated"},
+            }
+        }
+    )
+    guest = [{"name": "Anna Moor", "keys": {"email": "anna@x.com"}} for _ in range(3)]
+    office = [{"name": name, "keys": {"email": "info@x.com", "phone": "1"}} for name in ("Bo Li", "Cy Li")]
+    kiosk = [{"name": "Di Roe", "keys": {"device": "d"}} for _ in range(2)]
+    rows = [row | {"service": "s", "entity": f"{n}"} for n, row in enumerate([*guest, *office, *kiosk])]
+    profiles = profile_rows(rows)
+    seen = engine.query(
+        "SELECT service, entity, k.namespace, k.value, NULL::TIMESTAMPTZ AS first_seen, NULL::TIMESTAMPTZ AS last_seen,"
+        " 'authenticated' AS state FROM (SELECT service, entity, unnest(keys) AS k FROM profiles)",
+        {"profiles": profiles},
+    )
+    verdicts = judge_values(engine, profiles, seen, config).values
+    habits = find_habits(engine, profiles)
+    found = matching_fields(engine, profiles, config, habits, today=NOW.date(), key_values=verdicts).rows.to_pylist()
+    kept = [{(key["namespace"], key["value"]) for key in row["keys"] or ()} for row in found]
+    assert kept[:3] == [{("email", "anna@x.com")}] * 3, "a guest who comes often is a person"
+    assert kept[3:5] == [{("phone", "1")}] * 2, "a household's phone is weighed, a function's mailbox is not"
+    assert kept[5:] == [set(), set()], "two accounts of one service on one device"
 
 
 def test_only_what_differs_from_what_was_kept_counts_as_changed(engine: Engine) -> None:
