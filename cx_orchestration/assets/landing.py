@@ -13,12 +13,13 @@ from cx_orchestration.integration.landed_contract import Contract, withhold_brok
 from cx_orchestration.integration.landing import Landing
 from cx_orchestration.integration.loadtest.gate import require_load_test
 from cx_orchestration.integration.parents import land_after_parent
-from cx_orchestration.integration.patience import land_if_it_may_be_asked, remember
+from cx_orchestration.integration.patience import NotAsked, land_if_it_may_be_asked, remember
 from cx_orchestration.integration.schema_drift import schema_drift
 from cx_orchestration.integration.settling import settling
 from cx_orchestration.integration.volume import judge_volumes
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
+from cx_orchestration.model.failures import TransientFailure
 from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.partitions import ONE_RUN_PER_RANGE, daily_partitions, days_of
 from cx_orchestration.project import CXProject
@@ -102,7 +103,9 @@ def _attempts(result: Landing, service: str, stream: str, run_id: str, now: dt.d
         Attempt(service, stream, day, run_id, now, "landed", records) for day, records in sorted(result.records.items())
     ]
     failed = [
-        Attempt(service, stream, day, run_id, now, "failed", 0, type(failure).__name__, str(failure))
+        Attempt(service, stream, day, run_id, now, "not_asked", 0, TransientFailure.__name__, str(failure))
+        if isinstance(failure, NotAsked)
+        else Attempt(service, stream, day, run_id, now, "failed", 0, type(failure).__name__, str(failure))
         for day, failure in sorted(result.failures.items())
     ]
     return landed + failed

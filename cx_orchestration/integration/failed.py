@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.storage.registry import MAPPING, LeftFailed
+from cx_orchestration.storage.waits import Wait
 
 _FAMILIES = {"TransientFailure": "transient", "Bug": "bug"}
 
@@ -76,6 +77,12 @@ class FailedRange:
         events = f"integration/{self.service}/events"
         return [events] if self.stream == MAPPING else [f"landing/{self.service}/{self.stream}", events]
 
+    def not_before(self, waits: Mapping[str, Wait], now: dt.datetime) -> dt.datetime | None:
+        """Until when rerunning is refused: the service asked to be left alone. Days are mapped without asking it."""
+        wait = waits.get(self.service)
+        asked_until = None if wait is None or self.stream == MAPPING else wait.asked_until
+        return asked_until if asked_until is not None and asked_until > now else None
+
     def rerun(self, folders: Folders) -> str:
         """The command that reruns these partitions, to be pasted into a shell."""
         days = ["--since", str(self.days.first), "--until", str(self.days.last)]
@@ -97,15 +104,17 @@ class FailedRange:
         }
 
 
-def failed_ranges(left: Iterable[LeftFailed], wanted: Mapping[str, Collection[str]]) -> list[FailedRange]:
+def failed_ranges(left: Iterable[LeftFailed], wanted: Mapping[str, Collection[str]] | None) -> list[FailedRange]:
     """What is left failed, by service, stream, reason and day.
 
-    ``wanted`` has the streams that are integrated, by service: partitions of others wait for nobody.
+    ``wanted`` has the streams that are integrated, by service: partitions of others wait for nobody. Where that is not
+    known (``None``) it is all that is left failed.
     """
     groups: dict[tuple[str, str, str, bool], list[LeftFailed]] = {}
     for each in left:
         service, stream = each.attempt.service, each.attempt.stream
-        if stream in wanted.get(service, ()) or (stream == MAPPING and wanted.get(service)):
+        known = () if wanted is None else wanted.get(service, ())
+        if wanted is None or stream in known or (stream == MAPPING and known):
             groups.setdefault((service, stream, each.attempt.message, each.is_transient), []).append(each)
     return [
         FailedRange.of(days, group)

@@ -14,6 +14,10 @@ from cx_orchestration.model.failures import Failure, TransientFailure
 from cx_orchestration.storage.registry import Registry
 
 
+class NotAsked(TransientFailure):
+    """A service was not asked, as it asked to be left alone: no attempt, and nothing is known that was not before."""
+
+
 def land_if_it_may_be_asked(
     registry: Registry, service: str, days: DayRange, land: Callable[[], Landing], *, now: dt.datetime
 ) -> Landing:
@@ -30,8 +34,9 @@ def land_if_it_may_be_asked(
             # What had landed by then is landed again: a day that is recorded as failed is not forgotten.
             return Landing(failures=dict.fromkeys(days, raised))
     seconds = (wait.asked_until - now).total_seconds()
-    failure = TransientFailure(
-        f"{service} was not asked: it asked to be left alone until {wait.asked_until:%Y-%m-%d %H:%M} UTC",
+    failure = NotAsked(
+        f"{service} was not asked: it asked to be left alone until {wait.asked_until:%Y-%m-%d %H:%M} UTC "
+        f"({wait.reason}). Run this after that; if the wait is a mistake, 'cx failed --lift {service}' ends it",
         retry_after=seconds,
     )
     return Landing(failures=dict.fromkeys(days, failure))
@@ -41,8 +46,10 @@ def remember(registry: Registry, service: str, landing: Landing, *, now: dt.date
     """Leave the service alone after a transient failure, and no longer once none of its partitions is left with one.
 
     A landing without failures shows that the service can be asked. Called when the attempts at the landing's days are
-    in the registry.
+    in the registry. Where the service was not asked nothing changes.
     """
+    if any(isinstance(failure, NotAsked) for failure in landing.failures.values()):
+        return
     transient = [failure for failure in landing.failures.values() if isinstance(failure, TransientFailure)]
     if transient:
         registry.waits.postpone(service, max(transient, key=lambda failure: failure.retry_after or 0), now=now)

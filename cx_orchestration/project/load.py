@@ -22,10 +22,10 @@ from cx_orchestration.model.inventory import InventoryRow
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.scoring import Decision, Decisions, ScoringConfig
 from cx_orchestration.model.service import ServiceDeclaration
-from cx_orchestration.model.settings import Settings, Stores
+from cx_orchestration.model.settings import Settings
 from cx_orchestration.project.checks import check_project
-from cx_orchestration.project.environment import with_environment
 from cx_orchestration.project.folder import declared_files, read_folder
+from cx_orchestration.project.places import Places
 from cx_orchestration.project.rollout import Due, days_since, what_is_due
 from cx_orchestration.scoring.plan import Plan, build_plan
 
@@ -68,6 +68,23 @@ class CXProject:
         return cls._load(folder, environ, None, service)
 
     @classmethod
+    def load_as_far_as_possible(
+        cls, folder: Path | str, environ: Mapping[str, str] | None = None
+    ) -> "tuple[Self, None] | tuple[Places, InvalidProject]":
+        """Read and check a folder; where it has errors, at least the places of its stores, and the errors.
+
+        Raises ``InvalidProject`` when project.yaml cannot be read.
+        """
+        try:
+            return cls.load(folder, environ), None
+        except InvalidProject as invalid:
+            settings = read_folder(Path(folder))[0].settings
+            if settings is None:
+                raise
+            environ = os.environ if environ is None else environ
+            return Places(Path(folder).resolve(), settings.stores, environ), invalid
+
+    @classmethod
     def _load(
         cls, folder: Path | str, environ: Mapping[str, str] | None, now: dt.datetime | None, only: str | None
     ) -> tuple[Self, list[ProjectError]]:
@@ -100,32 +117,18 @@ class CXProject:
         return ZoneInfo(self.settings.time_zone)
 
     @cached_property
+    def places(self) -> Places:
+        """Where the lake and the registry are."""
+        return Places(self.folder, self.settings.stores, self.environ)
+
+    @cached_property
     def lake_root(self) -> Path:
         """The folder of the lake. Raises ``PermanentFailure`` when a variable that names it is not set."""
-        where = f"{self.folder / 'project.yaml'}: stores.lake"
-        return self.folder / with_environment(self.settings.stores.lake, self.environ, where=where)
+        return self.places.lake_root
 
     def registry_url(self, lake_root: Path | str | None = None) -> str:
-        """The SQLAlchemy URL of the registry; it may hold a password. Raises ``PermanentFailure`` likewise.
-
-        What happened to a lake's partitions belongs to that lake: when project.yaml names no registry of its own (none
-        at all, or the default) and the lake is another than the project's, the registry lies in the lake's folder.
-        """
-        elsewhere = lake_root is not None and Path(lake_root).resolve() != self.lake_root.resolve()
-        if elsewhere and self.settings.stores.registry == Stores().registry:
-            return f"sqlite:///{Path(str(lake_root)).resolve() / 'registry.db'}"
-        where = f"{self.folder / 'project.yaml'}: stores.registry"
-        url = with_environment(self.settings.stores.registry, self.environ, where=where)
-        scheme, slashes, file = url.partition(":///")
-        if (
-            scheme.split("+")[0] == "sqlite"
-            and slashes
-            and file
-            and file != ":memory:"
-            and not file.startswith("file:")
-        ):
-            return f"{scheme}:///{self.folder / file}"
-        return url
+        """The SQLAlchemy URL of the registry, as ``Places.registry_url`` says."""
+        return self.places.registry_url(lake_root)
 
     @cached_property
     def plan(self) -> Plan:

@@ -45,7 +45,8 @@ class AttemptRow(Base):
     message: Mapped[str] = mapped_column(Text, default="")
 
 
-Outcome = Literal["landed", "failed"]
+#: What was ``not_asked``, because the service asked to be left alone, is as it was before.
+Outcome = Literal["landed", "failed", "not_asked"]
 
 #: The stream under which the mapping of a service's day to events is recorded: no declared stream can bear this name.
 MAPPING = "(events)"
@@ -161,7 +162,11 @@ class Registry:
 
     def latest(self, service: str | None = None) -> list[Attempt]:
         """The newest attempt of every partition that was ever attempted, by service, stream and day."""
-        newest = select(func.max(AttemptRow.id)).group_by(AttemptRow.service, AttemptRow.stream, AttemptRow.day)
+        newest = (
+            select(func.max(AttemptRow.id))
+            .where(AttemptRow.outcome != "not_asked")
+            .group_by(AttemptRow.service, AttemptRow.stream, AttemptRow.day)
+        )
         query = select(AttemptRow).where(AttemptRow.id.in_(newest))
         if service is not None:
             query = query.where(AttemptRow.service == service)
@@ -212,9 +217,10 @@ class Registry:
             ]
 
     def transient_runs(self, run_ids: Collection[str]) -> set[str]:
-        """Those of these runs in which some partition failed with a transient failure and none with another."""
+        """Those of these runs in which some partition failed with a transient failure, or was not asked for, and none
+        failed with another."""
         query = select(AttemptRow.run_id, AttemptRow.failure).where(
-            AttemptRow.run_id.in_(run_ids), AttemptRow.outcome == "failed"
+            AttemptRow.run_id.in_(run_ids), AttemptRow.outcome != "landed"
         )
         families: dict[str, set[str]] = {}
         with self._session() as session:

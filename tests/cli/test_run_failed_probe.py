@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -313,6 +314,48 @@ def test_the_list_for_programs_has_everything_the_list_for_people_has(company: P
     shown = cx("failed", "--project", company).stdout
     assert "store_till: could not be asked, once since 2026-02-01 00:00 UTC\n  refused the credentials\n" in shown
     assert "store_till is left alone until 2026-02-01 00:05 UTC" in shown
+
+
+def asked_to_wait(company: Path, hours: int) -> dt.datetime:
+    """Record a till that asked now to be left alone; gives until when."""
+    with closing(Registry(CXProject.load(company).registry_url())) as registry:
+        failure = TransientFailure("HTTP 429", retry_after=3600 * hours)
+        return registry.waits.postpone("store_till", failure, now=dt.datetime.now(dt.UTC)).until
+
+
+def test_what_may_not_be_asked_yet_says_after_when_to_rerun_it(company: Path) -> None:
+    record(company, ("orders", 3, "HTTP 429"), (MAPPING, 4, "no such value"))
+    until = asked_to_wait(company, 2)
+    _, _, mapping, _, reason, after, command, wait = cx("failed", "--project", company).stdout.splitlines()
+    assert "--select integration/store_till/events" in mapping
+    assert (reason, after) == (
+        "  HTTP 429",
+        f"  it asked to be left alone: run this after {until:%Y-%m-%d %H:%M} UTC",
+    )
+    assert command.startswith("  cx run")
+    assert wait.endswith("as it asked; it failed once: HTTP 429")
+
+
+def test_a_wait_is_lifted_by_hand_and_only_once(company: Path) -> None:
+    asked_to_wait(company, 2)
+    lifted = cx("failed", "--project", company, "--lift", "store_till")
+    assert (lifted.exit_code, lifted.stdout) == (0, "No partition is left failed.\n")
+    assert "lifted: store_till is left alone until" in lifted.stderr
+    again = cx("failed", "--project", company, "--lift", "store_till")
+    assert again.exit_code == 1
+    assert "--lift store_till: it is not left alone, nor is any other" in again.stderr
+
+
+@pytest.mark.parametrize("file", ["services/help_desk.yaml", "decisions.yaml"])
+def test_a_broken_file_does_not_hide_what_is_left_failed(company: Path, file: str) -> None:
+    record(company, ("orders", 3, "damaged"))
+    (company / file).write_text("}{", encoding="utf-8")
+    done = cx("failed", "--project", company)
+    assert done.exit_code == 1
+    assert done.stdout.startswith("landing/store_till/orders 2026-01-03: permanent")
+    assert f"{file}:1" in done.stderr
+    (company / "project.yaml").write_text("}{", encoding="utf-8")
+    assert "project.yaml" in cx("failed", "--project", company).stderr
 
 
 def test_partitions_of_a_service_that_is_not_integrated_any_more_wait_for_nobody(company: Path) -> None:

@@ -74,8 +74,25 @@ def test_an_hour_that_a_service_asks_for_is_neither_slept_nor_disturbed(shop: Sh
     )
     assert till.asked == []
     assert [failure.message for failure in done.failures] == [
-        f"store_till was not asked: it asked to be left alone until {wait.until:%Y-%m-%d %H:%M} UTC"
+        f"store_till was not asked: it asked to be left alone until {wait.until:%Y-%m-%d %H:%M} UTC "
+        f"({BUSY}). Run this after that; if the wait is a mistake, 'cx failed --lift store_till' ends it"
     ]
+
+
+def test_a_service_that_was_not_asked_is_left_failed_for_its_own_reason(shop: Shop) -> None:
+    assert run(shop, BUSY) == (False, 1)
+    wait, left = shop.registry.waits.standing(), shop.registry.left_failed()
+    till, later = ScriptedService(), DayRange(DAYS.first, DAYS.last)
+    for _ in range(2):
+        materialize_project(
+            shop.project, shop.instance, days=later, select="group:landing", resources={"store_till_service": till}
+        )
+    assert till.asked == []
+    assert shop.registry.waits.standing() == wait
+    assert shop.registry.left_failed() == left
+    assert {(each.attempt.message, each.times) for each in left} == {(str(BUSY), 1)}
+    not_asked = shop.instance.get_runs(limit=1)[0].run_id
+    assert shop.registry.transient_runs([not_asked]) == {not_asked}
 
 
 def test_the_sensor_asks_a_service_that_was_down_only_when_its_time_has_come(shop: Shop) -> None:
