@@ -5,7 +5,7 @@ files beside the domain module that names its inputs.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from typing import Any, TypeAlias
@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.storage.damage import damaged
 from cx_orchestration.storage.scan import Scan
 
 #: What a SQL text may name: a scan of the lake, or a small table in memory.
@@ -50,7 +51,7 @@ class Engine:
 
         ``threads`` bounds those that work on it; without it there is one a processor.
         Parameters that the text does not use are ignored. Text in the query cannot reach any file but the scans'.
-        Raises ``PermanentFailure`` when memory and the disk that it spills to are too small.
+        Raises ``PermanentFailure`` when memory and the disk that it spills to are too small, or a file is damaged.
         """
         with self.session(inputs, threads=threads) as session:
             return session.query(sql, params)
@@ -70,7 +71,8 @@ class Engine:
         The names in ``inputs`` are its views; what it creates is gone when it closes. No file but the scans' can be
         read.
         """
-        with self._within_its_means(), duckdb.connect(config=self._config) as connection:
+        scans = [source for source in (inputs or {}).values() if isinstance(source, Scan)]
+        with self._within_its_means(), _naming_damage(scans), duckdb.connect(config=self._config) as connection:
             _prepare(connection, inputs or {})
             yield connection
 
@@ -87,6 +89,16 @@ class Engine:
                 f"a query needs more than its memory ({memory}) and the disk of {folder}, where it spills to, have; "
                 "it gave no result. Make room there, or raise the engine's memory_limit, then rerun"
             ) from None
+
+
+@contextmanager
+def _naming_damage(scans: Collection[Scan]) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        if (failure := damaged(error, scans)) is None:
+            raise
+        raise failure from None
 
 
 class Session:

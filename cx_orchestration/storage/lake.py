@@ -22,6 +22,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.model.tables import Table
+from cx_orchestration.storage.damage import opening
 from cx_orchestration.storage.data_files import DataFile, DataFileWriter
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.fence import ErasureMeanwhile, Fence
@@ -107,7 +108,7 @@ class Lake:
         """The files that hold the table now."""
         if not self.exists(table):
             return []
-        delta = DeltaTable(str(self._path(table)))
+        delta = self._at(table)
         rows = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
         return [
             DataFile(
@@ -140,7 +141,7 @@ class Lake:
         """The files that hold the table, or the slice of it, now or at an earlier version."""
         if not self.exists(table):
             return Scan(table, (), table.schema)
-        delta = DeltaTable(str(self._path(table)), version=version)
+        delta = self._at(table, version)
         if bad := _UNREADABLE_FEATURES & set(delta.protocol().reader_features or ()):
             raise PermanentFailure(f"{table.path} uses {', '.join(sorted(bad))}, which a file list cannot show")
         uris = delta.file_uris(file_pruning_predicate=_predicate(where or {}))
@@ -167,7 +168,7 @@ class Lake:
         """The values of a partition column that have rows, as text in ascending order; no file is opened."""
         if not self.exists(table):
             return []
-        partitions = DeltaTable(str(self._path(table))).partitions()
+        partitions = self._at(table).partitions()
         return sorted({partition[column] for partition in partitions})
 
     def days_of(self, table: Table) -> list[dt.date]:
@@ -179,7 +180,7 @@ class Lake:
         ``None`` when it has none yet."""
         if not self.exists(table):
             return None
-        delta = DeltaTable(str(self._path(table)), version=version)
+        delta = self._at(table, version)
         return pa.schema(delta.schema().to_arrow()), tuple(delta.metadata().partition_columns)
 
     def exists(self, table: Table) -> bool:
@@ -189,23 +190,23 @@ class Lake:
         """Whether a version can be read: an erasure of persons removes the files of earlier ones."""
         if not self.exists(table):
             return False
-        uris = DeltaTable(str(self._path(table)), version=version).file_uris()
+        uris = self._at(table, version).file_uris()
         return all(Path(unquote(uri.removeprefix("file://"))).exists() for uri in uris)
 
     def version(self, table: Table) -> int | None:
         """The current version of a table, or ``None`` when it was never written."""
-        return DeltaTable(str(self._path(table))).version() if self.exists(table) else None
+        return self._at(table).version() if self.exists(table) else None
 
     def state(self, table: Table) -> str | None:
         """What tells a table's content from every other that it had, or has elsewhere: its id and version."""
         if not self.exists(table):
             return None
-        delta = DeltaTable(str(self._path(table)))
+        delta = self._at(table)
         return f"{delta.metadata().id}-{delta.version()}"
 
     def history(self, table: Table) -> list[dict[str, Any]]:
         """The commits of a table, newest first, each with its ``run_id``."""
-        return DeltaTable(str(self._path(table))).history() if self.exists(table) else []
+        return self._at(table).history() if self.exists(table) else []
 
     def paths(self) -> list[str]:
         """The paths of all tables in the lake."""
@@ -240,9 +241,13 @@ class Lake:
     def _path(self, table: Table) -> Path:
         return self.root / table.path
 
+    def _at(self, table: Table, version: int | None = None) -> DeltaTable:
+        with opening(table, self._path(table)):
+            return DeltaTable(str(self._path(table)), version=version)
+
     def _open(self, table: Table) -> DeltaTable:
         try:
-            return DeltaTable(str(self._path(table)))
+            return self._at(table)
         except TableNotFoundError:
             with writing(table.path, self._path(table)):
                 self._path(table).mkdir(parents=True, exist_ok=True)

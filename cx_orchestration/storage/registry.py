@@ -15,11 +15,12 @@ from typing import Literal
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Date, DateTime, Engine, Index, Integer, String, Text, and_, case, create_engine, func, select
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from cx_orchestration.model.failures import TransientFailure
+from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.storage.alerts import Troubles
 from cx_orchestration.storage.erasures import Erasures
 from cx_orchestration.storage.rows import Base, in_utc
@@ -133,7 +134,8 @@ class Registry:
     def upgrade(self, revision: str = "head", *, attempts: int = _UPGRADE_ATTEMPTS) -> None:
         """Bring the tables up to date; several processes may do so at once, and all but one find it done.
 
-        Raises ``TransientFailure`` when the database cannot be opened or does not answer.
+        Raises ``TransientFailure`` when the database cannot be opened or does not answer, ``PermanentFailure`` when it
+        is damaged, or of another version.
         """
         for attempt in range(attempts):
             try:
@@ -145,6 +147,13 @@ class Registry:
                         raise self._unusable(error) from None
                     raise
                 time.sleep(0.1 * 2**attempt)
+            except DatabaseError as error:
+                raise self._damaged(error) from None
+            except CommandError as error:
+                raise PermanentFailure(
+                    f"the registry {self._place} cannot be brought up to date ({error}): it is of another, perhaps a "
+                    f"newer version of this software. Run that version, or restore the registry from the backup"
+                ) from None
             else:
                 return
 
@@ -283,12 +292,25 @@ class Registry:
                 yield session
         except OperationalError as error:
             raise self._unusable(error) from None
+        except DatabaseError as error:
+            if type(error) is not DatabaseError:
+                raise
+            raise self._damaged(error) from None
+
+    @property
+    def _place(self) -> str:
+        return str(self._engine.url.database or self._engine.url.host)
+
+    def _damaged(self, error: DatabaseError) -> PermanentFailure:
+        return PermanentFailure(
+            f"the registry {self._place} is damaged ({error.orig}). Restore it from the backup; without one move it "
+            f"away: a new one is made, every day is landed anew, and refresh tokens and erasures must be entered again"
+        )
 
     def _unusable(self, error: OperationalError) -> TransientFailure:
-        place = self._engine.url.database or self._engine.url.host
         reason = str(error.orig).partition("\n")[0]
         return TransientFailure(
-            f"the registry {place} cannot be used ({reason}); look at its disk and its server, then rerun"
+            f"the registry {self._place} cannot be used ({reason}); look at its disk and its server, then rerun"
         )
 
     def _alembic(self) -> Config:
