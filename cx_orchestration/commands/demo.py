@@ -25,6 +25,7 @@ from cx_orchestration.demo.compare import (
     FindingsComparison,
     compare_findings,
 )
+from cx_orchestration.demo.traces import Traces, trace
 from cx_orchestration.demo.truth import Truth
 from cx_orchestration.identity.labels import Evaluation, Labels, evaluate
 from cx_orchestration.integration.failed import Folders
@@ -43,6 +44,7 @@ class Comparison:
     """Results of one company held against its truth."""
 
     identity: Evaluation
+    traces: Traces
     findings: FindingsComparison
 
 
@@ -111,8 +113,9 @@ def sqlite_without_fsync() -> Iterator[None]:
 def held_against_truth(lake: Lake, truth: Truth) -> Comparison:
     """Compare who is who, and the findings of all analyses, with the truth."""
     findings = pd.concat(lake.read(table).to_pandas().assign(analysis=name) for name, table in FINDINGS.items())
-    identity = evaluate(lake.read(tables.IDENTITY_MAP), Labels(who=truth.who))
-    return Comparison(identity, compare_findings(findings, truth))
+    resolved, keys = lake.read(tables.IDENTITY_MAP).to_pandas(), lake.read(tables.KEYS_SEEN).to_pandas()
+    identity = evaluate(resolved, Labels(who=truth.who))
+    return Comparison(identity, trace(truth.who, keys, resolved), compare_findings(findings, truth))
 
 
 def wrong_findings(compared: Comparison) -> list[str]:
@@ -133,6 +136,12 @@ def _print_comparison(console: Console, compared: Comparison, truth: Truth) -> N
         f"  Customers: {who.customers:,} found, {who.people:,} people; "
         f"pairs of records put together with precision {who.pairs.precision.value:.4f} "
         f"and recall {who.pairs.recall.value:.4f}"
+    )
+    traces = compared.traces
+    console.print(
+        f"  Recall of the pairs that any shared value joins, directly or over others: {traces.traced_recall:.4f}; "
+        f"{traces.traceless_share_of_missed:.0%} of the missed pairs have nothing to go by, such as browsers on which "
+        "nobody ever signed in"
     )
     console.print(f"  Planted findings: {len(judged.found)} of {len(truth.planted)} found")
     for planted in truth.planted:

@@ -16,12 +16,14 @@ from cx_orchestration.demo.lives import live
 from cx_orchestration.demo.names import OFFICES
 from cx_orchestration.demo.people import Texts, make_people, random_ids
 from cx_orchestration.demo.services.discourse import discourse_account
+from cx_orchestration.demo.services.forms import sent_forms
 from cx_orchestration.demo.services.mailchimp import mailchimp_account
+from cx_orchestration.demo.services.phones import fill_gaps, pass_numbers_on
 from cx_orchestration.demo.services.salesforce import salesforce_account
 from cx_orchestration.demo.services.segment import segment_account
 from cx_orchestration.demo.services.stripe import stripe_account
 from cx_orchestration.demo.services.survey import survey_account
-from cx_orchestration.demo.services.writing import Records, Sources
+from cx_orchestration.demo.services.writing import Account, Records, Sources
 from cx_orchestration.demo.services.zendesk import zendesk_account
 from cx_orchestration.demo.truth import Truth
 from cx_orchestration.model.days import DayRange
@@ -71,7 +73,7 @@ def generate(
     lives = live(people, period.days, rngs["lives"], null=null)
     happenings = happen(people, lives, period, rngs["happenings"])
     sources = Sources(
-        people=people,
+        people=pass_numbers_on(people, happenings, rngs["phones"]),
         happenings=happenings,
         contact_ids=_contact_ids(happenings, customers, rngs["sources"]),
         office_emails=_office_emails(happenings, customers, rngs["sources"]),
@@ -81,10 +83,12 @@ def generate(
         "mailchimp": mailchimp_account(sources, rngs["mailchimp"]),
         "zendesk": zendesk_account(sources, rngs["zendesk"]),
         "stripe": stripe_account(sources, rngs["stripe"]),
-        "segment": segment_account(sources, period.end, rngs["segment"]),
         "discourse": discourse_account(sources, rngs["discourse"]),
         "survey": survey_account(sources, rngs["survey"]),
     }
+    forms = sent_forms(sources, accounts, rngs["forms"])
+    accounts["segment"] = segment_account(sources, forms, period.end, rngs["segment"])
+    _fill_phones(accounts, rngs["phones"])
     who = [(service, *pair) for service, account in accounts.items() for pair in account.who]
     return Company(
         seed=seed,
@@ -107,6 +111,7 @@ def generate(
 _PARTS = (
     *("people", "lives", "happenings", "sources"),
     *("salesforce", "mailchimp", "zendesk", "stripe", "segment", "discourse", "survey"),
+    *("forms", "phones"),
 )
 
 
@@ -114,6 +119,13 @@ def period_of(days: DayRange) -> Period:
     """From the first midnight to the last, in the company's time zone."""
     first, last = days.bounds(TIME_ZONE)
     return Period(int(first.timestamp()) * 1_000_000, int(last.timestamp()) * 1_000_000)
+
+
+def _fill_phones(accounts: dict[str, Account], rng: np.random.Generator) -> None:
+    """The CRM's forms ask for a number; the desk sees that of the call centre when it passes a withheld one on."""
+    for stream in ("contacts", "leads"):
+        fill_gaps(accounts["salesforce"].streams[stream], "Phone", rng, call_centre=0.15, made_up=0.25)
+    fill_gaps(accounts["zendesk"].streams["users"], "phone", rng, call_centre=0.1, made_up=0.0)
 
 
 def _contact_ids(happenings: Happenings, customers: int, rng: np.random.Generator) -> Texts:

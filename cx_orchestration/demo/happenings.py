@@ -38,8 +38,8 @@ class Happenings:
     """Everything that happens, one frame a kind.
 
     web: kind, slot, device, product, logged_in. charges: cents, succeeded, kind, product, method. refunds: cents.
-    tickets: solved_at (0 while open), channel, step. newsletters: opened_at, clicked_at (0 for never). leads, contacts,
-    members. posts. responses: kind, score.
+    tickets: solved_at (0 while open), channel, step, slot. newsletters: opened_at, clicked_at (0 for never), slot.
+    leads: slot. contacts. members: slot. posts. responses: kind, score. A slot says which of two devices they use.
     """
 
     web: pd.DataFrame
@@ -185,7 +185,8 @@ class _Moments:
             takes = np.clip(self._rng.lognormal(np.log(0.6), 0.9, self._size), 0.02, 10.0)
             solved = self._or_never(np.nan_to_num(when) + takes, np.ones(self._size, dtype=bool))
             channel = pick(self._rng, _CHANNELS, self._size)
-            parts.append(self._frame(when, asks, solved_at=solved, channel=channel, step=step))
+            slot = self._lives.slot[step]
+            parts.append(self._frame(when, asks, solved_at=solved, channel=channel, step=step, slot=slot))
         return _sorted(parts)
 
     def newsletters(self) -> pd.DataFrame:
@@ -202,6 +203,7 @@ class _Moments:
                     first | at_signup,
                     opened_at=self._or_never(opened, opens),
                     clicked_at=self._or_never(opened + self._uniform(1.0, 20.0) * MINUTE, clicks),
+                    slot=self._lives.slot["aware"],
                 )
             ]
         )
@@ -210,7 +212,8 @@ class _Moments:
         first = self._lives.first_contact == "lead"
         later = ~first & self._chance(0.07)
         when = np.where(first, self._lives.at["aware"], self._during("evaluating"))
-        return _sorted([self._frame(when, first | later)])
+        slot = np.where(first, self._lives.slot["aware"], self._lives.slot["evaluating"])
+        return _sorted([self._frame(when, first | later, slot=slot)])
 
     def contacts(self) -> pd.DataFrame:
         when = self._lives.at["registered"] + self._uniform(1.0, 5.0) * MINUTE
@@ -220,7 +223,8 @@ class _Moments:
         first = self._lives.first_contact == "community"
         later = ~first & self._chance(0.20)
         when = np.where(first, self._lives.at["aware"], self._during("in_use", 12.0))
-        return _sorted([self._frame(when, first | later)])
+        slot = np.where(first, self._lives.slot["aware"], self._lives.slot["in_use"])
+        return _sorted([self._frame(when, first | later, slot=slot)])
 
     def posts(self, members: pd.DataFrame) -> pd.DataFrame:
         """Zero to five posts by each member within three weeks of joining."""

@@ -14,6 +14,7 @@ from cx_orchestration.commands.company import DemoCompany
 from cx_orchestration.commands.demo import Comparison, wrong_findings
 from cx_orchestration.demo.causes import PLANTED
 from cx_orchestration.demo.compare import compare_findings
+from cx_orchestration.demo.traces import trace
 from cx_orchestration.demo.truth import PlantedFinding, Truth
 from cx_orchestration.identity.labels import Labels, evaluate
 
@@ -23,7 +24,9 @@ WHO = pd.DataFrame({"service": ["crm"], "entity": ["c1"], "person": [1], "custom
 def compared(*findings: tuple[str, str, str, str]) -> Comparison:
     truth = Truth(who=WHO[["service", "entity", "person"]], planted=PLANTED, people=1, seed=1, null=False)
     rows = pd.DataFrame(findings, columns=["analysis", "step", "segment", "segment_value"])
-    return Comparison(evaluate(WHO, Labels(who=truth.who)), compare_findings(rows, truth))
+    keys = pd.DataFrame(columns=["service", "entity", "namespace", "value"])
+    identity, traces = evaluate(WHO, Labels(who=truth.who)), trace(truth.who, keys, WHO)
+    return Comparison(identity, traces, compare_findings(rows, truth))
 
 
 def as_found(planted: PlantedFinding) -> tuple[str, str, str, str]:

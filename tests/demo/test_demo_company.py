@@ -12,7 +12,8 @@ from scipy.stats import chi2_contingency, mannwhitneyu
 from cx_orchestration.demo.company import Company, generate, period_of
 from cx_orchestration.demo.happenings import Happenings, Period, happen
 from cx_orchestration.demo.lives import Lives, live
-from cx_orchestration.demo.people import make_strangers
+from cx_orchestration.demo.people import make_people, make_strangers
+from cx_orchestration.demo.services.phones import CALL_CENTRE, PLACEHOLDERS, pass_numbers_on
 from cx_orchestration.demo.truth import Truth
 
 SEGMENTS = ["acquisition", "region", "plan", "device", "product"]
@@ -124,6 +125,42 @@ def test_offices_share_a_mailbox_and_families_a_phone(small_company: Company) ->
     assert contacts.groupby("digits")["person"].nunique().max() >= 2
 
 
+def test_the_call_centre_and_made_up_numbers_stand_in_many_records() -> None:
+    company = generate(seed=7, customers=1_000, days=30)
+    contacts = pd.DataFrame(company.records["salesforce"]["contacts"].records)
+    desk = pd.DataFrame(company.records["zendesk"]["users"].records)
+    assert (contacts["Phone"] == CALL_CENTRE).sum() > 10
+    assert (desk["phone"] == CALL_CENTRE).any()
+    assert set(PLACEHOLDERS) <= set(contacts["Phone"])
+
+
+def test_numbers_pass_from_who_left_to_who_came_later() -> None:
+    people = make_people(2_000, np.random.default_rng(1))
+    lives = live(people, 90.0, np.random.default_rng(2), null=False)
+    happenings = happen(people, lives, Period(0, 90 * 86_400_000_000), np.random.default_rng(3))
+    later = pass_numbers_on(people, happenings, np.random.default_rng(4))
+    came = np.flatnonzero(later.phone != people.phone)
+    assert len(came) > 10
+    frames = (happenings.web, happenings.charges, happenings.tickets, happenings.leads)
+    seen = pd.concat(frames).groupby("person")["at"]
+    first, last = seen.min(), seen.max()
+    for person in came:
+        before = [other for other in np.flatnonzero(people.phone == later.phone[person]) if other in last.index]
+        assert any(last[other] < first[person] for other in before)
+
+
+def test_a_form_sent_without_an_account_tells_the_address_and_the_browser(small_company: Company) -> None:
+    events = small_company.records["segment"]["events"].records
+    forms = [record for record in events if record["type"] == "identify" and "userId" not in record]
+    person = small_company.truth.who.set_index(["service", "entity"])["person"]
+    members = {r["email_address"]: r["id"] for r in small_company.records["mailchimp"]["members"].records}
+    readers = [record for record in forms if record["traits"]["email"] in members]
+    assert len(readers) > 3
+    for record in readers:
+        reader = person["mailchimp", members[record["traits"]["email"]]]
+        assert person["segment", record["anonymousId"]] == reader
+
+
 def test_the_truth_survives_being_written(small_company: Company, tmp_path: Path) -> None:
     small_company.truth.write(tmp_path / "truth")
     read = Truth.read(tmp_path / "truth")
@@ -223,7 +260,8 @@ def test_missing_attributes_say_nothing_about_how_far_somebody_gets() -> None:
     person = dict(
         company.truth.who[company.truth.who["service"] == "segment"][["entity", "person"]].itertuples(index=False)
     )
-    identifies = [r for r in company.records["segment"]["events"].records if r["type"] == "identify"]
+    events = company.records["segment"]["events"].records
+    identifies = [r for r in events if r["type"] == "identify" and "userId" in r]
     missing = pd.Series({person[r["userId"]]: "plan" not in r["traits"] for r in identifies})
     assert 0.01 < missing.mean() < 0.06
     assert p_value(company.outcomes.loc[missing.index, "paid"], missing.astype(str)) > 0.01

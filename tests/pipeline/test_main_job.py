@@ -12,6 +12,7 @@ from demo_site import Site
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.demo.company import Company
 from cx_orchestration.demo.project_folder import write_project
+from cx_orchestration.demo.traces import trace
 from cx_orchestration.identity.labels import Labels, evaluate
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
@@ -65,10 +66,13 @@ def test_every_event_belongs_to_a_customer_and_to_one_sequence(finished: Site) -
     assert set(sequenced) == events
 
 
-def test_no_two_people_are_put_together(finished: Site, company: Company) -> None:
-    judged = evaluate(finished.lake.read(tables.IDENTITY_MAP), Labels(who=company.truth.who))
+def test_no_two_people_are_put_together_and_who_leaves_a_trace_is_found(finished: Site, company: Company) -> None:
+    resolved = finished.lake.read(tables.IDENTITY_MAP).to_pandas()
+    judged = evaluate(resolved, Labels(who=company.truth.who))
     assert (judged.pairs.precision.value, judged.absent, judged.unlabelled) == (1.0, 0, 0)
-    assert judged.pairs.recall.value > 0.8
+    assert judged.pairs.recall.value > 0.9
+    traces = trace(company.truth.who, finished.lake.read(tables.KEYS_SEEN).to_pandas(), resolved)
+    assert traces.traced_recall > 0.97
 
 
 def test_every_phase_leaves_its_tables(finished: Site) -> None:

@@ -73,5 +73,6 @@ def test_every_planted_finding_is_found_and_nothing_else(tmp_path: Path, null: b
     compared = held_against_truth(site.lake, company.truth)
     assert len(compared.findings.found) == len(company.truth.planted) == (0 if null else 4)
     assert wrong_findings(compared) == []
-    assert compared.identity.precision > 0.99
-    assert compared.identity.recall > 0.9
+    assert compared.identity.pairs.precision.value > 0.995
+    assert compared.identity.pairs.recall.value > 0.94
+    assert compared.traces.traced_recall > 0.97

@@ -30,8 +30,8 @@ _REFERRERS = {
 _PATHS = ("/", "/machines", "/subscriptions", "/guides/grind-size", "/guides/milk", "/about")
 
 
-def segment_account(sources: Sources, end: int, rng: np.random.Generator) -> Account:
-    """Stream ``events``, by the time they were received."""
+def segment_account(sources: Sources, forms: pd.DataFrame, end: int, rng: np.random.Generator) -> Account:
+    """Stream ``events``, by the time they were received; ``forms`` as ``sent_forms`` gives them."""
     web = sources.happenings.web
     received = _received(web["at"].to_numpy(), end, rng)
     calls = _calls(sources, web, received, rng)
@@ -40,8 +40,10 @@ def segment_account(sources: Sources, end: int, rng: np.random.Generator) -> Acc
         record.get("userId") or record["anonymousId"]: person
         for record, person in zip(calls, web["person"].tolist(), strict=True)
     }
-    times = np.concatenate([received, identified])
-    return Account({"events": in_order(times, calls + identifies, "ms")}, list(who.items()))
+    sent, addresses = _addresses_typed(sources, forms, end)
+    who |= {record["anonymousId"]: person for record, person in zip(addresses, forms["person"].tolist(), strict=True)}
+    times = np.concatenate([received, identified, sent])
+    return Account({"events": in_order(times, calls + identifies + addresses, "ms")}, list(who.items()))
 
 
 def _received(at: NDArray[np.int64], end: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -140,3 +142,32 @@ def _identifies(
         )
     ]
     return times, records
+
+
+def _addresses_typed(sources: Sources, forms: pd.DataFrame, end: int) -> tuple[NDArray[np.int64], list[Record]]:
+    """What the shop's pages tell of a form sent without an account: the address, and the browser it was typed in."""
+    person, slot = forms["person"].to_numpy(), forms["slot"].to_numpy(dtype=np.int64)
+    at = forms["at"].to_numpy()
+    received = np.asarray(np.minimum(at + 400_000, end - 1_000))
+    records: list[Record] = [
+        {
+            "type": "identify",
+            "messageId": f"form-{number}-{anonymous}",
+            "anonymousId": anonymous,
+            "timestamp": sent,
+            "receivedAt": came_in,
+            "context": {"device": {"type": device}, "library": {"name": _library(device)}},
+            "traits": {"email": email},
+        }
+        for number, (anonymous, device, email, sent, came_in) in enumerate(
+            zip(
+                sources.people.anonymous_ids[person, slot],
+                sources.people.devices[person, slot],
+                forms["email"].tolist(),
+                iso(at, "ms", "Z"),
+                iso(received, "ms", "Z"),
+                strict=True,
+            )
+        )
+    ]
+    return received, records
