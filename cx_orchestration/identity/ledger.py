@@ -46,7 +46,7 @@ class LedgerChange:
 
 
 def value_digest(namespace: str, value: str) -> str:
-    """What stands for a key's value in the evidence and wherever else values must not (docs/identity.md)."""
+    """What stands for a value of a key, or of a field, in the evidence and wherever else values must not."""
     return sha256(f"{namespace}\x1f{value}".encode()).hexdigest()[:32]
 
 

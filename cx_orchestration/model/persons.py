@@ -11,9 +11,9 @@ class Persons:
     """A row is about a person when one of these columns says so; it is then removed with the person.
 
     ``entities`` are pairs of columns, a service and the customer's id in it; ``customers`` are columns with a customer
-    id; ``digests`` pairs of columns, a namespace and the digest of a key's value as the ledger has it, which
-    counts as the person's when nobody else has it. With ``payload`` the table holds records as received, and whose they
-    are is what the mapping of their stream says.
+    id; ``digests`` pairs of columns, a namespace or field and the digest of a value of it as the ledger has it, which
+    counts as the person's when nobody else has the value. With ``payload`` the table holds records as received, and
+    whose they are is what the mapping of their stream says.
 
     ``texts`` are columns of JSON or plain text in which a row about somebody else may mention the person: the mention
     is blotted out and the row stays. With ``stays`` a row of the person's stays too and leads to nobody any more: it

@@ -460,7 +460,7 @@ TERM_FREQUENCIES = _table(
     ("field", text, "such as `family`"),
     ("term", text, "32 hexadecimal digits of SHA-256 over field and value; more than one entity had it"),
     ("frequency", real, "its share of the entities that have the field"),
-    persons=NOBODY,
+    persons=Persons(digests=(("field", "term"),)),
 )
 
 IDENTITY_MAP = _table(

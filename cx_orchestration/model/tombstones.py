@@ -21,7 +21,7 @@ class Kind(StrEnum):
     KEY = "key"  #: namespace, folded value of a key that only this person had
     VALUE = "value"  #: folded value that tells who is meant wherever it stands
     BESIDE = "beside"  #: folded value that means this person where a VALUE stands in the same record
-    DIGEST = "digest"  #: namespace, digest of a key's value as the ledger has it
+    DIGEST = "digest"  #: namespace or field, digest of a value as the ledger has it
 
 
 _SEPARATOR = "\x1f"

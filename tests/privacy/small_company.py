@@ -17,7 +17,7 @@ from cx_orchestration.integration.mapping import map_events
 from cx_orchestration.integration.profiles import map_profiles
 from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.tables import IDENTITY_MAP, PROFILES
+from cx_orchestration.model.tables import IDENTITY_MAP, KEYS_SEEN, PROFILES
 from cx_orchestration.project import CXProject
 from cx_orchestration.project.template import write_template
 from cx_orchestration.storage.engine import Engine
@@ -100,8 +100,9 @@ class Company:
             assert not self.land(service).failures
             map_events(self.engine, self.lake, declared, DAYS, run_id="r")
         found = map_profiles(self.engine, self.lake, self.project.services)
-        profiles = normalise_profiles(found, self.project.identity, engine=self.engine).profiles
-        self.lake.replace(PROFILES, profiles, run_id="r")
+        normalised = normalise_profiles(found.profiles, self.project.identity, seen=found.keys, engine=self.engine)
+        self.lake.replace(KEYS_SEEN, normalised.keys, run_id="r")
+        self.lake.replace(PROFILES, normalised.profiles, run_id="r")
         update_links(self.lake, self.engine, self.project.identity, now=ERASED_AT, run_id="r")
         resolve(self.lake, self.engine, now=ERASED_AT, run_id="r")
         build_customers(self.lake, self.engine, self.project.identity, now=ERASED_AT, run_id="r")

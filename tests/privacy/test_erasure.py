@@ -9,8 +9,18 @@ import pyarrow as pa
 import pytest
 from small_company import AFTER, ANNA, ANNAS, BOB, ERASED_AT, Company, contact, ticket
 
+from cx_orchestration.identity.ledger import value_digest
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
-from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, PROFILES, Table, landed
+from cx_orchestration.model.tables import (
+    CUSTOMER_ALIASES,
+    IDENTITY_MAP,
+    KEY_VALUES,
+    MATCHING_FIELDS,
+    PROFILES,
+    TERM_FREQUENCIES,
+    Table,
+    landed,
+)
 from cx_orchestration.privacy.erase import Erased, Order, erase_persons, preview
 from cx_orchestration.privacy.export import person_data
 from cx_orchestration.privacy.person import find_person
@@ -161,6 +171,29 @@ def test_nobody_writes_while_persons_are_erased(company: Company) -> None:
         pytest.raises(TransientFailure, match="are being erased"),
     ):
         other.replace(PROFILES, rows, run_id="other")
+
+
+def test_digests_of_what_only_the_person_had_go_too_and_those_of_others_stay(company: Company) -> None:
+    twice = {"help_desk/U-77": "quillfeather", "store_till/C-1001": "quillfeather", "store_till/C-1002": "marrow"}
+    fields = [
+        dict.fromkeys(MATCHING_FIELDS.schema.names)
+        | dict(zip(("service", "entity"), name.split("/"), strict=True))
+        | {"given": "sam", "family": family}
+        for name, family in twice.items()
+    ]
+    terms = [
+        {"model_version": "m1", "field": field, "term": value_digest(field, value), "frequency": 0.5}
+        for field, value in (("family", "quillfeather"), ("family", "marrow"), ("given", "sam"))
+    ]
+    for table, rows in ((MATCHING_FIELDS, fields), (TERM_FREQUENCIES, terms)):
+        company.lake.replace(table, pa.Table.from_pylist(rows, schema=table.schema), run_id="r")
+    email = value_digest("email", "anna.q@example.net")
+    assert email in company.lake.read(KEY_VALUES)["digest"].to_pylist()
+    erased(company, "store_till/C-1001")
+    kept = set(company.lake.read(TERM_FREQUENCIES)["term"].to_pylist())
+    assert kept == {value_digest("family", "marrow"), value_digest("given", "sam")}
+    assert company.lake.read(MATCHING_FIELDS)["entity"].to_pylist() == ["C-1002"]
+    assert left(company, [email, value_digest("family", "quillfeather")]) == []
 
 
 def test_earlier_versions_cannot_be_read_any_more(company: Company) -> None:
