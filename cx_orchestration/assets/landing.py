@@ -26,6 +26,9 @@ from cx_orchestration.project import CXProject
 from cx_orchestration.resources.service import FederatedService, resource_key
 from cx_orchestration.storage.registry import Attempt
 
+#: Metadata of a materialization: how many records lay outside of what was asked for, and had no time.
+OUTSIDE_WINDOW, WITHOUT_TIME = "outside_window", "without_time"
+
 #: What the step of a landing asset tells Dagster.
 Reported: TypeAlias = dg.MaterializeResult | dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.AssetCheckResult
 
@@ -124,8 +127,8 @@ def _report(
     What is logged rather than yielded before a failure is lost.
     """
     facts = {
-        "outside_window": result.outside,
-        "without_time": result.without_time,
+        OUTSIDE_WINDOW: result.outside,
+        WITHOUT_TIME: result.without_time,
         "of_erased_persons": result.erased,
         "requests": result.requests,
     }

@@ -5,7 +5,8 @@ Belongs here: the order of runs and what is known when one of them fails. Does n
 
 import datetime as dt
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ import dagster as dg
 
 from cx_orchestration.assets.edge import MAY_PASS, RETRIED_LATER, RETRIES_TAG, TRACE
 from cx_orchestration.assets.identity import IDENTITY_MAP_KEY
+from cx_orchestration.assets.landing import OUTSIDE_WINDOW, WITHOUT_TIME
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
@@ -51,7 +53,8 @@ class AssetFailure:
 class Materialized:
     """What one call did: the days it covered, the services it left out and why, and every failure.
 
-    ``outside`` says for services that were integrated in part why some of their streams were left alone.
+    ``outside`` says for services that were integrated in part why some of their streams were left alone. ``notes`` say
+    what was odd about what services sent. ``asked`` has the keys of the assets that were selected, ``None`` for all.
     """
 
     days: DayRange
@@ -59,6 +62,8 @@ class Materialized:
     refused: dict[str, str]
     outside: dict[str, str] = field(default_factory=dict)
     failures: list[AssetFailure] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    asked: list[str] | None = None
 
 
 def materialize_project(
@@ -90,7 +95,11 @@ def materialize_project(
     tell("Identity, journeys and exploration ...")
     failures += runner.run(customers_job.name, CUSTOMERS.resolve(graph))
     outside = {service: " ".join(project.due(service).outside.values()) for service in services}
-    return Materialized(days, services, project.refusals(), outside, failures)
+    by_file = [name for name, declared in project.services.items() if declared.kind == "files"]
+    asked = None if select is None else sorted(key.to_user_string() for key in runner.chosen)
+    return Materialized(
+        days, services, project.refusals(), outside, failures, list(_notes(runner.sent, by_file)), asked
+    )
 
 
 def publish_customers(
@@ -169,7 +178,9 @@ class _Runner:
     def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance, chosen: Set[dg.AssetKey]) -> None:
         self._defs = defs
         self._instance = instance
-        self._chosen = chosen
+        self.chosen = chosen
+        #: By landing asset and kind of record that is told of, how many were sent.
+        self.sent: dict[str, Counter[str]] = {}
 
     def run_service(self, service: str, need: Need) -> Iterator[AssetFailure]:
         """Read and map a service's days. A transient failure is not tried again within the run, but afterwards."""
@@ -184,7 +195,7 @@ class _Runner:
         config: Mapping[str, Any] | None = None,
     ) -> Iterator[AssetFailure]:
         """Execute the chosen ones of these assets, with the configuration of their ops; yields their failures."""
-        wanted = [key for key in keys if key in self._chosen]
+        wanted = [key for key in keys if key in self.chosen]
         if not wanted:
             return
         result = self._defs.resolve_job_def(job).execute_in_process(
@@ -194,9 +205,36 @@ class _Runner:
             run_config={**_QUIET, **(config or {})},
             raise_on_error=False,
         )
+        sent: dict[str, Counter[str]] = {}
         for event in result.all_events:
             if event.is_step_failure:
                 yield _failure(event)
+            elif event.is_step_materialization and event.asset_key is not None:
+                # Each day of a run has the same number, that of the run.
+                sent[event.asset_key.to_user_string()] = _sent(event.step_materialization_data.materialization)
+        for asset, counted in sent.items():
+            self.sent[asset] = self.sent.get(asset, Counter()) + counted
+
+
+def _sent(materialization: dg.AssetMaterialization) -> Counter[str]:
+    numbers = {kind: materialization.metadata.get(kind) for kind in (OUTSIDE_WINDOW, WITHOUT_TIME)}
+    return Counter({kind: number.value for kind, number in numbers.items() if isinstance(number, dg.IntMetadataValue)})
+
+
+def _notes(sent: Mapping[str, Counter[str]], by_file: Collection[str]) -> Iterator[str]:
+    """What to know of what was sent. A dropped file holds other days as well; a service that sends them ignores its
+    filter."""
+    for asset, counted in sorted(sent.items()):
+        service = asset.split("/")[1]
+        if (outside := counted[OUTSIDE_WINDOW]) and service not in by_file:
+            were = "1 record was" if outside == 1 else f"{outside:,} records were"
+            yield f"{asset}: {were} sent that lie outside of the days that were asked for, and did not land"
+        if counted[WITHOUT_TIME]:
+            by_day = "" if service in by_file else "; to see which those are, a range is asked for day by day"
+            yield (
+                f"{asset}: there are records without a readable updated_at; each lands in every day that reports it, "
+                f"and counts once here{by_day}"
+            )
 
 
 def _failure(event: dg.DagsterEvent) -> AssetFailure:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from cx_orchestration.commands.materialize import AssetFailure, Materialized
 from cx_orchestration.integration.failed import FailedRange, Folders, failed_ranges
+from cx_orchestration.integration.rejections import count_records
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.storage.engine import Engine
@@ -42,11 +43,12 @@ Row = dict[str, Any]
 class Summary:
     """The result of a run in numbers.
 
-    ``services`` is about the asked ``days`` alone: records landed, distinct events, reasons for rejection, days that
-    are left failed, and in ``refused`` why the service, or a part of it, is not integrated. ``customers``, ``events``
+    ``services`` is about the asked ``days`` alone: distinct records landed, events and rejected records, days that are
+    left failed, and in ``refused`` why the service, or a part of it, is not integrated. ``customers``, ``events``
     (distinct), ``journeys`` and ``findings``, the rows that count as findings by analysis, are about the whole lake,
     because customers and journeys do not end with the asked days. ``failures`` has one row per asset and reason, with
-    the days of that reason; an asset that is not of days, or failed before it came to any, has none.
+    the days of that reason; an asset that is not of days, or failed before it came to any, has none. ``notes`` say what
+    was odd about what services sent. ``asked`` has the keys of the assets that were asked for, ``None`` for all.
     """
 
     days: str
@@ -57,6 +59,12 @@ class Summary:
     journeys: list[Row]
     findings: dict[str, list[Row]]
     failures: list[Row]
+    notes: list[str]
+    asked: list[str] | None
+
+    def was_asked_for(self, key: str) -> bool:
+        """Whether an asset, or one whose key begins with these characters, was asked for."""
+        return self.asked is None or any(asked.startswith(key) for asked in self.asked)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -67,12 +75,17 @@ def summarise(materialized: Materialized, lake: Lake, engine: Engine, registry: 
     days = materialized.days
     asked = {"day": (days.first, days.last)}
     events = _by_service(engine, lake.scan(tables.EVENTS, asked), "count(DISTINCT event_id)")
-    rejected = _by_service(engine, lake.scan(tables.REJECTED_RECORDS, asked), "count(*)")
+    rejected = _by_service(
+        engine, lake.scan(tables.REJECTED_RECORDS, asked), "count(DISTINCT stream || chr(0) || record_id)"
+    )
     attempts = [attempt for attempt in registry.latest() if attempt.day in days]
     services = [
         {
             "service": service,
-            "records": sum(a.records for a in attempts if a.service == service and a.stream != MAPPING),
+            "records": sum(
+                count_records(lake, engine, service, stream, days)
+                for stream in sorted({a.stream for a in attempts if a.service == service and a.stream != MAPPING})
+            ),
             "events": events.get(service, 0),
             "rejected": rejected.get(service, 0),
             "failed_days": len({a.day for a in attempts if a.service == service and a.outcome == "failed"}),
@@ -98,22 +111,37 @@ def summarise(materialized: Materialized, lake: Lake, engine: Engine, registry: 
         journeys=_rows(engine, lake, tables.INSTANCES, journeys),
         findings=findings,
         failures=list(_reasons(materialized.failures, _left_failed(materialized, registry))),
+        notes=materialized.notes,
+        asked=materialized.asked,
     )
 
 
 def print_summary(summary: Summary, console: Console, folders: Folders) -> None:
-    """Show a summary on a terminal. ``folders`` are those that commands for what failed have to name."""
-    _print_table(console, "Integration plan", summary.plan)
-    _print_table(console, f"Services, {summary.days} only", [_without(row, "refused") for row in summary.services])
-    for row in summary.services:
+    """Show what was asked for of a summary on a terminal. ``folders`` are those that commands for what failed have to
+    name."""
+    if summary.was_asked_for(tables.INTEGRATION_PLAN.path):
+        _print_table(console, "Integration plan", summary.plan)
+    services = [
+        row
+        for row in summary.services
+        if any(summary.was_asked_for(f"{phase}/{row['service']}/") for phase in ("landing", "integration"))
+    ]
+    if services or summary.asked is None:
+        _print_table(console, f"Services, {summary.days} only", [_without(row, "refused") for row in services])
+    for row in services:
         if row["refused"]:
             console.print(f"  {row['service']}: {escape(row['refused'])}")
-    whole = f"{summary.customers:,} customers, {summary.events:,} events"
-    console.print(f"\nThe whole lake, whatever days were asked for: {whole}", style="bold", highlight=False)
-    _print_table(console, "Journeys", summary.journeys)
+    for note in summary.notes:
+        console.print(f"  note: {escape(note)}", highlight=False)
+    if summary.was_asked_for(tables.CUSTOMERS.path) or summary.was_asked_for(tables.EVENTS.path):
+        whole = f"{summary.customers:,} customers, {summary.events:,} events"
+        console.print(f"\nThe whole lake, whatever days were asked for: {whole}", style="bold", highlight=False)
+    if summary.was_asked_for(tables.INSTANCES.path):
+        _print_table(console, "Journeys", summary.journeys)
     for analysis, rows in summary.findings.items():
-        shown = _CHANGE if analysis == "change_priorities" else _CLUSTER
-        _print_table(console, _TITLES[analysis], [{key: row[key] for key in shown} for row in rows])
+        if summary.was_asked_for(FINDINGS[analysis].path):
+            shown = _CHANGE if analysis == "change_priorities" else _CLUSTER
+            _print_table(console, _TITLES[analysis], [{key: row[key] for key in shown} for row in rows])
     for failure in summary.failures:
         what = f"{failure['asset']} {failure['days']}".strip()
         console.print(f"[red]failed[/red] {escape(what)}: {escape(failure['message'])}")

@@ -14,7 +14,10 @@ from cx_orchestration.storage.lake import Bound, Lake
 
 @dataclass(frozen=True)
 class Rejections:
-    """Of one stream and some days: landed records, and those of them that are in quarantine."""
+    """Of one stream and some days: landed records, and those of them that are in quarantine.
+
+    A record counts once. One without a readable time lands in every day that reports it.
+    """
 
     stream: str
     records: int
@@ -28,7 +31,7 @@ def count_rejections(lake: Lake, engine: Engine, declaration: ServiceDeclaration
     found = engine.query(sql, {"rejected": lake.scan(REJECTED_RECORDS, where)}).to_pylist()
     rejected = {row["stream"]: row["rejected"] for row in found}
     return [
-        Rejections(name, _records(lake, engine, declaration.service, name, days), rejected.get(name, 0))
+        Rejections(name, count_records(lake, engine, declaration.service, name, days), rejected.get(name, 0))
         for name, stream in declaration.streams.items()
         if stream.events
     ]
@@ -40,7 +43,8 @@ def rejected_share(rejections: list[Rejections]) -> float:
     return sum(each.rejected for each in rejections) / records if records else 0.0
 
 
-def _records(lake: Lake, engine: Engine, service: str, stream: str, days: DayRange) -> int:
+def count_records(lake: Lake, engine: Engine, service: str, stream: str, days: DayRange) -> int:
+    """The records of a stream that landed in some days, each once."""
     scan = lake.scan(landed(service, stream), {"day": (days.first, days.last)})
-    count: int = engine.query("SELECT count(*) AS n FROM landed", {"landed": scan})["n"][0].as_py()
+    count: int = engine.query("SELECT count(DISTINCT record_id) AS n FROM landed", {"landed": scan})["n"][0].as_py()
     return count

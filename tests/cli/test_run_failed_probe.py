@@ -20,10 +20,12 @@ from cx_orchestration.commands.materialize import AssetFailure, Materialized
 from cx_orchestration.commands.run import summary_of
 from cx_orchestration.commands.summary import print_summary
 from cx_orchestration.integration.failed import Folders
+from cx_orchestration.integration.rejections import count_rejections
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.project import CXProject
+from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import MAPPING, Attempt, Registry
 
@@ -127,7 +129,39 @@ def test_services_are_summed_up_over_the_asked_days_and_customers_over_the_whole
     assert till["failed_days"] == 0
     assert (week["customers"], week["events"]) == (4, 15)
     assert "Services, 2026-01-05..2026-01-11 only" in done.stdout
-    assert "The whole lake, whatever days were asked for: 4 customers, 15 events" in done.stdout
+    assert "The whole lake" not in done.stdout
+
+
+def test_a_run_shows_what_was_asked_for_and_nothing_else(finished: Path) -> None:
+    shown = cx("run", "--project", finished, *WEEK, "--select", OF_ORDERS).stdout
+    assert "store_till" in shown
+    for other in ("help_desk", "Integration plan", "Journeys", "Abandonment", "none"):
+        assert other not in shown
+    shown = cx("run", "--project", finished, *WEEK, "--select", "group:journeys").stdout
+    assert "Journeys" in shown
+    assert "Abandonment" not in shown
+    assert "Services" not in shown
+
+
+def test_a_record_without_a_time_counts_once_however_many_days_report_it(company: Path, tmp_path: Path) -> None:
+    file = company / ORDERS
+    file.write_text(file.read_text("utf-8") + "O-599,C-1001,placed,some day,10.00,footwear\n", "utf-8")
+    asked = ("run", "--project", company, *WEEK, "--select", OF_ORDERS, "--json", tmp_path / "week.json")
+    done = cx(*asked)
+    till = json.loads((tmp_path / "week.json").read_text(encoding="utf-8"))["services"][0]
+    landed = Lake(company / "lake").read(tables.landed("store_till", "orders"))
+    assert landed.num_rows == till["records"] + 6
+    assert till["rejected"] == 1
+    told = in_one_line(done.stdout)
+    assert "orders: there are records without a readable updated_at; each lands in every day that reports it" in told
+    assert "outside" not in told, "a dropped file holds other days as well"
+    ranges = count_rejections(
+        Lake(company / "lake"),
+        Engine(),
+        CXProject.load(company).services["store_till"],
+        DayRange(dt.date(2026, 1, 5), dt.date(2026, 1, 11)),
+    )
+    assert {each.stream: (each.records, each.rejected) for each in ranges}["orders"] == (till["records"], 1)
 
 
 def test_rejected_records_are_counted_in_the_asked_days(company: Path) -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -11,6 +12,7 @@ from scripted import ScriptedService
 from shop import DAYS, Shop
 
 from cx_orchestration.commands.materialize import materialize_project
+from cx_orchestration.integration.landing import Landing
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.resources.service import resource_key
@@ -148,3 +150,31 @@ def test_a_transient_failure_that_no_partition_was_left_with_is_not_forgotten(sh
     )
     registry.close()
     assert [failure.message for failure in done.failures] == [str(locked)]
+
+
+class UnfilteredService(ScriptedService):
+    """Sends more than it is asked for, and records without a time."""
+
+    def land(self, *given: Any, **more: Any) -> Landing:
+        landing = super().land(*given, **more)
+        landing.outside, landing.without_time = 1_234, 2
+        return landing
+
+
+def test_a_run_tells_what_a_service_sent_that_it_was_not_asked_for(site: Site) -> None:
+    days = DayRange(dt.date(2026, 6, 2), dt.date(2026, 6, 4))
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = materialize_project(
+            site.project,
+            instance,
+            days=days,
+            select="landing/survey/responses",
+            resources={resource_key("survey"): UnfilteredService()},
+        )
+    assert done.failures == []
+    outside, without_time = done.notes
+    assert outside == (
+        "landing/survey/responses: 1,234 records were sent that lie outside of the days that were asked for, "
+        "and did not land"
+    )
+    assert without_time.endswith("to see which those are, a range is asked for day by day")
