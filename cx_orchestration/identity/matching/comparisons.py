@@ -69,8 +69,8 @@ def derive_comparisons(coverage: Mapping[str, float], household_keys: frozenset[
     found = [build() for field, build in _BUILDERS.items() if field in there]
     if "street" in there:
         found.append(_address())
-    elif there & {"postcode", "city"}:
-        found.append(_area())
+    if there & {"postcode", "city"}:
+        found.append(_area(beside_street="street" in there))
     keys = sorted(name for name in there if name.startswith("key_"))
     found += [_key(name, in_household=name in household_keys and "family" in there) for name in keys]
     personal = there & {"given", "family", "birth"}
@@ -194,10 +194,14 @@ def _address() -> Comparison:
     return Comparison("address", "street_l IS NULL OR street_r IS NULL", _in_household(grades))
 
 
-def _area() -> Comparison:
+def _area(*, beside_street: bool) -> Comparison:
+    """Postcode and town, which alone tell where somebody lives when a side has no street; else the address has them."""
+    missing = "(postcode_l IS NULL OR postcode_r IS NULL) AND (city_l IS NULL OR city_r IS NULL)"
+    if beside_street:
+        missing = f"({missing}) OR (street_l IS NOT NULL AND street_r IS NOT NULL)"
     return Comparison(
         "area",
-        "(postcode_l IS NULL OR postcode_r IS NULL) AND (city_l IS NULL OR city_r IS NULL)",
+        missing,
         (
             Level("same postcode", "postcode_l = postcode_r", 0.7, "postcode"),
             Level("same city", "city_l = city_r", 0.15, "city"),

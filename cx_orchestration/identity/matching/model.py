@@ -60,7 +60,9 @@ class MatchingModel:
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """What is compared, derived from the coverage that the model was trained on."""
-        return derive_comparisons(self.profile.coverage, self.household_keys)
+        trained = {comparison["output_column_name"] for comparison in self.settings["comparisons"]}
+        derived = derive_comparisons(self.profile.coverage, self.household_keys)
+        return tuple(comparison for comparison in derived if comparison.name in trained)
 
 
 FREQUENCIES = pa.schema([("field", pa.string()), ("term", pa.string()), ("frequency", pa.float64())])

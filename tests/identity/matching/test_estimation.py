@@ -1,5 +1,6 @@
 """Probabilities estimated from counts of patterns, without labels."""
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -113,7 +114,8 @@ def test_without_pairs_to_learn_from_what_is_expected_stays() -> None:
         ({"key_email": 0.9, "key_login": 0.9}, ()),
         ({"given": 0.9}, ()),
         ({"given": 0.9, "family": 0.01, "birth": 0.5}, ("given", "birth")),
-        ({"given": 0.9, "family": 0.9, "street": 0.5, "postcode": 0.5}, ("given", "family", "address")),
+        ({"given": 0.9, "family": 0.9, "street": 0.5, "postcode": 0.5}, ("given", "family", "address", "area")),
+        ({"given": 0.9, "family": 0.9, "street": 0.5}, ("given", "family", "address")),
         ({"family": 0.9, "city": 0.5, "key_vat": 0.3}, ("family", "area", "key_vat")),
     ],
 )
@@ -122,3 +124,30 @@ def test_what_is_compared_follows_from_the_fields_that_exist(
 ) -> None:
     found = derive_comparisons(there, frozenset())
     assert tuple(comparison.name for comparison in found) == expected
+
+
+@pytest.mark.parametrize(
+    ("streets", "postcodes", "compared"),
+    [
+        (("1 elm", "1 elm"), ("10115", "10115"), "address"),
+        (("1 elm", None), ("10115", "10115"), "area"),
+        ((None, None), ("10115", "20095"), "area"),
+        (("1 elm", None), ("10115", None), None),
+    ],
+)
+def test_where_somebody_lives_is_weighed_once_by_the_most_that_both_sides_know(
+    streets: tuple[str | None, ...], postcodes: tuple[str | None, ...], compared: str | None
+) -> None:
+    found = derive_comparisons({"given": 0.9, "street": 0.5, "postcode": 0.9, "city": 0.1}, frozenset())
+    sides = {"street_l": streets[0], "street_r": streets[1], "postcode_l": postcodes[0], "postcode_r": postcodes[1]}
+    row = ", ".join(f"${name}::VARCHAR AS {name}" for name in (*sides, "city_l", "city_r"))
+    weighed = [
+        comparison.name
+        for comparison in found
+        if comparison.name != "given"
+        and duckdb.execute(
+            f"SELECT {comparison.missing} FROM (SELECT {row})", {**sides, "city_l": None, "city_r": None}
+        ).fetchall()[0][0]
+        is False
+    ]
+    assert weighed == ([compared] if compared else [])
