@@ -103,13 +103,33 @@ def _close(field: str, similarity: float = 0.92) -> str:
     )
 
 
-def _elsewhere(field: str, other: str) -> str:
-    """The name stands in another place of the other side's name: swapped, second given name, double surname."""
+def _found(field: str, other: str, side: str, across: str, similarity: float = 0.9) -> str:
+    """One side's name stands in another place of the other side's name, or is much like its ``other`` name."""
     return (
-        f"list_contains(tokens_l, {field}_r) OR list_contains(tokens_r, {field}_l)"
-        f" OR (left({field}_l, 1) = left({other}_r, 1) AND jaro_winkler_similarity({field}_l, {other}_r) >= 0.9)"
-        f" OR (left({other}_l, 1) = left({field}_r, 1) AND jaro_winkler_similarity({other}_l, {field}_r) >= 0.9)"
+        f"(list_contains(tokens_{across}, {field}_{side}) OR (left({field}_{side}, 1) = left({other}_{across}, 1)"
+        f" AND jaro_winkler_similarity({field}_{side}, {other}_{across}) >= {similarity}))"
     )
+
+
+def _given_elsewhere() -> str:
+    """Given and family name swapped, or a second given name in place of the first.
+
+    Where one side's given name is nothing but the other's family name, the surnames agree, which the family's own
+    comparison weighs: siblings of whom one is written with names swapped agree in no given name.
+    """
+    # Both have to be found, so that each may be less like.
+    swapped = f"{_found('given', 'family', 'l', 'r', 0.8)} AND {_found('given', 'family', 'r', 'l', 0.8)}"
+    second = " OR ".join(
+        f"(list_contains(tokens_{across}, given_{side})"
+        f" AND NOT coalesce(list_contains(string_split(family_{across}, ' '), given_{side}), false))"
+        for side, across in (("l", "r"), ("r", "l"))
+    )
+    return f"({swapped}) OR {second}"
+
+
+def _family_elsewhere() -> str:
+    """The surname in the place of the other's given name, or one of two surnames."""
+    return f"{_found('family', 'given', 'l', 'r')} OR {_found('family', 'given', 'r', 'l')}"
 
 
 def _given() -> Comparison:
@@ -125,7 +145,7 @@ def _given() -> Comparison:
             Level("same", "given_l = given_r", 0.86, "given"),
             Level("initial", initial, 0.02),
             Level("similar", _close("given"), 0.05),
-            Level("elsewhere in the name", _elsewhere("given", "family"), 0.02),
+            Level("elsewhere in the name", _given_elsewhere(), 0.02),
             Level("part", part, 0.02),
             Level("different", "", 0.03),
         ),
@@ -151,7 +171,7 @@ def _family() -> Comparison:
         (
             Level("same", "family_l = family_r", 0.88, "family"),
             Level("similar", _close("family", 0.9), 0.05),
-            Level("elsewhere in the name", _elsewhere("family", "given"), 0.03),
+            Level("elsewhere in the name", _family_elsewhere(), 0.03),
             Level("different", "", 0.04),
         ),
     )

@@ -151,3 +151,30 @@ def test_where_somebody_lives_is_weighed_once_by_the_most_that_both_sides_know(
         is False
     ]
     assert weighed == ([compared] if compared else [])
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "given", "family"),
+    [
+        (("ada", "berg"), ("berg", "ada"), "elsewhere in the name", "elsewhere in the name"),
+        (("ada", "berg"), ("berk", "ada"), "elsewhere in the name", "elsewhere in the name"),
+        (("ada maria", "berg"), ("maria", "berg"), "elsewhere in the name", "same"),
+        (("ada", "berg holm"), ("ada", "holm"), "same", "elsewhere in the name"),
+        # Siblings, one of whom is written with names swapped: the surname agrees, and counts once.
+        (("ada", "berg"), ("berg", "otto"), "different", "elsewhere in the name"),
+    ],
+)
+def test_a_name_in_another_place_counts_once(
+    left: tuple[str, str], right: tuple[str, str], given: str, family: str
+) -> None:
+    values = {}
+    for side, (givens, surname) in (("l", left), ("r", right)):
+        values |= {f"given_{side}": givens.split()[0], f"family_{side}": surname}
+        values |= {f"tokens_{side}": sorted({*givens.split(), *surname.split()})}
+    row = ", ".join(f"${name} AS {name}" for name in values)
+    found = {}
+    for comparison in derive_comparisons({"given": 0.9, "family": 0.9}, frozenset()):
+        cases = " ".join(f"WHEN {level.sql} THEN '{level.label}'" for level in comparison.levels[:-1])
+        query = f"SELECT CASE {cases} ELSE 'different' END FROM (SELECT {row})"
+        found[comparison.name] = duckdb.execute(query, values).fetchall()[0][0]
+    assert found == {"given": given, "family": family}
