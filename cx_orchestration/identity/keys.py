@@ -1,7 +1,7 @@
 """Identity keys in one spelling: e-mail addresses, phone numbers, ids, by the rules of ``identity.yaml``.
 
 Belongs here: what makes two spellings one key, and which values are no key at all. Does not belong here: who is
-linked by a key (``links.py``), which values are shared by too many (``key_values.py``).
+linked by a key (``links.py``), which values are shared by too many (``hygiene.py``).
 """
 
 from collections.abc import Callable
