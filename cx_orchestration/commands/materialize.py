@@ -32,7 +32,7 @@ from cx_orchestration.sensors.jobs import (
     planning_job,
     service_asset_keys,
 )
-from cx_orchestration.sensors.needs import Need, as_needs
+from cx_orchestration.sensors.needs import Need, ServiceDays, as_needs
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import MAPPING, Registry
 
@@ -73,14 +73,17 @@ def materialize_project(
     days: DayRange,
     lake: Path | None = None,
     select: str | None = None,
+    owed: bool = False,
     resources: dict[str, object] | None = None,
     tell: Callable[[str], object] = lambda _: None,
 ) -> Materialized:
     """Run the planning job, every approved service best rank first, and the customers job, whatever fails before.
 
     ``select`` is an asset selection in Dagster's syntax, or asset keys separated by commas; assets outside it are left
-    alone. A service whose run fails still has its good days mapped, and is tried once more after the others when the
-    failure is transient. One run follows the other. ``tell`` is called with a line as each long phase starts.
+    alone. With ``owed`` only those of the days that a service has not landed, or not mapped since, are integrated, as
+    the sensor does by itself. A service whose run fails still has its good days mapped, and is tried once more after
+    the others when the failure is transient. One run follows the other. ``tell`` is called with a line as each long
+    phase starts.
     """
     root = lake or project.lake_root
     Lake(root).require_writable()
@@ -91,7 +94,8 @@ def materialize_project(
     failures = list(runner.run(planning_job.name, PLANNING.resolve(graph)))
     tell(f"Landing and mapping {len(services)} services, one after the other ...")
     with closing(Registry(project.registry_url(root))) as registry:
-        failures += _integrate_all(runner, registry, project, services, days)
+        needs = {service: _needs(registry, project, service, days, owed=owed) for service in services}
+        failures += _integrate_all(runner, registry, project, needs, days)
     tell("Identity, journeys and exploration ...")
     failures += runner.run(customers_job.name, CUSTOMERS.resolve(graph))
     outside = {service: " ".join(project.due(service).outside.values()) for service in services}
@@ -125,26 +129,33 @@ def publish_customers(
 
 
 def _integrate_all(
-    runner: "_Runner", registry: Registry, project: CXProject, services: list[str], days: DayRange
+    runner: "_Runner", registry: Registry, project: CXProject, needs: Mapping[str, list[Need]], days: DayRange
 ) -> list[AssetFailure]:
     """Every service in order; then, again in order, what failed in a way that may have passed meanwhile.
 
     So the pause before another try is the time that the others take, and a service that hangs holds nobody for longer
     than the deadlines of its own requests. What the registry does not know to be left failed stays a failure.
     """
-    failures = {service: _integrate(runner, registry, project, service, _first_try(project, service, days))
-                for service in services}  # fmt: skip
+    failures = {service: _integrate(runner, registry, project, service, needed) for service, needed in needs.items()}
     for service, failed in failures.items():
         if any(failure.may_pass_soon for failure in failed):
             left = _left(registry, service, days)
             again = {key.to_user_string() for need in left for key in service_asset_keys(service, need.streams)}
             stays = [failure for failure in failed if not (failure.may_pass_soon and failure.asset in again)]
             failures[service] = stays + _integrate(runner, registry, project, service, left)
-    return [failure for service in services for failure in failures[service]]
+    return [failure for failed in failures.values() for failure in failed]
 
 
-def _first_try(project: CXProject, service: str, days: DayRange) -> list[Need]:
-    return [Need(days, project.due(service).streams)]
+def _needs(registry: Registry, project: CXProject, service: str, days: DayRange, *, owed: bool) -> list[Need]:
+    """What is to be done of a service's days: all of them anew, or what is owed."""
+    if not owed:
+        return [Need(days, project.due(service).streams)]
+    state = ServiceDays(project, registry, service, dt.datetime.now(dt.UTC))
+    return [
+        Need(part, need.streams)
+        for need in (*state.to_map(), *state.to_read)
+        for part in DayRange.contiguous(day for day in need.days if day in days)
+    ]
 
 
 def _left(registry: Registry, service: str, days: DayRange) -> list[Need]:

@@ -93,7 +93,8 @@ def _contents(project: CXProject) -> dict[str, object]:
 
 
 def _errors_by_file(folder: Path, errors: list[ProjectError]) -> str:
-    lines = [f"{folder}: {_count(len(errors), 'error')}"]
+    named = folder if folder.name else folder.resolve()
+    lines = [f"{named}: {_count(len(errors), 'error')}"]
     for file, of_file in groupby(errors, key=lambda error: error.file):
         lines.append(file)
         lines += [f"  {_without_file(error)}" for error in of_file]

@@ -37,6 +37,9 @@ def run(
     select: Annotated[
         str | None, typer.Option(help="Asset keys separated by commas, or a selection such as group:exploration")
     ] = None,
+    owed: Annotated[
+        bool, typer.Option("--owed", help="Read and map only the days that lack it, as the sensor does by itself")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Write the summary to this file")] = None,
 ) -> None:
     """Materialize a project in this process: plan, services in their order, customers, journeys, findings.
@@ -49,7 +52,7 @@ def run(
     loaded = CXProject.load(project)
     days = _days(loaded, since, until)
     with dagster_instance() as instance:
-        materialized = materialize_project(loaded, instance, days=days, lake=lake, select=select)
+        materialized = materialize_project(loaded, instance, days=days, lake=lake, select=select, owed=owed)
     summary = summary_of(loaded, materialized, lake)
     print_summary(summary, terminal(), Folders(project, lake))
     report_traces(materialized)

@@ -42,7 +42,8 @@ def credentials_of(
         case HeaderAuth():
             names = ", ".join(auth.headers_env.values())
             headers = {header: value(name).strip() for header, name in auth.headers_env.items()}
-            return Credentials(headers, f"the environment variables {names}")
+            variables = "variable" if len(headers) == 1 else "variables"
+            return Credentials(headers, f"the environment {variables} {names}")
         case BasicAuth():
             return Credentials(
                 basic(value(auth.username_env), value(auth.password_env)),

@@ -155,7 +155,7 @@ def _service(name: str, service: ServiceDeclaration, parts: Parts) -> Iterator[P
     file = f"services/{name}.yaml"
     known_services = _inventory_services(parts)
     if known_services is not None and service.service == name and name not in known_services:
-        expected = "the name of a system of inventory.csv, as a slug"
+        expected = "the name of a system of inventory.csv, as a slug (if it is a new one, add a row there)"
         yield _unknown(file, "service", name, expected, known_services)
     for stream_name, stream in service.streams.items():
         path = f"streams.{stream_name}"

@@ -15,7 +15,8 @@ def with_environment(text: str, environ: Mapping[str, str], *, where: str) -> st
     Raises ``PermanentFailure`` naming the variables that are not set and ``where`` they are asked for; never a value.
     """
     if absent := [name for name in dict.fromkeys(_PLACEHOLDER.findall(text)) if name not in environ]:
-        raise PermanentFailure(f"{where} needs the environment variable {', '.join(absent)}; set it and try again")
+        variables = "variable" if len(absent) == 1 else "variables"
+        raise PermanentFailure(f"{where} needs the environment {variables} {', '.join(absent)}; set it and try again")
     return _PLACEHOLDER.sub(lambda match: environ[match.group(1)], text)
 
 

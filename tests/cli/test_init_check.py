@@ -207,3 +207,12 @@ def test_the_command_is_installed():
         [Path(sys.executable).parent / "cx", "schema", "--check"], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_errors_of_the_current_folder_are_told_with_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    company = tmp_path / "company"
+    assert CliRunner().invoke(app, ["init", str(company)]).exit_code == 0
+    (company / "decisions.yaml").write_text("}{", encoding="utf-8")
+    monkeypatch.chdir(company)
+    told = CliRunner().invoke(app, ["check"]).stderr
+    assert told.startswith(f"{company}: 1 error")

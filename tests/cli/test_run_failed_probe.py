@@ -143,6 +143,17 @@ def test_a_run_shows_what_was_asked_for_and_nothing_else(finished: Path) -> None
     assert "Services" not in shown
 
 
+def test_what_is_owed_is_read_and_nothing_else(company: Path, tmp_path: Path) -> None:
+    read = ("run", "--project", company, "--select", OF_ORDERS, "--until", "2026-01-06")
+    assert cx(*read, "--since", "2026-01-05").exit_code == 0
+    record(company, (MAPPING, 5, "no such value"))
+    assert cx(*read, "--owed").exit_code == 0
+    with closing(Registry(CXProject.load(company).registry_url())) as registry:
+        landings = registry.landed_at("store_till", "orders")
+        assert sorted(day.day for day in landings) == [1, 2, 3, 4, 5, 6]
+        assert max(landings[dt.date(2026, 1, day)] for day in (5, 6)) < landings[dt.date(2026, 1, 1)]
+
+
 def test_a_record_without_a_time_counts_once_however_many_days_report_it(company: Path, tmp_path: Path) -> None:
     file = company / ORDERS
     file.write_text(file.read_text("utf-8") + "O-599,C-1001,placed,some day,10.00,footwear\n", "utf-8")

@@ -9,8 +9,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from cx_orchestration.integration.answers import CredentialsRefused
+from cx_orchestration.integration.auth import credentials_of
 from cx_orchestration.integration.oauth import ClientCredentials
-from cx_orchestration.model.connection import OAuth2ClientCredentials
+from cx_orchestration.model.connection import HeaderAuth, OAuth2ClientCredentials
 from cx_orchestration.model.failures import PermanentFailure
 
 OAUTH = {
@@ -179,3 +180,9 @@ def test_a_token_is_renewed_half_a_minute_before_it_expires() -> None:
         now[0] = moment
         credentials.headers(post)
         assert len(asked) == expected
+
+
+def test_one_variable_that_is_to_be_checked_is_told_in_the_singular() -> None:
+    auth = HeaderAuth(type="headers", headers_env={"X-Key": "DESK_KEY"})
+    one = credentials_of("desk", auth, {"DESK_KEY": "k"}, tokens=None, patience=1)
+    assert one.named == "the environment variable DESK_KEY"

@@ -324,7 +324,8 @@ BROKEN = [
         "Help Desk,",
         "Help Desks,",
         [
-            "services/help_desk.yaml:6: service: expected the name of a system of inventory.csv, as a slug; "
+            "services/help_desk.yaml:6: service: expected the name of a system of inventory.csv, as a slug "
+            "(if it is a new one, add a row there); "
             "did you mean 'help_desks'? (found 'help_desk')"
         ],
     ),
