@@ -1,40 +1,59 @@
 -- Grain: one block that an entity is in: entities of one block are compared with each other. Keys: rule, block,
--- unique_id. Columns: rule (what its entities share), block (a hash of that), unique_id, changed.
+-- unique_id. Columns: rule (what its entities share), block (a hash of the rule and of that: no two rules have a block in
+-- common), unique_id, changed.
 -- Input: fields (fields.sql with keys: a list of namespace and value). A rule whose fields an entity lacks, and so a
 -- rule whose fields nobody has, makes no block.
-WITH shared AS (
-    SELECT unique_id, changed, unnest([
-        {rule: 'name', value: words},
-        {rule: 'given family', value: given || '|' || family},
-        {rule: 'birth', value: CASE WHEN length(birth) > 4 THEN birth ELSE NULL END},
-        {rule: 'birth given-1', value: birth || left(given, 1)},
-        {rule: 'birth family-1', value: birth || left(family, 1)},
-        {rule: 'birth number', value: birth || '|' || numbers},
-        {rule: 'year given family-2', value: left(birth, 4) || given || '|' || left(family, 2)},
-        {rule: 'year family given-2', value: left(birth, 4) || family || '|' || left(given, 2)},
-        {rule: 'day given', value: substr(birth, 5, 4) || given},
-        {rule: 'day family', value: substr(birth, 5, 4) || family},
-        {rule: 'street', value: street},
-        {rule: 'street given-1', value: street || '|' || left(given, 1)},
-        {rule: 'street family-1', value: street || '|' || left(family, 1)},
-        {rule: 'postcode number', value: postcode || '|' || numbers},
-        {rule: 'postcode given', value: postcode || '|' || given},
-        {rule: 'postcode family', value: postcode || '|' || family},
-        {rule: 'number given', value: numbers || '|' || given},
-        {rule: 'number family', value: numbers || '|' || family},
-        {rule: 'city given', value: city || '|' || given},
-        {rule: 'city family', value: city || '|' || family},
-        {rule: 'given family-3', value: given || '|' || left(family, 3)},
-        {rule: 'family given-3', value: family || '|' || left(given, 3)},
-        {rule: 'given-3 family-3 middle', value: left(given, 3) || '|' || left(family, 3) || '|' || middle},
-        {rule: 'given', value: given},
-        {rule: 'family', value: family}
-    ]) AS b
+-- An entity is in some 25 blocks, so texts are hashed where they stand, and only numbers are unpivoted.
+WITH hashed AS (
+    SELECT unique_id, changed,
+           CASE WHEN words IS NOT NULL THEN hash(words) ELSE NULL END AS "name",
+           CASE WHEN given IS NOT NULL AND family IS NOT NULL THEN hash(given, family) ELSE NULL END AS "given family",
+           CASE WHEN length(birth) > 4 THEN hash(birth) ELSE NULL END AS "birth",
+           CASE WHEN birth IS NOT NULL AND given IS NOT NULL
+               THEN hash(birth, left(given, 1)) ELSE NULL END AS "birth given-1",
+           CASE WHEN birth IS NOT NULL AND family IS NOT NULL
+               THEN hash(birth, left(family, 1)) ELSE NULL END AS "birth family-1",
+           CASE WHEN birth IS NOT NULL AND numbers IS NOT NULL THEN hash(birth, numbers) ELSE NULL END AS "birth number",
+           CASE WHEN birth IS NOT NULL AND given IS NOT NULL AND family IS NOT NULL
+               THEN hash(left(birth, 4), given, left(family, 2)) ELSE NULL END AS "year given family-2",
+           CASE WHEN birth IS NOT NULL AND family IS NOT NULL AND given IS NOT NULL
+               THEN hash(left(birth, 4), family, left(given, 2)) ELSE NULL END AS "year family given-2",
+           CASE WHEN birth IS NOT NULL AND given IS NOT NULL
+               THEN hash(substr(birth, 5, 4), given) ELSE NULL END AS "day given",
+           CASE WHEN birth IS NOT NULL AND family IS NOT NULL
+               THEN hash(substr(birth, 5, 4), family) ELSE NULL END AS "day family",
+           CASE WHEN street IS NOT NULL THEN hash(street) ELSE NULL END AS "street",
+           CASE WHEN street IS NOT NULL AND given IS NOT NULL
+               THEN hash(street, left(given, 1)) ELSE NULL END AS "street given-1",
+           CASE WHEN street IS NOT NULL AND family IS NOT NULL
+               THEN hash(street, left(family, 1)) ELSE NULL END AS "street family-1",
+           CASE WHEN postcode IS NOT NULL AND numbers IS NOT NULL
+               THEN hash(postcode, numbers) ELSE NULL END AS "postcode number",
+           CASE WHEN postcode IS NOT NULL AND given IS NOT NULL
+               THEN hash(postcode, given) ELSE NULL END AS "postcode given",
+           CASE WHEN postcode IS NOT NULL AND family IS NOT NULL
+               THEN hash(postcode, family) ELSE NULL END AS "postcode family",
+           CASE WHEN numbers IS NOT NULL AND given IS NOT NULL THEN hash(numbers, given) ELSE NULL END AS "number given",
+           CASE WHEN numbers IS NOT NULL AND family IS NOT NULL
+               THEN hash(numbers, family) ELSE NULL END AS "number family",
+           CASE WHEN city IS NOT NULL AND given IS NOT NULL THEN hash(city, given) ELSE NULL END AS "city given",
+           CASE WHEN city IS NOT NULL AND family IS NOT NULL THEN hash(city, family) ELSE NULL END AS "city family",
+           CASE WHEN given IS NOT NULL AND family IS NOT NULL
+               THEN hash(given, left(family, 3)) ELSE NULL END AS "given family-3",
+           CASE WHEN family IS NOT NULL AND given IS NOT NULL
+               THEN hash(family, left(given, 3)) ELSE NULL END AS "family given-3",
+           CASE WHEN given IS NOT NULL AND family IS NOT NULL AND middle IS NOT NULL
+               THEN hash(left(given, 3), left(family, 3), middle) ELSE NULL END AS "given-3 family-3 middle",
+           CASE WHEN given IS NOT NULL THEN hash(given) ELSE NULL END AS "given",
+           CASE WHEN family IS NOT NULL THEN hash(family) ELSE NULL END AS "family"
     FROM fields
+),
+shared AS (
+    SELECT rule, unique_id, changed, value
+    FROM hashed UNPIVOT (value FOR rule IN (COLUMNS(* EXCLUDE (unique_id, changed))))
     UNION ALL
-    SELECT unique_id, changed, {rule: 'key ' || k.namespace, value: k.value}
+    SELECT 'key ' || k.namespace, unique_id, changed, hash(k.value)
     FROM (SELECT unique_id, changed, unnest(keys) AS k FROM fields) AS held
 )
-SELECT b.rule AS rule, hash(b.rule || '|' || b.value) AS block, unique_id, changed
+SELECT rule, hash(rule, value) AS block, unique_id, changed
 FROM shared
-WHERE b.value IS NOT NULL

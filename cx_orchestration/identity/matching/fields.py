@@ -20,6 +20,9 @@ from cx_orchestration.storage.engine import Engine, Input, sql_text
 #: Countries that write the month of a date before its day (CLDR's short formats).
 _MONTH_FIRST = frozenset({"US", "PH", "FM", "GU", "AS", "MH", "MP", "PR", "PW", "UM", "VI"})
 
+#: Kinds of words.csv that stand for nothing else.
+_SETS = ("title", "particle", "legal_form")
+
 HABITS = pa.schema(
     [
         ("service", pa.string()),
@@ -66,19 +69,29 @@ def matching_fields(
     inputs: dict[str, Input] = {
         "profiles": profiles,
         "habits": habits,
-        "words": _words(),
         "namespaces": namespace_rules(config),
         "key_values": KEY_VALUES.empty() if key_values is None else key_values,
         "kept": MATCHING_FIELDS.empty() if kept is None else kept,
     }
     inputs["texts"] = engine.query(sql_text(__package__, "profiles_fingerprinted.sql"), inputs)
     changed = engine.query(sql_text(__package__, "profiles_changed.sql"), inputs)
-    params = {"month_first": config.region in _MONTH_FIRST, "this_year": f"{today:%y}"}
+    params = {"month_first": config.region in _MONTH_FIRST, "this_year": f"{today:%y}"} | _vocabulary()
     inputs["fresh"] = engine.query(sql_text(__package__, "fields.sql"), inputs | {"profiles": changed}, params)
     inputs["personal_keys"] = engine.query(sql_text(__package__, "personal_keys.sql"), inputs)
     rows = engine.query(sql_text(__package__, "fields_now.sql"), inputs)
     before = engine.query(sql_text(__package__, "gone.sql"), inputs | {"fields": rows})
     return Fields(rows, before)
+
+
+@cache
+def _vocabulary() -> dict[str, list[str]]:
+    """The words as parameters, since SQL looks a word up in a constant list sooner than in a column."""
+    rows = _words().to_pylist()
+    lists = {f"{kind}s": [row["word"] for row in rows if row["kind"] == kind] for kind in _SETS}
+    for kind in ("street", "month"):
+        lists[f"{kind}_words"] = [row["word"] for row in rows if row["kind"] == kind]
+        lists[f"{kind}_values"] = [row["value"] for row in rows if row["kind"] == kind]
+    return lists
 
 
 @cache

@@ -2,43 +2,58 @@
 -- first given name, or its initial), middle (the other given names), family, words (the distinct ones of the whole
 -- name, sorted), birth (yyyymmdd, or yyyy), street (its numbers, then its words), numbers (of the street), postcode,
 -- city, country; all in lower case without accents and punctuation, null where nothing is known.
--- Inputs: profiles (with fingerprint); habits (habits.sql); words (kind, word, value): titles, particles and legal forms
--- of names, words of streets and their short forms, names of months.
--- Parameters: $month_first, whether 5/6/1990 is in May where a service's habits are not known; $this_year, two digits.
-WITH vocabulary AS (
-    SELECT list(word) FILTER (WHERE kind = 'title') AS titles,
-           list(word) FILTER (WHERE kind = 'particle') AS particles,
-           list(word) FILTER (WHERE kind = 'legal_form') AS legal_forms,
-           map_from_entries(list({k: word, v: value}) FILTER (WHERE kind = 'street')) AS short_forms,
-           map_from_entries(list({k: word, v: value}) FILTER (WHERE kind = 'month')) AS months
-    FROM words
-),
-cleaned AS (
-    SELECT service, entity, fingerprint,
-           list_transform(
-               [name, given_name, family_name, street, city, country, split_part(name, ',', 1)],
-               lambda t: nullif(trim(regexp_replace(regexp_replace(
-                   replace(replace(replace(replace(strip_accents(lower(nfc_normalize(t))),
-                       'ß', 'ss'), 'æ', 'ae'), 'ø', 'o'), 'ł', 'l'),
-                   '[''’`´.]', '', 'g'), '[^\p{L}\p{N}]+', ' ', 'g')), '')
-           ) AS texts,
+-- Inputs: profiles (with fingerprint); habits (habits.sql).
+-- Parameters: $month_first, whether 5/6/1990 is in May where a service's habits are not known; $this_year, two digits;
+-- $titles, $particles and $legal_forms of names; $street_words with their short forms $street_values; $month_words (the
+-- first letters of months) with their numbers $month_values.
+-- Each distinct text is read once, however many entities have it.
+WITH written AS (
+    SELECT service, entity, fingerprint, name, given_name, family_name, birth_date, street, postcode, city, country,
            coalesce(name LIKE '%,%', false) AS family_first,
-           nullif(regexp_replace(lower(postcode), '[^\p{L}\p{N}]+', '', 'g'), '') AS postcode,
-           nullif(trim(regexp_replace(lower(birth_date), '[t ]\d\d?:.*$', '')), '') AS birth_text
+           CASE WHEN name LIKE '%,%' THEN split_part(name, ',', 1) ELSE NULL END AS before_comma
     FROM profiles
 ),
+texts AS (
+    SELECT name AS text FROM written
+    UNION SELECT given_name FROM written
+    UNION SELECT family_name FROM written
+    UNION SELECT before_comma FROM written
+    UNION SELECT city FROM written
+    UNION SELECT country FROM written
+    UNION SELECT street FROM written
+),
+cleaned AS (
+    SELECT text, nullif(trim(regexp_replace(regexp_replace(
+               replace(replace(replace(replace(strip_accents(lower(nfc_normalize(text))),
+                   'ß', 'ss'), 'æ', 'ae'), 'ø', 'o'), 'ł', 'l'),
+               '[''’`´.]', '', 'g'), '[^\p{L}\p{N}]+', ' ', 'g')), '') AS clean
+    FROM texts
+    WHERE text IS NOT NULL
+),
+named_words AS (
+    SELECT text, clean, list_filter(string_split(clean, ' '), lambda w: NOT list_contains($titles, w)) AS words
+    FROM cleaned
+),
 words_of AS (
-    SELECT c.*, v.*,
-           list_filter(string_split(texts[2], ' '), lambda w: NOT list_contains(titles, w)) AS given_words,
-           list_filter(string_split(texts[3], ' '), lambda w: NOT list_contains(titles, w)) AS family_words,
-           list_filter(string_split(texts[1], ' '), lambda w: NOT list_contains(titles, w)) AS whole_words,
-           list_filter(string_split(texts[7], ' '), lambda w: NOT list_contains(titles, w)) AS first_words,
+    SELECT w.service, w.entity, w.fingerprint, w.birth_date, w.street, w.family_first,
+           nullif(regexp_replace(lower(w.postcode), '[^\p{L}\p{N}]+', '', 'g'), '') AS postcode,
+           city.clean AS city, country.clean AS country,
+           given.words AS given_words, family.words AS family_words, whole.words AS whole_words,
+           first.words AS first_words,
            -- A service that has no family names at all puts whole names in its other field.
            coalesce(h.has_family_names, true) AS has_family_names,
-           coalesce(h.organisations, false) AS organisations
-    FROM cleaned c CROSS JOIN vocabulary v LEFT JOIN habits h ON h.service = c.service
+           coalesce(h.organisations, false) AS organisations,
+           coalesce(h.day_first, NOT $month_first) AS day_first, coalesce(h.year_first, true) AS year_first
+    FROM written w
+    LEFT JOIN habits h ON h.service = w.service
+    LEFT JOIN named_words given ON given.text = w.given_name
+    LEFT JOIN named_words family ON family.text = w.family_name
+    LEFT JOIN named_words whole ON whole.text = w.name
+    LEFT JOIN named_words first ON first.text = w.before_comma
+    LEFT JOIN cleaned city ON city.text = w.city
+    LEFT JOIN cleaned country ON country.text = w.country
 ),
-whole AS (
+split AS (
     SELECT *, CASE
         WHEN len(family_words) > 0 THEN NULL
         WHEN len(whole_words) > 0 THEN whole_words
@@ -49,18 +64,18 @@ whole AS (
 ),
 kinds AS (
     SELECT *, len(family_words) IS NULL AND len(whole_words) > 0 AND organisations
-               OR len(to_split) > 1 AND len(list_intersect(to_split, legal_forms)) > 0 AS organisation,
+               OR len(to_split) > 1 AND len(list_intersect(to_split, $legal_forms)) > 0 AS organisation,
            -- Where the family name starts in a whole name: at its last word and the particles before it.
            CASE
                WHEN to_split IS NULL THEN NULL
-               WHEN len(to_split) > 2 AND list_contains(particles, to_split[len(to_split) - 2])
-                    AND list_contains(particles, to_split[len(to_split) - 1]) AND len(to_split) > 3
+               WHEN len(to_split) > 2 AND list_contains($particles, to_split[len(to_split) - 2])
+                    AND list_contains($particles, to_split[len(to_split) - 1]) AND len(to_split) > 3
                    THEN len(to_split) - 2
-               WHEN len(to_split) > 2 AND list_contains(particles, to_split[len(to_split) - 1])
+               WHEN len(to_split) > 2 AND list_contains($particles, to_split[len(to_split) - 1])
                    THEN len(to_split) - 1
                ELSE len(to_split)
            END AS family_at
-    FROM whole
+    FROM split
 ),
 named AS (
     SELECT *,
@@ -73,7 +88,7 @@ named AS (
            END AS given_parts,
            CASE
                WHEN to_split IS NULL THEN family_words
-               WHEN organisation THEN list_filter(to_split, lambda w: NOT list_contains(legal_forms, w))
+               WHEN organisation THEN list_filter(to_split, lambda w: NOT list_contains($legal_forms, w))
                WHEN family_first THEN first_words
                WHEN len(to_split) = 1 THEN NULL
                ELSE to_split[family_at:]
@@ -82,15 +97,20 @@ named AS (
 ),
 -- Dates: the numbers in them, with the letters that scanners take digits for; months by name become "m05".
 date_parts AS (
-    SELECT service, entity, list_transform(
-               list_filter(string_split_regex(birth_text, '[^\p{L}\p{N}|]+'), lambda t: t <> ''),
+    SELECT birth_date, day_first, year_first, list_transform(
+               list_filter(
+                   string_split_regex(
+                       nullif(trim(regexp_replace(lower(birth_date), '[t ]\d\d?:.*$', '')), ''), '[^\p{L}\p{N}|]+'
+                   ),
+                   lambda t: t <> ''
+               ),
                lambda t: CASE
-                   WHEN months[left(strip_accents(t), 3)] IS NOT NULL THEN 'm' || months[left(strip_accents(t), 3)]
+                   WHEN list_contains($month_words, left(strip_accents(t), 3))
+                       THEN 'm' || $month_values[list_position($month_words, left(strip_accents(t), 3))]
                    ELSE translate(t, 'oil|zs', '011125')
                END
            ) AS p
-    FROM named
-    WHERE birth_text IS NOT NULL
+    FROM (SELECT DISTINCT birth_date, day_first, year_first FROM words_of WHERE birth_date IS NOT NULL) AS dates_written
 ),
 date_shapes AS (
     SELECT *, CASE
@@ -105,18 +125,18 @@ date_shapes AS (
     FROM date_parts
 ),
 date_orders AS (
-    SELECT d.service, d.entity, d.p, CASE
-        WHEN shape = '?-?-y' AND coalesce(h.day_first, NOT $month_first) THEN 'd-m-y'
+    SELECT *, CASE
+        WHEN shape = '?-?-y' AND day_first THEN 'd-m-y'
         WHEN shape = '?-?-y' THEN 'm-d-y'
-        WHEN shape = '8' AND coalesce(h.year_first, true) THEN 'ymd'
-        WHEN shape = '8' AND coalesce(h.day_first, NOT $month_first) THEN 'dmy'
+        WHEN shape = '8' AND year_first THEN 'ymd'
+        WHEN shape = '8' AND day_first THEN 'dmy'
         WHEN shape = '8' THEN 'mdy'
         ELSE shape
     END AS form
-    FROM date_shapes d LEFT JOIN habits h ON h.service = d.service
+    FROM date_shapes
 ),
 dates AS (
-    SELECT service, entity, CASE form
+    SELECT birth_date, day_first, year_first, CASE form
         WHEN 'y' THEN [p[1], '', '']
         WHEN 'y-m-d' THEN [p[1], p[2], p[3]]
         WHEN 'm-d-y' THEN [p[3], p[1], p[2]]
@@ -129,7 +149,7 @@ dates AS (
     FROM date_orders
 ),
 births AS (
-    SELECT service, entity,
+    SELECT birth_date, day_first, year_first,
            CASE
                WHEN length(ymd[1]) <> 2 THEN ymd[1]
                WHEN ymd[1] > $this_year THEN '19' || ymd[1]
@@ -140,33 +160,38 @@ births AS (
     FROM dates
 ),
 streets AS (
-    SELECT service, entity,
-           list_transform(
-               string_split(regexp_replace(regexp_replace(texts[4], '(\pL)(stra(ss|ß)e|str)( |$)', '\1 st\4', 'g'),
+    SELECT text, list_transform(
+               string_split(regexp_replace(regexp_replace(clean, '(\pL)(stra(ss|ß)e|str)( |$)', '\1 st\4', 'g'),
                    '(\d) (\pL)( |$)', '\1\2\3', 'g'), ' '),
-               lambda w: coalesce(short_forms[w], w)
+               lambda w: coalesce($street_values[list_position($street_words, w)], w)
            ) AS w
-    FROM named
-    WHERE texts[4] IS NOT NULL
+    FROM cleaned
+    WHERE clean IS NOT NULL AND text IN (SELECT street FROM written)
+),
+street_parts AS (
+    SELECT text, list_sort(list_filter(w, lambda t: left(t, 1) BETWEEN '0' AND '9')) AS numbers,
+           list_filter(w, lambda t: t <> 'unit' AND NOT left(t, 1) BETWEEN '0' AND '9') AS street_words
+    FROM streets
 ),
 street_lines AS (
-    SELECT service, entity,
-           list_sort(list_filter(w, lambda t: regexp_matches(t, '^\d'))) AS numbers,
-           list_filter(w, lambda t: t <> 'unit' AND NOT regexp_matches(t, '^\d')) AS street_words
-    FROM streets
+    SELECT text, nullif(array_to_string(list_concat(numbers, street_words), ' '), '') AS street,
+           nullif(array_to_string(numbers, ' '), '') AS numbers
+    FROM street_parts
 )
 SELECT n.service, n.entity, n.fingerprint,
        nullif(given_parts[1], '') AS given,
        nullif(array_to_string(given_parts[2:], ' '), '') AS middle,
        nullif(array_to_string(family_parts, ' '), '') AS family,
-       nullif(array_to_string(
-           list_sort(list_distinct(list_concat(coalesce(given_parts, []), coalesce(family_parts, [])))), ' '
-       ), '') AS words,
-       b.birth,
-       nullif(array_to_string(list_concat(s.numbers, s.street_words), ' '), '') AS street,
-       nullif(array_to_string(s.numbers, ' '), '') AS numbers,
-       n.postcode, n.texts[5] AS city, n.texts[6] AS country
+       nullif(CASE
+           WHEN len(given_parts) = 1 AND len(family_parts) = 1 AND given_parts[1] < family_parts[1]
+               THEN given_parts[1] || ' ' || family_parts[1]
+           WHEN len(given_parts) = 1 AND len(family_parts) = 1 AND given_parts[1] > family_parts[1]
+               THEN family_parts[1] || ' ' || given_parts[1]
+           ELSE array_to_string(
+               list_sort(list_distinct(list_concat(coalesce(given_parts, []), coalesce(family_parts, [])))), ' '
+           )
+       END, '') AS words,
+       b.birth, s.street, s.numbers, n.postcode, n.city, n.country
 FROM named n
-LEFT JOIN births b ON b.service = n.service AND b.entity = n.entity
-LEFT JOIN street_lines s ON s.service = n.service AND s.entity = n.entity
-ORDER BY n.service, n.entity
+LEFT JOIN births b ON b.birth_date = n.birth_date AND b.day_first = n.day_first AND b.year_first = n.year_first
+LEFT JOIN street_lines s ON s.text = n.street

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from cx_orchestration.identity.ledger import WANTED, LedgerChange, standing_links, update_ledger
 from cx_orchestration.identity.matching.drift import Drift, measure_drift
-from cx_orchestration.identity.matching.fields import find_habits, matching_fields
+from cx_orchestration.identity.matching.fields import Fields, find_habits, matching_fields
 from cx_orchestration.identity.matching.model import MatchingModel, load_model, save_model
 from cx_orchestration.identity.matching.scoring import MODEL_RULE, score_pairs
 from cx_orchestration.identity.matching.training import train
@@ -44,6 +44,12 @@ def train_model(
     lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.datetime, run_id: str
 ) -> MatchingModel | None:
     """Train on the profiles in the lake and save what the next night goes by; ``None`` if nothing can be compared."""
+    return _train(lake, engine, config, now=now, run_id=run_id)[0]
+
+
+def _train(
+    lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.datetime, run_id: str
+) -> tuple[MatchingModel | None, Fields]:
     profiles = lake.scan(PROFILES)
     habits = find_habits(engine, profiles)
     key_values = lake.scan(KEY_VALUES)
@@ -51,7 +57,7 @@ def train_model(
     model = train(engine, fields.rows, habits, config, now=now)
     if model is not None:
         save_model(lake, model, run_id=run_id)
-    return model
+    return model, fields
 
 
 def update_matches(
@@ -64,19 +70,25 @@ def update_matches(
     killed run is repeated.
     """
     model = load_model(lake, engine) if config.matching.enabled else None
-    profiles = lake.scan(PROFILES)
-    trained = config.matching.enabled and (model is None or retrain)
+    trained, fields = config.matching.enabled and (model is None or retrain), None
     if trained:
-        model = train_model(lake, engine, config, now=now, run_id=run_id)
+        model, fields = _train(lake, engine, config, now=now, run_id=run_id)
     if model is None:
         ledger = _write(lake, engine, WANTED.empty_table(), None, now, run_id)
         lake.replace(MATCHING_FIELDS, MATCHING_FIELDS.empty(), run_id=run_id)
         return Matched("nothing to compare" if config.matching.enabled else "switched off", ledger)
     everything = trained or not _is_of(lake, engine, model)
-    kept = None if everything else lake.scan(MATCHING_FIELDS)
-    fields = matching_fields(
-        engine, profiles, config, model.habits, today=now.date(), kept=kept, key_values=lake.scan(KEY_VALUES)
-    )
+    if fields is None:
+        kept = None if everything else lake.scan(MATCHING_FIELDS)
+        fields = matching_fields(
+            engine,
+            lake.scan(PROFILES),
+            config,
+            model.habits,
+            today=now.date(),
+            kept=kept,
+            key_values=lake.scan(KEY_VALUES),
+        )
     scored = score_pairs(engine, fields, model, config, everything=everything)
     wanted, by_margin = scored.wanted, 0
     if everything:
