@@ -100,11 +100,11 @@ def _close(field: str, similarity: float = 0.92) -> str:
     left, right = f"{field}_l", f"{field}_r"
     return (
         f"(jaro_winkler_similarity({left}, {right}) >= {similarity} OR"
-        f" ({_one_slip(left, right)} AND jaro_winkler_similarity({left}, {right}) >= 0.75))"
+        f" ({one_slip(left, right)} AND jaro_winkler_similarity({left}, {right}) >= 0.75))"
     )
 
 
-def _one_slip(left: str, right: str) -> str:
+def one_slip(left: str, right: str) -> str:
     """At most one letter lost, added or replaced, or two neighbours swapped.
 
     The edit distance takes some microseconds, so it is asked of those only whose first or last letters agree, up to the
@@ -193,7 +193,7 @@ def _family() -> Comparison:
 
 
 def _birth() -> Comparison:
-    one = f"jaro_winkler_similarity(birth_l, birth_r) >= 0.8 AND {_one_slip('birth_l', 'birth_r')}"
+    one = f"jaro_winkler_similarity(birth_l, birth_r) >= 0.8 AND {one_slip('birth_l', 'birth_r')}"
     two = "jaro_winkler_similarity(birth_l, birth_r) >= 0.8 AND damerau_levenshtein(birth_l, birth_r) <= 2"
     swapped = (
         "(left(birth_l, 4) = left(birth_r, 4) AND substr(birth_l, 5, 2) = substr(birth_r, 7, 2)"
@@ -249,7 +249,7 @@ def _area(*, beside_street: bool) -> Comparison:
 def _key(column: str, *, in_household: bool) -> Comparison:
     first = (f"{column}_l[1]", f"{column}_r[1]")
     similar = (
-        f"(length({first[0]}) >= 6 AND {_one_slip(*first)}"
+        f"(length({first[0]}) >= 6 AND {one_slip(*first)}"
         f" AND jaro_winkler_similarity({first[0]}, {first[1]}) >= 0.75)"
         f" OR (contains({first[0]}, '@') AND split_part({first[0]}, '@', 1) = split_part({first[1]}, '@', 1))"
     )
