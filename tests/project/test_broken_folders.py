@@ -133,8 +133,8 @@ BROKEN = [
         "normalise: phone",
         "normalise: telephone",
         [
-            "namespaces.phone.normalise: expected 'email', 'phone', 'lower' or 'exact'; "
-            "did you mean 'phone'? (found 'telephone')"
+            "namespaces.phone.normalise: expected 'email', 'phone', 'lower', 'exact', 'number', 'device', 'card' "
+            "or 'date'; did you mean 'phone'? (found 'telephone')"
         ],
     ),
     ("services/store_till.yaml", "  customers:", "  Customers:", [f"streams.Customers: {SLUG} as the key"]),
