@@ -198,10 +198,9 @@ def happenings(*events: tuple[int, float, str] | tuple[int, float, str, dict]) -
 def settle(lake: Lake, sequences: pa.Table, profiles: pa.Table, journey_map: JourneyMap = LIFECYCLE) -> Lake:
     """The lake with these sequences and profiles, each entity its own customer, and the journeys folded."""
     entity = profiles.column("entity")
-    identities = pa.table(
-        [profiles.column("service"), entity, entity, pa.nulls(len(entity), tables.UTC_MICROSECONDS)],
-        schema=tables.IDENTITY_MAP.schema,
-    )
+    known = {"service": profiles.column("service"), "entity": entity, "customer_id": entity}
+    schema = tables.IDENTITY_MAP.schema
+    identities = pa.table([known.get(f.name, pa.nulls(len(entity), f.type)) for f in schema], schema=schema)
     lake.replace(tables.SEQUENCES, sequences, where={"bucket": (0, 10)}, run_id="r")
     lake.replace(tables.PROFILES, profiles, run_id="r")
     lake.replace(tables.IDENTITY_MAP, identities, run_id="r")
