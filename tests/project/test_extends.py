@@ -139,7 +139,7 @@ def test_what_the_file_itself_says_wrong_is_told_at_its_own_line_and_without_the
         "service: newsletter\nextends: survey\nstreams:\n  answers:\n    settle_hours: long\n    setle_hours: 1\n"
     ) == [
         "services/newsletter.yaml:5: streams.answers.settle_hours: "
-        "expected a whole number of at least 0 (found 'long')",
+        "expected a whole number of at least 0 and of at most 8784 (found 'long')",
         "services/newsletter.yaml:6: streams.answers.setle_hours: unknown key; did you mean 'settle_hours'?",
     ]
 
