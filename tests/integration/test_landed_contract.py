@@ -10,8 +10,7 @@ from deltalake import write_deltalake
 from cx_orchestration.integration.landed_contract import BrokenContract, Contract, check_contract, withhold_broken
 from cx_orchestration.integration.landing import Landing
 from cx_orchestration.model import tables
-from cx_orchestration.model.bugs import Bug
-from cx_orchestration.model.failures import TransientFailure
+from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
@@ -128,7 +127,7 @@ def test_days_that_cannot_be_looked_at_count_as_failed(lake: Lake) -> None:
     withhold_broken(lake, Engine(), TABLE, landing)
     assert landing.records == {}
     assert {day: type(failure) for day, failure in landing.failures.items()} == {
-        DAY: Bug,
-        NEXT: Bug,
+        DAY: PermanentFailure,
+        NEXT: PermanentFailure,
         LATER: type(failed),
     }
