@@ -89,6 +89,7 @@ def test_every_line_of_the_order_log_is_one_event_and_rerunning_a_month_changes_
     assert content(folder) == before
 
 
+@pytest.mark.long
 def test_every_click_of_the_shop_is_one_event_and_rerunning_a_month_changes_nothing(tmp_path):
     folder = tmp_path / "shop"
     taken = run_examples.prepare("shop", folder)

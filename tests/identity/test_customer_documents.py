@@ -447,7 +447,7 @@ NIGHT = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(st.lists(NIGHT, min_size=2, max_size=3))
 def test_documents_written_night_by_night_are_those_of_a_rebuild(new_company, nights) -> None:
     company = new_company()

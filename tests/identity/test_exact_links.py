@@ -211,7 +211,7 @@ _nights = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=3)
 @given(nights=_nights)
 def test_what_nights_left_standing_is_what_a_rebuild_would_make(new_company, nights) -> None:
     company, rebuilt = new_company(CONFIG), new_company(CONFIG)

@@ -29,6 +29,7 @@ def kept(*folders: Path) -> bytes:
     return b"\n".join(file.read_bytes() for folder in folders for file in folder.rglob("*") if file.is_file())
 
 
+@pytest.mark.long
 def test_what_dagster_and_the_registry_keep_names_nobody(
     site: Site, company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
