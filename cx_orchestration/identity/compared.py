@@ -40,9 +40,9 @@ def find_changes(lake: Lake, engine: Engine) -> Changes:
     return Changes(engine.query(sql_text(__package__, "changes.sql"), inputs), first=not lake.exists(COMPARED))
 
 
-def remember(lake: Lake, engine: Engine, changes: Changes, *, model_version: str | None, run_id: str) -> None:
+def remember(lake: Lake, engine: Engine, changes: Changes, *, run_id: str) -> None:
     """Note that the ledger takes the changes into account. Without changes nothing is written."""
     if changes.first or changes.entities.num_rows:
         inputs = {"changes": changes.entities, "compared": lake.scan(COMPARED)}
-        rows = engine.query(sql_text(__package__, "compared.sql"), inputs, {"model_version": model_version})
+        rows = engine.query(sql_text(__package__, "compared.sql"), inputs)
         lake.replace(COMPARED, rows, run_id=run_id)

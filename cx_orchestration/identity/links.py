@@ -58,7 +58,7 @@ def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.
         lake, engine, wanted, family=_EXACT, scope=scope, now=now, run_id=run_id, reasons=judged.reasons
     )
     keep_values(lake, engine, judged, now=now, run_id=run_id)
-    remember(lake, engine, changes, model_version=None, run_id=run_id)
+    remember(lake, engine, changes, run_id=run_id)
     return change
 
 

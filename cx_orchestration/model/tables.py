@@ -397,7 +397,6 @@ COMPARED = _table(
     ("service", text, "the service, as its name stands in keys"),
     ("entity", text, "the customer's id in this service"),
     ("fingerprint", text, "of its keys and of the fields that are compared"),
-    ("model_version", text, "of the model that compared it; null where none did"),
     persons=Persons(entities=(("service", "entity"),)),
 )
 

@@ -17,7 +17,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -97,11 +97,10 @@ class Fence:
                 if held:
                     before = self._read()
                     self._write(_Mark(before.epoch, before.begun_at or now.isoformat(timespec="seconds")))
-                    try:
+                    with ExitStack() as unless_begun:
+                        unless_begun.callback(self._write, before)
                         begun = begin()
-                    except Exception:
-                        self._write(before)
-                        raise
+                        unless_begun.pop_all()
                     self._erasing = True
                     try:
                         yield begun

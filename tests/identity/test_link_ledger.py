@@ -8,7 +8,6 @@ import pytest
 
 from cx_orchestration.identity.ledger import WANTED, standing_links, update_ledger
 from cx_orchestration.identity.links import EXACT_WEIGHT, update_links
-from cx_orchestration.identity.names import uuid5s
 from cx_orchestration.model.tables import LINKS
 from cx_orchestration.storage.lake import Lake
 
@@ -225,9 +224,3 @@ def test_a_link_is_named_by_the_uuid_of_its_pair_and_rule(company) -> None:
         str(uuid.uuid5(namespace, "\x1f".join(["crm", e, "ü", o, "model"]))) for e, o in (("1", "☃"), ("2", "b"))
     ]
     assert standing_links(company.lake, company.engine)["link_id"].to_pylist() == expected
-
-
-@pytest.mark.parametrize("parts", [["crm", "1"], ["ü", "\N{SNOWMAN}", ""]])
-def test_many_uuids_at_once_are_those_of_the_standard_library(parts) -> None:
-    namespace = uuid.UUID("12345678-1234-5678-1234-567812345678")
-    assert uuid5s(namespace, *([part] for part in parts)) == [str(uuid.uuid5(namespace, "\x1f".join(parts)))]
