@@ -4,13 +4,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from town import CONFIG, NOW, profile_rows
 
 from cx_orchestration.identity.hygiene import judge_values
 from cx_orchestration.identity.matching.fields import find_habits, matching_fields
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import MATCHING_FIELDS
 from cx_orchestration.storage.engine import Engine
-from tests.identity.matching.conftest import CONFIG, NOW, profile_rows
 
 
 def fields_of(engine: Engine, *rows: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from town import CONFIG, NOW, profile_rows, without_person
 
 from cx_orchestration.identity.ledger import standing_links
 from cx_orchestration.identity.matching.drift import measure_drift
@@ -21,7 +22,6 @@ from cx_orchestration.model.identity import IdentityConfig, Matching
 from cx_orchestration.model.tables import LINKS, MATCHING_FIELDS, MATCHING_MODELS, PROFILES
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
-from tests.identity.matching.conftest import CONFIG, NOW, profile_rows, without_person
 
 Rows = list[dict[str, Any]]
 
