@@ -2,9 +2,10 @@
 
 import dagster as dg
 
-from cx_orchestration.assets.edge import markdown_table, row_count, table_asset, table_spec, told_plainly
+from cx_orchestration.assets.edge import markdown_table, row_count, table_spec, told_plainly
 from cx_orchestration.integration.coverage import newest_day_end
 from cx_orchestration.journeys.completeness import transition_metadata
+from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.journeys.pictures import declared_maps, declared_steps, to_mermaid
 from cx_orchestration.journeys.sequences import build_sequences
@@ -14,14 +15,26 @@ from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
 
-@table_asset(tables.SEQUENCES, kinds={"duckdb", "deltalake"}, deps=[["identity", "identity_map"]], pool="customers")
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(**table_spec(table, kinds={"duckdb", "deltalake"}), deps=[["identity", "identity_map"]])
+        for table in (tables.EVENT_TYPES, tables.SEQUENCES)
+    ],
+    name="journeys_sequences",
+    pool="customers",
+)
+@told_plainly
 def sequences(
     context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], engine: dg.ResourceParam[Engine]
-) -> dg.MaterializeResult:
+) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
     """Every distinct event of every customer, sorted: the input of everything that follows a customer's path."""
     counts = build_sequences(lake, engine, run_id=context.run.run_id)
     facts = {name: value for name, value in vars(counts).items() if name != "sequenced"}
-    return dg.MaterializeResult(metadata=row_count(counts.sequenced, **facts))
+    types = len(type_names(lake, engine))
+    return (
+        dg.MaterializeResult(asset_key=["journeys", "event_types"], metadata=row_count(types)),
+        dg.MaterializeResult(asset_key=["journeys", "sequences"], metadata=row_count(counts.sequenced, **facts)),
+    )
 
 
 @dg.multi_asset(

@@ -1,20 +1,33 @@
-"""``journeys/sequences``: every distinct event of every known customer, in order, in buckets of customers.
+"""``journeys/sequences``: every distinct event of every known customer, integer-coded, by bucket of customers and week.
 
-Belongs here: joining events to customers and ordering them. Does not belong here: what the order means (``fold``).
+Belongs here: joining events to customers, and writing them in order. Does not belong here: reading a bucket in total
+order (``reading``), what changed since the last night (``nights``), what the order means (``fold``).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from cx_orchestration.journeys.event_types import give_codes
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.data_files import DataFile
+from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
 
-#: As many buckets as three hexadecimal digits can tell apart; see ``sequences.sql``.
+#: As many buckets as three hexadecimal digits can tell apart; see ``sequence_keys.sql``.
 MAX_BUCKETS = 4096
+
+#: A bucket of so many events is read and folded in some hundred megabytes.
+EVENTS_PER_BUCKET = 4_000_000
+
+EVENTS_PER_CHUNK = 1_000_000
+
+FIRST_MONDAY = datetime(1969, 12, 29, tzinfo=UTC)
+WEEK = timedelta(weeks=1)
 
 
 @dataclass(frozen=True)
@@ -32,31 +45,109 @@ class SequenceCounts:
     unresolved: dict[str, int]
 
 
-def build_sequences(lake: Lake, engine: Engine, *, buckets: int = 8, run_id: str) -> SequenceCounts:
+@dataclass(frozen=True)
+class Chunk:
+    """Some weeks, from ``first_week`` on and before ``end_week``, of the buckets ``first`` to ``last``."""
+
+    first_week: int
+    end_week: int
+    first: int
+    last: int
+
+    @property
+    def params(self) -> dict[str, object]:
+        since, until = (FIRST_MONDAY + week * WEEK for week in (self.first_week, self.end_week))
+        return {"since": since, "until": until, "first": self.first, "last": self.last}
+
+
+def build_sequences(
+    lake: Lake,
+    engine: Engine,
+    *,
+    buckets: int | None = None,
+    events_per_chunk: int = EVENTS_PER_CHUNK,
+    run_id: str,
+) -> SequenceCounts:
     """Write all sequences anew in one commit, so that no reader sees a customer in two buckets.
 
-    The same events and identity map give the same rows, whatever order they were landed in.
+    The same events and identity map give the same rows, whatever order they were landed in. ``buckets`` follows from
+    the number of events when it is not given. ``events_per_chunk`` are joined, sorted and written at a time, which
+    bounds memory.
     """
-    if not 1 <= buckets <= MAX_BUCKETS:
+    if buckets is not None and not 1 <= buckets <= MAX_BUCKETS:
         raise PermanentFailure(f"sequences: buckets is {buckets}, expected 1 to {MAX_BUCKETS}")
-    events = lake.scan(tables.EVENTS)
-    reported = engine.query("SELECT count(*) AS n FROM events", {"events": events}).column("n")[0].as_py()
-    distinct = engine.query(
-        sql_text(__package__, "sequences.sql"),
-        {"events": events, "identity_map": lake.scan(tables.IDENTITY_MAP)},
-        {"buckets": buckets},
-    )
-    known = distinct.filter(pc.is_valid(distinct.column("customer_id")))
-    lake.replace(tables.SEQUENCES, known, where={"bucket": (0, MAX_BUCKETS - 1)}, run_id=run_id)
-    return SequenceCounts(
-        reported=reported,
-        repeated=reported - distinct.num_rows,
-        sequenced=known.num_rows,
-        customers=pc.count_distinct(known.column("customer_id")).as_py(),
-        unresolved=_by_service(distinct.filter(pc.is_null(distinct.column("customer_id")))),
-    )
+    lake.empty_for_layout(tables.SEQUENCES, run_id=run_id)
+    codes = give_codes(lake, engine, run_id=run_id)
+    events, identity_map = lake.scan(tables.EVENTS), lake.scan(tables.IDENTITY_MAP)
+    weeks = engine.query(sql_text(__package__, "sequence_weeks.sql"), {"events": events})
+    reported = sum(weeks["events"].to_pylist())
+    spread, known = _keys(engine, identity_map, buckets or buckets_for(reported))
+    newest = engine.query(sql_text(__package__, "sequence_newest.sql"), {"events": events})
+    inputs: dict[str, Input] = {"events": events, "newest": newest, "known": known, "event_types": codes}
+    files: list[DataFile] = []
+    try:
+        with engine.session(inputs) as session:
+            for chunk in _chunks(weeks, spread, events_per_chunk):
+                with lake.writer(tables.SEQUENCES) as writer:
+                    writer.write(session.query(sql_text(__package__, "sequences.sql"), chunk.params))
+                    files += writer.finish()
+        lake.replace_by_files(tables.SEQUENCES, files, where={"bucket": (0, MAX_BUCKETS - 1)}, run_id=run_id)
+    except BaseException:
+        lake.remove_unused(tables.SEQUENCES, files)
+        raise
+    return count_events(lake, engine, reported)
 
 
-def _by_service(rows: pa.Table) -> dict[str, int]:
-    counts = pc.value_counts(rows.column("service")).to_pylist()
-    return {row["values"]: row["counts"] for row in sorted(counts, key=lambda row: row["values"])}
+def buckets_for(events: int) -> int:
+    """The smallest power of two at which buckets of ``EVENTS_PER_BUCKET`` hold so many events."""
+    wanted = -(-events // EVENTS_PER_BUCKET)
+    return min(MAX_BUCKETS, 1 << max(0, wanted - 1).bit_length())
+
+
+def count_events(lake: Lake, engine: Engine, reported: int) -> SequenceCounts:
+    """What became of ``reported`` rows of ``integration/events``, now that they are written."""
+    inputs: dict[str, Input] = {
+        "events": lake.scan(tables.EVENTS),
+        "identity_map": lake.scan(tables.IDENTITY_MAP),
+        "sequences": lake.scan(tables.SEQUENCES),
+    }
+    with engine.session(inputs) as session:
+        rows = session.query(sql_text(__package__, "sequences_unresolved.sql")).to_pylist()
+        totals = session.query(sql_text(__package__, "sequences_totals.sql")).to_pylist()[0]
+    unresolved = {row["service"]: row["events"] for row in rows}
+    repeated = reported - totals["sequenced"] - sum(unresolved.values())
+    return SequenceCounts(reported=reported, repeated=repeated, unresolved=unresolved, **totals)
+
+
+def _keys(engine: Engine, identity_map: Input, buckets: int) -> tuple[int, pa.Table]:
+    """The number of buckets and the rows of ``sequence_keys.sql``, with a key of its own for each customer.
+
+    Two customers of one bucket share sixty bits of a digest less than once in a thousand companies of a hundred million
+    customers; more buckets, which follow from other digits, then part them.
+    """
+    clash = sql_text(__package__, "sequence_key_clash.sql")
+    while buckets <= MAX_BUCKETS:
+        params = {"buckets": buckets}
+        known = engine.query(sql_text(__package__, "sequence_keys.sql"), {"identity_map": identity_map}, params)
+        if engine.query(clash, {"known": known}).num_rows == 0:
+            return buckets, known
+        buckets += 1
+    raise PermanentFailure(f"sequences: two customers share a key in up to {MAX_BUCKETS} buckets; this is a defect")
+
+
+def _chunks(weeks: pa.Table, buckets: int, events_per_chunk: int) -> Iterator[Chunk]:
+    """All events, in chunks of about ``events_per_chunk``: some weeks of all buckets, or a week of some buckets."""
+    first: int | None = None
+    held = 0
+    for week, events in zip(weeks["week"].to_pylist(), weeks["events"].to_pylist(), strict=True):
+        if first is not None and held + events > events_per_chunk:
+            yield Chunk(first, week, 0, MAX_BUCKETS - 1)
+            first, held = None, 0
+        if events > events_per_chunk:
+            parts = min(buckets, -(-events // events_per_chunk))
+            bounds = [buckets * part // parts for part in range(parts + 1)]
+            yield from (Chunk(week, week + 1, low, high - 1) for low, high in pairwise(bounds))
+            continue
+        first, held, end = (week if first is None else first), held + events, week + 1
+    if first is not None:
+        yield Chunk(first, end, 0, MAX_BUCKETS - 1)

@@ -563,9 +563,17 @@ CUSTOMERS = _table(
 
 # --- journeys -------------------------------------------------------------------------------------------------------
 
+EVENT_TYPES = _table(
+    "journeys/event_types",
+    "one event type that was ever seen",
+    ("type", text, "such as `order.completed`"),
+    ("type_code", pa.int32(), "from 0, without gaps; once given, a type keeps it"),
+    persons=NOBODY,
+)
+
 SEQUENCES = _table(
     "journeys/sequences",
-    "one distinct customer event, sorted by customer, time and event id",
+    "one distinct customer event, in each file sorted by customer key, time and event id",
     ("customer_id", text, "who it is, across services"),
     ("event_id", text, "the event, as in `integration/events`"),
     ("type", text, "such as `order.completed`"),
@@ -577,10 +585,14 @@ SEQUENCES = _table(
     ("score", real, "what the customer rated"),
     ("score_kind", text, "`nps`, `csat` or `ces`"),
     ("attributes", text, "JSON object of texts"),
-    ("bucket", pa.int32(), "follows from `customer_id`"),
+    ("customer_key", whole, "stands for `customer_id` within its bucket, from which it follows"),
+    ("type_code", pa.int32(), "stands for `type`, as in `journeys/event_types`"),
+    ("occurred_us", whole, "`occurred_at` in microseconds since 1970"),
+    ("bucket", pa.int32(), "follows from `customer_id` and the number of buckets"),
+    ("week", pa.int32(), "of `occurred_at`: Mondays in UTC, counted from 29 December 1969"),
     persons=Persons(customers=("customer_id",), texts=("attributes",)),
-    partition_by=("bucket",),
-    distinct=("event_id",),
+    partition_by=("bucket", "week"),
+    distinct=("event_id", "customer_key", "occurred_us"),
 )
 
 STEPS = _table(

@@ -38,14 +38,15 @@ def damaged(error: duckdb.Error, scans: Collection[Scan]) -> PermanentFailure | 
     if isinstance(error, duckdb.InvalidInputException | duckdb.IOException):
         found = ((scan, file) for scan in scans for file in scan.files if file in str(error))
         scan, file = next(found, (None, ""))
-        return None if scan is None else _damaged_file(scan.table, file)
+        return None if scan is None else damaged_file(scan.table, file)
     if type(error) is duckdb.Error:  # what a library within DuckDB says of a file, without its name
         read = ", ".join(dict.fromkeys(scan.table.path for scan in scans if scan.files))
         return PermanentFailure(f"a file of {read} is damaged. Restore it from the backup, or make the table again")
     return None
 
 
-def _damaged_file(table: Table, file: str) -> PermanentFailure:
+def damaged_file(table: Table, file: str) -> PermanentFailure:
+    """What to say of one file that cannot be read."""
     day = _DAY.search(file)
     where = f"{table.path} {day.group(1)}" if day else table.path
     again = _again(table, day.group(1) if day else "")

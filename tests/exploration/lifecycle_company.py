@@ -8,6 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from sequenced import MONDAY, customer_key
 
 from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.model import tables
@@ -157,6 +158,7 @@ def as_json(shown: dict[str, np.ndarray], who: np.ndarray) -> list[str | None]:
 
 def as_sequences(events: pd.DataFrame) -> pa.Table:
     microseconds = (events["days"] * 86_400_000_000).astype("int64") + int(START.timestamp()) * 1_000_000
+    keys = {f"c{person:06}": customer_key(f"c{person:06}") for person in events["customer"].unique()}
     money = [None if np.isnan(amount) else Decimal(f"{amount:.2f}") for amount in events["amount"]]
     columns = {
         "customer_id": pa.array([f"c{person:06}" for person in events["customer"]]),
@@ -166,10 +168,15 @@ def as_sequences(events: pd.DataFrame) -> pa.Table:
         "amount": pa.array(money, tables.MONEY),
         "currency": pa.array(["USD"] * len(events)),
         "attributes": pa.array(events["attributes"].tolist(), pa.string(), from_pandas=True),
+        "customer_key": pa.array(pd.Series([f"c{person:06}" for person in events["customer"]]).map(keys)),
+        "type_code": pa.array(pd.factorize(events["type"], sort=True)[0], pa.int32()),
+        "occurred_us": pa.array(microseconds, pa.int64()),
         "bucket": pa.array(np.zeros(len(events)), pa.int32()),
+        "week": pa.array((microseconds - int(MONDAY.timestamp()) * 1_000_000) // 604_800_000_000, pa.int32()),
     }
     schema = tables.SEQUENCES.schema
-    return pa.table([columns.get(f.name, pa.nulls(len(events), f.type)) for f in schema], schema=schema)
+    rows = pa.table([columns.get(f.name, pa.nulls(len(events), f.type)) for f in schema], schema=schema)
+    return rows.sort_by([(name, "ascending") for name in ("week", "customer_key", "occurred_us", "event_id")])
 
 
 def as_profiles(traits: dict[str, np.ndarray]) -> pa.Table:

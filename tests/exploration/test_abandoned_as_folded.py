@@ -2,10 +2,10 @@
 
 import datetime as dt
 
-import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from sequenced import sequenced
 
 from cx_orchestration.exploration.cohorts import read_cohorts
 from cx_orchestration.journeys.fold import fold_journeys
@@ -44,14 +44,15 @@ def folded(root, log: list[tuple[str, str, float]]) -> Lake:
     """A lake in which the events of the log (customer, type, day) are folded."""
     lake = Lake(root)
     rows = [
-        dict.fromkeys(tables.SEQUENCES.schema.names)
-        | {"customer_id": customer, "event_id": f"e{place:03}", "type": kind, "bucket": 0}
-        | {"occurred_at": START + dt.timedelta(days=day)}
+        {
+            "customer_id": customer,
+            "event_id": f"e{place:03}",
+            "type": kind,
+            "occurred_at": START + dt.timedelta(days=day),
+        }
         for place, (customer, kind, day) in enumerate(log)
     ]
-    rows.sort(key=lambda row: (row["customer_id"], row["occurred_at"], row["event_id"]))
-    sequences = pa.Table.from_pylist(rows, tables.SEQUENCES.schema)
-    lake.replace(tables.SEQUENCES, sequences, where={"bucket": (0, 0)}, run_id="r")
+    lake.replace(tables.SEQUENCES, sequenced(rows), where={"bucket": (0, 0)}, run_id="r")
     fold_journeys(lake, Engine(), [PURCHASE], as_of=AS_OF, currency="USD", support_contact_cost=0, run_id="r")
     return lake
 

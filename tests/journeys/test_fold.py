@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sequenced import sequenced
 
 from cx_orchestration.journeys.fold import code_events, fold_bucket, fold_journeys
 from cx_orchestration.journeys.maps import check_map, compile_map
@@ -56,13 +57,12 @@ class Event:
 def sequences(events: list[Event]) -> pa.Table:
     rows = []
     for number, event in enumerate(events):
-        row = dict.fromkeys(tables.SEQUENCES.schema.names)
-        row |= {"customer_id": event.customer, "event_id": event.event_id or f"e{number:03}", "type": event.kind}
+        row = {"customer_id": event.customer, "event_id": event.event_id or f"e{number:03}", "type": event.kind}
         row |= {"occurred_at": START + event.day * DAY, "channel": "web", "bucket": ord(event.customer[-1]) % 3}
         if event.amount is not None:
             row |= {"amount": Decimal(event.amount), "currency": event.currency}
         rows.append(row)
-    return pa.Table.from_pylist(rows, tables.SEQUENCES.schema)
+    return sequenced(rows)
 
 
 def fold(events: list[Event], *, journey_map: JourneyMap = PURCHASE, as_of: float = 100, cost: float = 2.5):

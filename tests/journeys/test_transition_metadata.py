@@ -7,6 +7,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
+from sequenced import sequenced
 
 from cx_orchestration.journeys.completeness import event_metadata, transition_metadata
 from cx_orchestration.journeys.fold import fold_journeys
@@ -33,16 +34,14 @@ def paid(customer: int, service: str, *, amount: int | None = None, **attributes
     order = {"type": "order.paid", "service": service, "occurred_at": START + dt.timedelta(hours=1)}
     order |= {"amount": None if amount is None else Decimal(amount), "attributes": json.dumps(attributes)}
     return [
-        dict.fromkeys(tables.SEQUENCES.schema.names)
-        | {"customer_id": f"c{customer}", "event_id": f"{customer}-{place}", "bucket": 0}
-        | event
+        {"customer_id": f"c{customer}", "event_id": f"{customer}-{place}"} | event
         for place, event in enumerate([opened, order])
     ]
 
 
 def complete(root, *customers: list[dict], maps=(MAP,)) -> tuple[Lake, dict]:
     lake = Lake(root)
-    rows = pa.Table.from_pylist([event for events in customers for event in events], tables.SEQUENCES.schema)
+    rows = sequenced([event for events in customers for event in events])
     lake.replace(tables.SEQUENCES, rows, where={"bucket": (0, 0)}, run_id="r")
     as_of = START + dt.timedelta(days=1)
     fold_journeys(lake, Engine(), maps, as_of=as_of, currency="USD", support_contact_cost=0, run_id="r")

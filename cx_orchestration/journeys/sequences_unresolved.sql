@@ -1,0 +1,12 @@
+-- Grain: one service. Columns: service, events (distinct ones whose newest report names an entity that identity does
+-- not know). Inputs: events (integration/events), identity_map (identity/identity_map), sequences (journeys/sequences).
+WITH unknown AS (
+    SELECT DISTINCT e.service, e.event_id
+    FROM events AS e
+    WHERE NOT EXISTS (SELECT 1 FROM identity_map AS m WHERE m.service = e.service AND m.entity = e.entity)
+)
+SELECT u.service, count(*) AS events
+FROM unknown AS u
+WHERE NOT EXISTS (SELECT 1 FROM sequences AS s WHERE s.event_id = u.event_id)
+GROUP BY u.service
+ORDER BY u.service
