@@ -80,7 +80,7 @@ def links(
     decisions = {"decisions_made": decided.made, "decisions_retracted": decided.retracted}
     return dg.MaterializeResult(
         metadata=row_count(
-            matched.ledger.standing,
+            lake.rows(tables.LINKS),
             made=change.made,
             retracted=change.retracted,
             **decisions,

@@ -1,7 +1,7 @@
 -- Grain: one pair of entities that a shared value links, under the rule of its namespace.
 -- Keys: left_service, left_entity, right_service, right_entity, rule; left sorts before right.
 -- Columns: those of ledger.WANTED.
--- Inputs: holders (holders.sql); key_values (key_values.sql), those that link; namespaces (namespace, guards_names,
+-- Inputs: holders (holders.sql); linking (key_values.sql), the values that link; namespaces (namespace, guards_names,
 -- valid_for_days, needs_authenticated); settings, one row: weight (of a link), clique (how many holders at most are
 -- linked all with all).
 -- Where the holders' given names begin differently, those of one name are linked with each other, and those without a
@@ -13,7 +13,7 @@ WITH members AS (
            CASE WHEN n.guards_names AND v.names > 1 THEN h.given ELSE 0 END AS name,
            n.valid_for_days, n.needs_authenticated
     FROM holders h
-    JOIN key_values v ON v.code = h.code
+    JOIN linking v ON v.code = h.code
     JOIN namespaces n ON n.namespace = v.namespace
     WHERE NOT (n.guards_names AND v.names > 1 AND h.given IS NULL)
 ),

@@ -5,17 +5,12 @@ of its holders a value links (``links.py``), which values are no keys at all (``
 """
 
 import datetime as dt
-from dataclasses import dataclass
 from hashlib import sha256
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from cx_orchestration.identity.ledger import REASONS
 from cx_orchestration.model.identity import IdentityConfig, KeyNamespace
-from cx_orchestration.model.tables import KEY_VALUES
-from cx_orchestration.storage.engine import Engine, Input, sql_text
-from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.engine import Session, sql_text
 
 _RULES = pa.schema(
     [
@@ -33,40 +28,34 @@ _RULES = pa.schema(
 _MAILBOXES = pa.schema([("namespace", pa.string()), ("mailbox", pa.string())])
 
 
-@dataclass(frozen=True)
-class JudgedValues:
-    """``holders`` (``holders.sql``) are the entities that hold a value together with others, ``values``
-    (``key_values.sql``) those values with the verdict on each."""
+def judge_values(session: Session, config: IdentityConfig) -> None:
+    """What to think of each value that several entities hold.
 
-    holders: pa.Table
-    values: pa.Table
-
-    @property
-    def reasons(self) -> pa.Table:
-        """Why values link nobody, by their digests, as the ledger wants it."""
-        refused = self.values.filter(pc.not_equal(self.values["verdict"], "links"))
-        why = pc.binary_join_element_wise("a value turned out to be ", refused["why"], "")
-        return pa.table([refused["digest"], why], schema=REASONS)
+    The ``session`` has the tables profiles, keys and previous, the verdicts of the run before. It gets holders
+    (``holders.sql``), namespaces, and key_values (``key_values.sql``), the verdicts.
+    """
+    session.keep("namespaces", namespace_rules(config))
+    session.keep("role_mailboxes", _role_mailboxes(config))
+    session.make("holders", sql_text(__package__, "holders.sql"))
+    session.make("key_values", sql_text(__package__, "key_values.sql"))
 
 
-def judge_values(
-    engine: Engine, profiles: Input, keys: Input, config: IdentityConfig, *, previous: Input | None = None
-) -> JudgedValues:
-    """What to think of each value that several entities hold. ``previous`` are the verdicts of the run before."""
-    inputs: dict[str, Input] = {"profiles": profiles, "keys": keys, "namespaces": namespace_rules(config)}
-    inputs["role_mailboxes"] = _role_mailboxes(config)
-    inputs["previous"] = KEY_VALUES.empty() if previous is None else previous
-    inputs["holders"] = holders = engine.query(sql_text(__package__, "holders.sql"), inputs)
-    return JudgedValues(holders, engine.query(sql_text(__package__, "key_values.sql"), inputs))
+def reasons_against(session: Session) -> pa.Table:
+    """Why judged values link nobody, by their digests, as ``ledger.REASONS``."""
+    return session.query(
+        "SELECT digest, 'a value turned out to be ' || why AS why FROM key_values WHERE verdict <> 'links'"
+    )
 
 
-def keep_values(lake: Lake, engine: Engine, judged: JudgedValues, *, now: dt.datetime, run_id: str) -> None:
-    """Write the verdicts to the lake, where the next run finds what has turned; what stays as it was is not written."""
-    kept = engine.query(sql_text(__package__, "key_values_kept.sql"), {"key_values": judged.values}, {"now": now})
-    counted = engine.query("SELECT count(*) AS n FROM previous", {"previous": lake.scan(KEY_VALUES)})
-    same = counted["n"][0].as_py() == kept.num_rows and not pc.any(judged.values["changed"]).as_py()
-    if not (same and lake.exists(KEY_VALUES)):
-        lake.replace(KEY_VALUES, kept, run_id=run_id)
+def values_to_keep(session: Session, *, now: dt.datetime) -> pa.Table | None:
+    """The verdicts as the lake keeps them, where the next run finds what has turned; ``None`` when they all stay."""
+    turned = session.query(
+        "SELECT (SELECT count(*) FROM key_values) <> (SELECT count(*) FROM previous)"
+        " OR (SELECT coalesce(bool_or(changed), false) FROM key_values) AS turned"
+    )
+    if not turned["turned"][0].as_py():
+        return None
+    return session.query(sql_text(__package__, "key_values_kept.sql"), {"now": now})
 
 
 def namespace_rules(config: IdentityConfig) -> pa.Table:

@@ -35,7 +35,7 @@ judged AS (
     LEFT JOIN role_mailboxes r ON r.namespace = c.namespace AND r.mailbox = split_part(c.value, '@', 1)
 ),
 named AS (
-    SELECT code, namespace, left(sha256(namespace || chr(31) || value), 32) AS digest, entities, names,
+    SELECT code, namespace, digest_of(namespace, value) AS digest, entities, names,
            CASE WHEN generic IS NOT NULL THEN 'generic' WHEN shared IS NOT NULL THEN 'shared' ELSE 'links' END AS verdict,
            coalesce(generic, shared, '') AS why,
            xor(holders, hash(rules))::VARCHAR AS fingerprint

@@ -6,13 +6,14 @@ rule links (``links.py``, ``matching``), who is one customer (``clusters.py``).
 
 import datetime as dt
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
 import pyarrow as pa
 
-from cx_orchestration.model.tables import LINKS, UTC_MICROSECONDS
-from cx_orchestration.storage.engine import Engine, Input, sql_text
+from cx_orchestration.model.tables import LINKS
+from cx_orchestration.storage.engine import Engine, Input, Session, sql_text
 from cx_orchestration.storage.lake import Lake
 
 #: What a rule finds: one row per pair and rule, ``left`` sorting before ``right`` as (service, entity).
@@ -33,16 +34,18 @@ ENTITIES = pa.schema([("service", pa.string()), ("entity", pa.string())])
 #: Why a value links nobody any more, by the digest that stands for it in the evidence.
 REASONS = pa.schema([("digest", pa.string()), ("why", pa.string())])
 
+#: So many of what is wanted become entries at once: with its id and evidence an entry takes some 300 bytes.
+_ROWS_AT_ONCE = 1_000_000
+
 _LINK_NAMES = uuid.UUID("6a3f6d0e-3a0f-5c55-9f0b-0c2f8a6b7d11")
 
 
 @dataclass(frozen=True)
 class LedgerChange:
-    """How many entries a run appended to the ledger, made or retracted, and how many links stand after it."""
+    """How many entries a run appended to the ledger: links made, and links retracted."""
 
     made: int
     retracted: int
-    standing: int
 
 
 def value_digest(namespace: str, value: str) -> str:
@@ -56,7 +59,9 @@ def standing_links(lake: Lake, engine: Engine, touching: pa.Table | None = None)
     Columns: link_id, those of ``WANTED``, made_at. With ``touching`` (service, entity) only those that have one of
     these entities at an end.
     """
-    return engine.query(sql_text(__package__, "standing_links.sql"), {"entries": _entries(lake, engine, touching)})
+    with engine.session(_looked_at(lake, touching)) as session:
+        _keep_entries(session, touching is not None, None)
+        return session.query(sql_text(__package__, "standing_links.sql"))
 
 
 def update_ledger(
@@ -81,24 +86,35 @@ def update_ledger(
     of it is one commit; when nothing differs nothing is appended. Of two runs at the same time neither sees what the
     other makes, so a link may be made twice: it is one standing link, and when it goes every entry of it is retracted.
     """
-    inputs: dict[str, Input] = {
+    inputs = _looked_at(lake, scope) | {
         "wanted": wanted.select(WANTED.names).cast(WANTED),
-        "entries": _entries(lake, engine, scope),
         "reasons": REASONS.empty_table() if reasons is None else reasons.select(REASONS.names).cast(REASONS),
     }
-    at = pa.array([now], UTC_MICROSECONDS)
-    inputs["run"] = pa.table({"family": [family], "names": [_LINK_NAMES.hex], "now": at})
-    made = engine.query(sql_text(__package__, "links_made.sql"), inputs)
-    retracted = engine.query(sql_text(__package__, "links_retracted.sql"), inputs)
-    entries = [rows.select(LINKS.schema.names).cast(LINKS.schema) for rows in (retracted, made)]
-    lake.append(LINKS, pa.concat_tables(entries), run_id=run_id)
-    standing = engine.query(sql_text(__package__, "links_counted.sql"), {"ledger": lake.scan(LINKS)})
-    return LedgerChange(made.num_rows, retracted.num_rows, standing["standing"][0].as_py())
+    count = {"made": 0, "retracted": 0}
+
+    def entries(session: Session) -> Iterator[pa.Table]:
+        parts = 1 + wanted.num_rows // _ROWS_AT_ONCE
+        for part in range(parts):
+            params = {"names": _LINK_NAMES.hex, "now": now, "part": part, "parts": parts}
+            for name in ("retracted", "made"):
+                rows = session.query(sql_text(__package__, f"links_{name}.sql"), params)
+                count[name] += rows.num_rows
+                yield rows.select(LINKS.schema.names).cast(LINKS.schema)
+
+    with engine.session(inputs) as session:
+        _keep_entries(session, scope is not None, family)
+        lake.append(LINKS, entries(session), run_id=run_id)
+    return LedgerChange(**count)
 
 
-def _entries(lake: Lake, engine: Engine, touching: pa.Table | None) -> pa.Table:
-    inputs: dict[str, Input] = {"ledger": lake.scan(LINKS)}
-    if touching is not None:
-        inputs["touching"] = touching.select(ENTITIES.names).cast(ENTITIES)
-        inputs["ledger"] = engine.query(sql_text(__package__, "ledger_touching.sql"), inputs)
-    return engine.query(sql_text(__package__, "standing_entries.sql"), inputs)
+def _looked_at(lake: Lake, touching: pa.Table | None) -> dict[str, Input]:
+    if touching is None:
+        return {"ledger": lake.scan(LINKS)}
+    return {"links": lake.scan(LINKS), "touching": touching.select(ENTITIES.names).cast(ENTITIES)}
+
+
+def _keep_entries(session: Session, touching: bool, family: str | None) -> None:
+    """Keep the table ``entries`` (``standing_entries.sql``): those of all rules, or of one family."""
+    if touching:
+        session.make("ledger", sql_text(__package__, "ledger_touching.sql"), {"family": family})
+    session.make("entries", sql_text(__package__, "standing_entries.sql"), {"family": family})

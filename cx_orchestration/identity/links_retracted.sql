@@ -2,12 +2,11 @@
 -- twice is retracted twice.
 -- Columns: those of the ledger.
 -- Inputs: wanted; entries (standing_entries.sql), those that were looked at; reasons (digest, why), the values that link
--- nobody; run, one row: family (the first part of the rules that were looked at: links of other rules are left alone),
--- now.
+-- nobody. Parameters: $now; $part of $parts, which of the left ends to look at.
 WITH gone AS (
     SELECT s.* EXCLUDE (copies), unnest(range(copies)) AS copy
     FROM entries s
-    WHERE split_part(s.rule, ':', 1) = (SELECT family FROM run)
+    WHERE hash(s.left_entity) % $parts = $part
       AND NOT EXISTS (
           SELECT 1 FROM wanted w
           WHERE w.left_service = s.left_service AND w.left_entity = s.left_entity
@@ -24,7 +23,7 @@ explained AS (
     FROM evidence e JOIN reasons r ON r.digest = e.digest
     GROUP BY e.link_id, e.made_at
 )
-SELECT g.* EXCLUDE (copy), (SELECT now FROM run) AS retracted_at,
+SELECT g.* EXCLUDE (copy), $now::TIMESTAMPTZ AS retracted_at,
        CASE
            WHEN EXISTS (
                SELECT 1 FROM wanted w

@@ -3,7 +3,7 @@
 -- Inputs: profiles; keys; keys_dropped (service, namespace, reason, count); key_values; identity_map; namespaces
 -- (namespace, strength, is_unique).
 WITH held AS (
-    SELECT k.namespace, k.value, k.service, k.entity, left(sha256(k.namespace || chr(31) || k.value), 32) AS digest
+    SELECT k.namespace, k.value, k.service, k.entity, digest_of(k.namespace, k.value) AS digest
     FROM keys k
 ),
 spread AS (

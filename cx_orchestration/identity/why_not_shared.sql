@@ -15,7 +15,7 @@ pairs AS (
     JOIN sides b ON b.code = a.code AND a.side = 0 AND b.side = 1
     JOIN namespaces n ON n.namespace = a.namespace
     LEFT JOIN key_values v
-      ON v.namespace = a.namespace AND v.digest = left(sha256(a.namespace || chr(31) || a.value), 32)
+      ON v.namespace = a.namespace AND v.digest = digest_of(a.namespace, a.value)
 )
 SELECT namespace, value, verdict, why, entities, bool_or(names_fit) AS names_fit, bool_or(signed_in) AS signed_in,
        bool_or(valid_for_days IS NULL OR NOT coalesce(apart > to_days(valid_for_days::INTEGER), false)) AS in_time,

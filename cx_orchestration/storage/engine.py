@@ -50,7 +50,8 @@ class Engine:
         """The result of one SELECT whose tables are the names in ``inputs``; ``$name`` is taken from ``params``.
 
         ``threads`` bounds those that work on it; without it there is one a processor.
-        Parameters that the text does not use are ignored. Text in the query cannot reach any file but the scans'.
+        Parameters that the text does not use are ignored; it may call the functions of ``functions.sql``. It cannot
+        reach any file but the scans'.
         Raises ``PermanentFailure`` when memory and the disk that it spills to are too small, or a file is damaged.
         """
         with self.session(inputs, threads=threads) as session:
@@ -109,12 +110,17 @@ class Session:
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
         """The result of one SELECT, as ``Engine.query`` gives it."""
-        used = {name: value for name, value in (params or {}).items() if re.search(rf"\${name}\b", sql)}
-        if used:
+        if used := _used(sql, params):
             return self._connection.execute(sql, used).to_arrow_table()
         # The same result, collected by all threads: ``execute`` hands it over piece by piece to this one, which
         # polls for it without pause, half a CPU-second for each one that the threads work.
         return self._connection.sql(sql).to_arrow_table()
+
+    def make(self, name: str, sql: str, params: Mapping[str, Any] | None = None) -> int:
+        """Keep the result of a SELECT for later queries under a name that is free, or was made before; returns its
+        rows. It stays with DuckDB, which spills what its memory does not hold."""
+        made = self._connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS {sql}', _used(sql, params))
+        return sum(count for (count,) in made.fetchall())
 
     def keep(self, name: str, rows: pa.Table) -> pa.Table:
         """Let later queries read ``rows`` under a name that is free, or was kept before."""
@@ -122,9 +128,14 @@ class Session:
         return rows
 
 
+def _used(sql: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (params or {}).items() if re.search(rf"\${name}\b", sql)}
+
+
 def _prepare(connection: duckdb.DuckDBPyConnection, inputs: Mapping[str, Input]) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
+    connection.execute(sql_text(__package__, "functions.sql"))
     for name, source in inputs.items():
         if isinstance(source, Scan):
             _make_view(connection, name, source)

@@ -79,14 +79,19 @@ class Lake:
         _refuse_no_slice(table, where or {})
         rows = conform(table, rows)
         _refuse_rows_outside(table, rows, where or {})
-        return self._write(table, rows, where, run_id)
+        files, _ = self._written(table, [rows])
+        return self._commit(table, files, rows.schema, where or {}, run_id, mode="overwrite")
 
-    def append(self, table: Table, rows: pa.Table, *, run_id: str) -> int:
-        """Add rows to a table that only ever grows; without rows nothing is committed. Returns the table's version."""
-        rows = conform(table, rows)
-        if rows.num_rows == 0:
-            return self._open(table).version()
-        return self._write(table, rows, None, run_id, mode="append")
+    def append(self, table: Table, rows: pa.Table | Iterable[pa.Table], *, run_id: str) -> int:
+        """Add rows to a table that only ever grows, in one commit; without rows nothing is committed.
+
+        ``rows`` may come in parts, of which one at a time is held in memory. Returns the table's version.
+        """
+        parts = [rows] if isinstance(rows, pa.Table) else rows
+        files, schema = self._written(table, (conform(table, part) for part in parts))
+        if not files:
+            return self._at(table).version()
+        return self._commit(table, files, schema, {}, run_id, mode="append")
 
     def writer(self, table: Table) -> DataFileWriter:
         """Writes files ahead of the commit that ``replace_by_files`` makes of them: for more rows than memory holds."""
@@ -183,6 +188,10 @@ class Lake:
         delta = self._at(table, version)
         return pa.schema(delta.schema().to_arrow()), tuple(delta.metadata().partition_columns)
 
+    def rows(self, table: Table) -> int:
+        """How many rows a table has; no file is opened."""
+        return sum(file.rows for file in self.live_files(table))
+
     def exists(self, table: Table) -> bool:
         return DeltaTable.is_deltatable(str(self._path(table)))
 
@@ -260,15 +269,15 @@ class Lake:
                     mode="ignore",
                 )
 
-    def _write(
-        self, table: Table, rows: pa.Table, where: Mapping[str, Bound] | None, run_id: str, mode: str = "overwrite"
-    ) -> int:
+    def _written(self, table: Table, parts: Iterable[pa.Table]) -> tuple[list[DataFile], pa.Schema | None]:
         self._open(table)
+        schema = None
         with DataFileWriter(table, self._path(table)) as writer:
-            if rows.num_rows:
-                writer.write(rows)
-            files = writer.finish()
-        return self._commit(table, files, rows.schema, where or {}, run_id, mode=mode)
+            for rows in parts:
+                if rows.num_rows:
+                    writer.write(rows)
+                    schema = rows.schema
+            return writer.finish(), schema
 
     def _commit(
         self,

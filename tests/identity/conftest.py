@@ -12,7 +12,7 @@ import pytest
 from cx_orchestration.identity.customer_ids import IdentityChange
 from cx_orchestration.identity.customers import CustomersBuilt, build_customers
 from cx_orchestration.identity.keys import normalise_profiles
-from cx_orchestration.identity.ledger import LedgerChange
+from cx_orchestration.identity.ledger import LedgerChange, standing_links
 from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.model.identity import IdentityConfig
@@ -121,6 +121,10 @@ class Company:
         rows = self.lake.read(CUSTOMER_HISTORY).to_pylist()
         ordered = sorted(rows, key=lambda row: (row["happened_at"], row["event"], row["customer_id"]))
         return [(row["event"], row["customer_id"], row["other_customer_id"]) for row in ordered]
+
+    def standing(self) -> int:
+        """How many links stand."""
+        return standing_links(self.lake, self.engine).num_rows
 
     def ledger(self) -> list[dict[str, Any]]:
         return self.lake.read(LINKS).to_pylist()

@@ -192,7 +192,7 @@ def test_a_namespace_that_is_weak_now_takes_its_links_back(new_company) -> None:
         {"namespaces": {"login": {"strength": "weak", "normalise": "lower"}}}
     )
     change, _ = company.night(entities)
-    assert (change.retracted, change.standing) == (1, 0)
+    assert (change.retracted, company.standing()) == (1, 0)
 
 
 _values = st.fixed_dictionaries(

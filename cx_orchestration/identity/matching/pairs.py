@@ -122,7 +122,7 @@ def count_frequencies(connection: duckdb.DuckDBPyConnection, model: Mapping[str,
     A value that is not in it gets no adjustment; a pair needs it twice.
     """
     parts = [
-        f"SELECT '{name}' AS field, {_digest(name)} AS term, count(*) / sum(count(*)) OVER () AS frequency"
+        f"SELECT '{name}' AS field, digest_of('{name}', {name}) AS term, count(*) / sum(count(*)) OVER () AS frequency"
         f" FROM fields WHERE {name} IS NOT NULL GROUP BY {name} QUALIFY count(*) > 1"
         for name in sorted(_frequency_columns(model))
     ]
@@ -153,14 +153,10 @@ def _lookup(connection: duckdb.DuckDBPyConnection, frequencies: pa.Table, name: 
     connection.register("frequencies", frequencies)
     found = connection.sql(
         f"SELECT v.{name}, f.frequency AS tf_{name} FROM (SELECT DISTINCT {name} FROM fields) AS v"
-        f" JOIN frequencies f ON f.field = '{name}' AND f.term = {_digest(name)}"
+        f" JOIN frequencies f ON f.field = '{name}' AND f.term = digest_of('{name}', {name})"
     ).to_arrow_table()
     connection.unregister("frequencies")
     return found
-
-
-def _digest(name: str) -> str:
-    return f"left(sha256('{name}' || chr(31) || {name}), 32)"
 
 
 def _frequency_columns(model: Mapping[str, Any]) -> set[str]:

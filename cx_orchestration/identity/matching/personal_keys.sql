@@ -11,7 +11,7 @@ counted AS (
     SELECT namespace, value, count(*) AS entities FROM held GROUP BY namespace, value
 ),
 digested AS (
-    SELECT *, CASE WHEN entities > 1 THEN left(sha256(namespace || chr(31) || value), 32) ELSE NULL END AS digest
+    SELECT *, CASE WHEN entities > 1 THEN digest_of(namespace, value) ELSE NULL END AS digest
     FROM counted
 ),
 personal AS (

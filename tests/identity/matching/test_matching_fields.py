@@ -9,7 +9,7 @@ from town import CONFIG, NOW, profile_rows
 from cx_orchestration.identity.hygiene import judge_values
 from cx_orchestration.identity.matching.fields import find_habits, matching_fields
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import MATCHING_FIELDS
+from cx_orchestration.model.tables import KEY_VALUES, MATCHING_FIELDS
 from cx_orchestration.storage.engine import Engine
 
 
@@ -116,7 +116,9 @@ def test_what_hygiene_judged_decides_which_keys_are_compared(engine: Engine) -> 
         " 'authenticated' AS state FROM (SELECT service, entity, unnest(keys) AS k FROM profiles)",
         {"profiles": profiles},
     )
-    verdicts = judge_values(engine, profiles, seen, config).values
+    with engine.session({"profiles": profiles, "keys": seen, "previous": KEY_VALUES.empty()}) as session:
+        judge_values(session, config)
+        verdicts = session.query("SELECT * FROM key_values")
     habits = find_habits(engine, profiles)
     found = matching_fields(engine, profiles, config, habits, today=NOW.date(), key_values=verdicts).rows.to_pylist()
     kept = [{(key["namespace"], key["value"]) for key in row["keys"] or ()} for row in found]
