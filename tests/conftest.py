@@ -35,3 +35,19 @@ def no_file_longer_than() -> Callable[[int], AbstractContextManager[None]]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     return limited
+
+
+@pytest.fixture(scope="session")
+def spark():
+    from cx_orchestration.storage.spark import SparkEngine
+
+    return SparkEngine(
+        master="local[2]",
+        config={
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            "spark.sql.shuffle.partitions": "4",
+            "spark.ui.enabled": "false",
+            "spark.log.level": "ERROR",
+        },
+    )

@@ -67,15 +67,15 @@ def analyses(
     context: dg.AssetExecutionContext,
     project: dg.ResourceParam[CXProject],
     lake: dg.ResourceParam[Lake],
-    engine: dg.ResourceParam[Engine],
+    analytics: dg.ResourceParam[Engine],
 ) -> Iterator[dg.MaterializeResult]:
     """Every candidate that the selected analyses looked at, from one reading of who is compared, with a picture."""
     wanted = context.selected_asset_keys
-    cohorts = _cohorts(project, lake, engine)
+    cohorts = _cohorts(project, lake, analytics)
     for table, analyse, _ in ANALYSES:
         key = dg.AssetKey(table.path.split("/"))
         if key in wanted:
-            yield _explored(key, table, analyse, cohorts, project.settings, lake, engine, context.run.run_id)
+            yield _explored(key, table, analyse, cohorts, project.settings, lake, analytics, context.run.run_id)
 
 
 @told_plainly

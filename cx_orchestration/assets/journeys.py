@@ -57,13 +57,13 @@ def steps_and_instances(
     context: dg.AssetExecutionContext,
     project: dg.ResourceParam[CXProject],
     lake: dg.ResourceParam[Lake],
-    engine: dg.ResourceParam[Engine],
+    analytics: dg.ResourceParam[Engine],
 ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
     """The customers' ways through every journey map, up to the end of the newest day that has events."""
     as_of = newest_day_end(lake, project.zone, start=project.settings.start_date)
     summary = fold_journeys(
         lake,
-        engine,
+        analytics,
         project.maps,
         as_of=as_of,
         currency=project.settings.currency,
@@ -82,7 +82,7 @@ def steps_and_instances(
         "steps_of_maps": markdown_table(declared_steps(project.maps)),
         **pictures,
     }
-    carried = transition_metadata(lake, engine, project.maps).to_pylist()
+    carried = transition_metadata(lake, analytics, project.maps).to_pylist()
     moves = sum(journey.moves + journey.deviations for journey in summary.journeys)
     instances = sum(journey.active + journey.completed + journey.abandoned for journey in summary.journeys)
     return (

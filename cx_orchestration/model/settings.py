@@ -101,6 +101,15 @@ class Alerts(Declared):
     )
 
 
+class Spark(Declared):
+    """Where journeys and exploration run with ``engine: spark`` (docs/production.md)."""
+
+    master: str = Field(
+        default="local[*]", description="Spark's master URL: local[2], spark://host:7077, yarn, k8s://..."
+    )
+    config: dict[str, str] = Field(default_factory=dict, description="Spark's own settings by name; no secrets")
+
+
 class Settings(Declared):
     name: str = Field(min_length=1)
     owner: Owner = Field(
@@ -125,6 +134,10 @@ class Settings(Declared):
     inventory: InventoryFile = InventoryFile()
     catalog: Catalog = Catalog()
     stores: Stores = Stores()
+    engine: Literal["duckdb", "spark"] = Field(
+        default="duckdb", description="What journeys and exploration run on: this machine, or a Spark cluster"
+    )
+    spark: Spark = Spark()
     exploration: Exploration = Exploration()
     rollout: Rollout = Rollout()
 

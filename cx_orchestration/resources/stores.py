@@ -49,6 +49,24 @@ class EngineResource(dg.ConfigurableResource[Engine]):
         return Engine(memory_limit=self.memory_limit, temp_directory=self.spill_folder or None)
 
 
+class SparkResource(dg.ConfigurableResource[Engine]):
+    """Spark over the lake's files."""
+
+    master: str = Field(description="Spark's master URL")
+    config: dict[str, str] = Field(default={}, description="Spark's own settings by name")
+
+    def create_resource(self, context: dg.InitResourceContext) -> Engine:  # noqa: ARG002
+        try:
+            from cx_orchestration.storage.spark import SparkEngine  # an extra, and heavy
+        except ModuleNotFoundError as error:
+            raise dg.Failure(
+                f"project.yaml: engine is 'spark', but the package '{error.name}' is not installed: "
+                "pip install 'cx-orchestration[spark]', or say engine: duckdb",
+                allow_retries=False,
+            ) from None
+        return SparkEngine(master=self.master, config=self.config)
+
+
 class RegistryResource(dg.ConfigurableResource[Registry]):
     """The operational facts of the project. Its URL may hold a password, so only the folder that names it is shown."""
 

@@ -4,11 +4,14 @@ Belongs here: how SQL is executed. Does not belong here: any SQL that knows what
 files beside the domain module that names its inputs.
 """
 
+import os
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -16,6 +19,20 @@ import pyarrow as pa
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.storage.damage import damaged
 from cx_orchestration.storage.scan import Scan
+
+_Config: TypeAlias = dict[str, str | bool | int | float | list[str]]
+
+_SQL_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.bool_(): "BOOLEAN",
+    pa.int16(): "SMALLINT",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float32(): "FLOAT",
+    pa.float64(): "DOUBLE",
+    pa.date32(): "DATE",
+    pa.timestamp("us", "UTC"): "TIMESTAMPTZ",
+}
 
 #: What a SQL text may name: a scan of the lake, or a small table in memory.
 Input: TypeAlias = Scan | pa.Table
@@ -27,13 +44,13 @@ def sql_text(package: str, name: str) -> str:
 
 
 class Engine:
-    """DuckDB in memory over the lake's Parquet files: every query has a connection of its own, so nothing leaks.
+    """DuckDB in memory over the lake's Parquet files: every query has a connection of its own, so no name leaks.
 
     ``memory_limit`` (``2GB``) bounds what is held in memory; beyond it DuckDB spills to ``temp_directory``.
     """
 
     def __init__(self, *, memory_limit: str | None = None, temp_directory: str | None = None) -> None:
-        self._config: dict[str, str | bool | int | float | list[str]] = {
+        self._config: _Config = {
             key: value
             for key, value in (("memory_limit", memory_limit), ("temp_directory", temp_directory))
             if value is not None
@@ -50,8 +67,8 @@ class Engine:
         """The result of one SELECT whose tables are the names in ``inputs``; ``$name`` is taken from ``params``.
 
         ``threads`` bounds those that work on it; without it there is one a processor.
-        Parameters that the text does not use are ignored; it may call the functions of ``functions.sql``. It cannot
-        reach any file but the scans'.
+        Parameters that the text does not use are ignored; it may call the functions of ``functions.sql``, and can
+        read no file but those of the scans' lake.
         Raises ``PermanentFailure`` when memory and the disk that it spills to are too small, or a file is damaged.
         """
         with self.session(inputs, threads=threads) as session:
@@ -59,22 +76,25 @@ class Engine:
 
     @contextmanager
     def session(self, inputs: Mapping[str, Input] | None = None, *, threads: int | None = None) -> Iterator["Session"]:
-        """Several queries over the same inputs on one connection, which costs as much CPU as a small query does."""
-        with self.connect(inputs) as connection:
-            if threads is not None:
-                connection.execute(f"SET threads = {threads}")
-            yield Session(connection)
+        """Several queries over the same inputs, whose names no other session sees."""
+        config = self._config if threads is None else {**self._config, "threads": threads}
+        scans = _scans(inputs)
+        database = _DATABASES.connection(config, _lakes(scans))
+        with self._within_its_means(), _naming_damage(scans), database as connection:
+            _name_inputs(connection, inputs or {})
+            yield _DuckDBSession(connection)
 
     @contextmanager
     def connect(self, inputs: Mapping[str, Input] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection for work in several steps, such as a library's, with the same bounds as a query's.
+        """A database of its own for work in several steps, such as a library's, with the same bounds as a query's.
 
-        The names in ``inputs`` are its views; what it creates is gone when it closes. No file but the scans' can be
+        The names in ``inputs`` are its views; what it creates is gone when it closes. No file but the lake's can be
         read.
         """
-        scans = [source for source in (inputs or {}).values() if isinstance(source, Scan)]
+        scans = _scans(inputs)
         with self._within_its_means(), _naming_damage(scans), duckdb.connect(config=self._config) as connection:
-            _prepare(connection, inputs or {})
+            _close_off(connection, _lakes(scans))
+            _name_inputs(connection, inputs or {})
             yield connection
 
     @contextmanager
@@ -102,58 +122,109 @@ def _naming_damage(scans: Collection[Scan]) -> Iterator[None]:
         raise failure from None
 
 
-class Session:
-    """An open connection of an ``Engine``: its inputs, and the tables that were kept since."""
+class Session(Protocol):
+    """An open session of an ``Engine``: its inputs, and the tables that were kept since."""
 
+    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
+        """The result of one SELECT, as ``Engine.query`` gives it."""
+
+    def make(self, name: str, sql: str, params: Mapping[str, Any] | None = None) -> int:
+        """Let later queries read the result of a SELECT under a name that is free, or was made before.
+
+        Returns its number of rows. They stay with the engine, and are never all in this process's memory.
+        """
+
+    def keep(self, name: str, rows: pa.Table) -> pa.Table:
+        """Let later queries read ``rows`` under a name that is free, or was kept before."""
+
+
+class _DuckDBSession(Session):
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
-        """The result of one SELECT, as ``Engine.query`` gives it."""
-        if used := _used(sql, params):
+        if used := used_params(sql, params):
             return self._connection.execute(sql, used).to_arrow_table()
         # The same result, collected by all threads: ``execute`` hands it over piece by piece to this one, which
         # polls for it without pause, half a CPU-second for each one that the threads work.
         return self._connection.sql(sql).to_arrow_table()
 
     def make(self, name: str, sql: str, params: Mapping[str, Any] | None = None) -> int:
-        """Keep the result of a SELECT for later queries under a name that is free, or was made before; returns its
-        rows. It stays with DuckDB, which spills what its memory does not hold."""
-        made = self._connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS {sql}', _used(sql, params))
+        # It stays with DuckDB, which spills what its memory does not hold.
+        made = self._connection.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}', used_params(sql, params))
         return sum(count for (count,) in made.fetchall())
 
     def keep(self, name: str, rows: pa.Table) -> pa.Table:
-        """Let later queries read ``rows`` under a name that is free, or was kept before."""
         self._connection.register(name, rows)
         return rows
 
 
-def _used(sql: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+def used_params(sql: str, params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Those of ``params`` that a text names."""
     return {name: value for name, value in (params or {}).items() if re.search(rf"\${name}\b", sql)}
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, inputs: Mapping[str, Input]) -> None:
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET enable_progress_bar = false")
+class _Databases:
+    """Databases in memory without any table, kept open as making one costs more CPU than a small query does.
+
+    One for each lake and configuration, the latest few; a connection's names are its own.
+    """
+
+    _MOST = 4
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[tuple[object, ...], duckdb.DuckDBPyConnection] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def connection(self, config: _Config, lakes: Collection[str]) -> Iterator[duckdb.DuckDBPyConnection]:
+        # A process that was forked from this one has none of DuckDB's threads, so it makes its own.
+        key = (os.getpid(), *sorted(config.items()), *sorted(lakes))
+        with self._lock:
+            if key not in self._open:
+                self._open[key] = duckdb.connect(config=config)
+                _close_off(self._open[key], lakes)
+            self._open.move_to_end(key)
+            connection = self._open[key].cursor()
+            if len(self._open) > self._MOST:
+                self._open.popitem(last=False)  # it closes with its last connection
+        with connection:
+            yield connection
+
+
+_DATABASES = _Databases()
+
+
+def _scans(inputs: Mapping[str, Input] | None) -> list[Scan]:
+    return [source for source in (inputs or {}).values() if isinstance(source, Scan)]
+
+
+def _lakes(scans: Collection[Scan]) -> set[str]:
+    return {scan.lake for scan in scans if scan.files}
+
+
+def _close_off(connection: duckdb.DuckDBPyConnection, lakes: Collection[str]) -> None:
     connection.execute(sql_text(__package__, "functions.sql"))
-    for name, source in inputs.items():
-        if isinstance(source, Scan):
-            _make_view(connection, name, source)
-        else:
-            connection.register(name, source)
-    scanned = [file for source in inputs.values() if isinstance(source, Scan) for file in source.files]
-    connection.execute("SET allowed_paths = $paths", {"paths": scanned})
+    connection.execute("SET enable_external_file_cache = false")
+    connection.execute("SET allowed_directories = $lakes", {"lakes": [f"{lake}/" for lake in lakes]})
     connection.execute("SET enable_external_access = false")
 
 
-def _make_view(connection: duckdb.DuckDBPyConnection, name: str, scan: Scan) -> None:
-    # The table without rows brings the columns, in their order, that came after a file was written. DuckDB's own, as
-    # filters are pushed into scans that Arrow does not know.
-    connection.register("declared", scan.schema.empty_table())
-    connection.execute(f'CREATE TABLE "{name} without rows" AS SELECT * FROM declared')
-    connection.unregister("declared")
+def _name_inputs(connection: duckdb.DuckDBPyConnection, inputs: Mapping[str, Input]) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
+    for name, source in inputs.items():
+        if isinstance(source, Scan):
+            connection.execute(f'CREATE TEMP VIEW "{name}" AS {_rows(source)}')
+        else:
+            connection.register(name, source)
+
+
+def _rows(scan: Scan) -> str:
+    # The relation without rows brings the columns, in their order, that came after a file was written.
+    declared = ", ".join(f'CAST(NULL AS {_sql_type(field.type)}) AS "{field.name}"' for field in scan.schema)
     rows = f" UNION ALL BY NAME SELECT * FROM {_read_parquet(scan)}" if scan.files else ""
-    connection.execute(f'CREATE VIEW "{name}" AS SELECT * FROM "{name} without rows"{rows}')
+    return f"SELECT {declared} WHERE FALSE{rows}"
 
 
 def _read_parquet(scan: Scan) -> str:
@@ -166,8 +237,10 @@ def _read_parquet(scan: Scan) -> str:
 
 
 def _sql_type(kind: pa.DataType) -> str:
-    if pa.types.is_date(kind):
-        return "DATE"
-    if pa.types.is_integer(kind):
-        return "INTEGER"
-    return "VARCHAR"
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    if pa.types.is_struct(kind):
+        return "STRUCT(" + ", ".join(f'"{field.name}" {_sql_type(field.type)}' for field in kind) + ")"
+    if pa.types.is_decimal(kind):
+        return f"DECIMAL({kind.precision}, {kind.scale})"
+    return _SQL_TYPES[kind]

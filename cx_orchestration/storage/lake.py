@@ -9,6 +9,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -258,15 +259,22 @@ class Lake:
         try:
             return self._at(table)
         except TableNotFoundError:
-            with writing(table.path, self._path(table)):
-                self._path(table).mkdir(parents=True, exist_ok=True)
-                return DeltaTable.create(
+            self._create(table)
+            return self._at(table)
+
+    def _create(self, table: Table) -> None:
+        with writing(table.path, self._path(table)):
+            self._path(table).mkdir(parents=True, exist_ok=True)
+            # A writer that made the table meanwhile has the first version; tried again, ours would follow as a second.
+            with suppress(CommitFailedError):
+                DeltaTable.create(
                     str(self._path(table)),
                     schema=table.schema,
                     partition_by=list(table.partition_by) or None,
                     description=table.grain,
                     configuration={"delta.logRetentionDuration": _KEEP_VERSIONS},
                     mode="ignore",
+                    commit_properties=CommitProperties(max_commit_retries=0),
                 )
 
     def _written(self, table: Table, parts: Iterable[pa.Table]) -> tuple[list[DataFile], pa.Schema | None]:

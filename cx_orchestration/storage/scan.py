@@ -17,3 +17,13 @@ class Scan:
     table: Table
     files: tuple[str, ...]
     schema: pa.Schema
+
+    @property
+    def root(self) -> str:
+        """The table's folder, "" when it has no files."""
+        return self.files[0].rsplit("/", 1 + len(self.table.partition_by))[0] if self.files else ""
+
+    @property
+    def lake(self) -> str:
+        """The folder of the lake that the files lie in, "" when there are none."""
+        return self.root.removesuffix(f"/{self.table.path}")

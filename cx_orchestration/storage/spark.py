@@ -1,0 +1,125 @@
+"""Spark as the engine: the same SQL texts over the same lake, on a cluster or, for tests, in this process.
+
+Belongs here: how a text is rendered in Spark's words, and how it gets at the lake and gives Arrow back. Does not belong
+here: DuckDB (``engine``), or any SQL that knows what a table means.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+import sqlglot
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+from sqlglot import exp
+from sqlglot.dialects import DuckDB, Spark
+
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.storage.engine import Engine, Input, Session, used_params
+from cx_orchestration.storage.scan import Scan
+
+#: What a session needs for its answers to be DuckDB's: instants in UTC, and an error, not null, where a cast or a sum
+#: does not fit.
+_SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
+
+
+@cache
+def spark_sql(text: str) -> str:
+    """A SQL text of ours in Spark's words: ``$name`` becomes ``:name``, and where nulls are ordered is written out."""
+    return sqlglot.parse_one(text, read=DuckDB).transform(_in_spark_words).sql(dialect=Spark, comments=False)
+
+
+def _in_spark_words(node: exp.Expr) -> exp.Expr:
+    """What SQLGlot does not know, or renders inexactly: an approximate percentile, a text joined in any order."""
+    if isinstance(node, exp.Anonymous) and node.name.lower() == "epoch_us":
+        return exp.Anonymous(this="unix_micros", expressions=node.expressions)
+    if isinstance(node, exp.PercentileDisc):
+        return exp.Anonymous(this="percentile_disc", expressions=[node.this])
+    if isinstance(node, exp.GroupConcat) and isinstance(node.this, exp.Order):
+        joined = exp.Anonymous(this="listagg", expressions=[node.this.this, node.args["separator"]])
+        return exp.WithinGroup(this=joined, expression=exp.Order(expressions=node.this.expressions))
+    return node
+
+
+class SparkEngine(Engine):
+    """Spark over the lake's Parquet files. ``master`` is Spark's (``local[2]``, ``spark://host:7077``, ``yarn``).
+
+    The executors must see the lake under the paths that the driver sees. Needs the ``spark`` extra and Java.
+    ``connect``, for libraries that speak DuckDB, remains DuckDB in this process.
+    """
+
+    def __init__(self, *, master: str = "local[*]", config: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self._master = master
+        self._settings = {**_SETTINGS, **(config or {})}
+
+    @contextmanager
+    def session(
+        self,
+        inputs: Mapping[str, Input] | None = None,
+        *,
+        threads: int | None = None,  # noqa: ARG002  # Spark's scheduler divides the work
+    ) -> Iterator[Session]:
+        """Several queries over the same inputs, whose names no other session sees.
+
+        Raises ``PermanentFailure`` when Spark does not start, or cannot give a result.
+        """
+        with _named_failures():
+            session = _SparkSession(self._started().newSession())
+            for name, source in (inputs or {}).items():
+                session.see(name, source)
+            yield session
+
+    def _started(self) -> SparkSession:
+        builder = SparkSession.builder.master(self._master).appName("cx_orchestration")
+        for key, value in self._settings.items():
+            builder = builder.config(key, value)
+        return builder.getOrCreate()
+
+
+@contextmanager
+def _named_failures() -> Iterator[None]:
+    try:
+        yield
+    except PySparkException as error:
+        condition = error.getCondition() or type(error).__name__
+        raise PermanentFailure(
+            f"Spark gave no result ({condition}); its own log has the query and the executor's error"
+        ) from None
+
+
+class _SparkSession(Session):
+    """A session of its own on the running Spark: temporary views and settings are not shared."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._spark = spark
+
+    def see(self, name: str, source: Input) -> None:
+        frame = _scanned(self._spark, source) if isinstance(source, Scan) else self._spark.createDataFrame(source)
+        frame.createOrReplaceTempView(name)
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
+        return self._result(sql, params).toArrow()
+
+    def make(self, name: str, sql: str, params: Mapping[str, Any] | None = None) -> int:
+        made = self._result(sql, params).cache()
+        made.createOrReplaceTempView(name)
+        return int(made.count())
+
+    def _result(self, sql: str, params: Mapping[str, Any] | None) -> DataFrame:
+        return self._spark.sql(spark_sql(sql), args=used_params(sql, params))
+
+    def keep(self, name: str, rows: pa.Table) -> pa.Table:
+        self.see(name, rows)
+        return rows
+
+
+def _scanned(spark: SparkSession, scan: Scan) -> DataFrame:
+    # The declared schema gives null for columns that came after a file was written, and types to the partitions.
+    schema = from_arrow_schema(scan.schema)
+    if not scan.files:
+        return spark.createDataFrame([], schema)
+    return spark.read.schema(schema).option("basePath", scan.root).parquet(*scan.files)
