@@ -1,7 +1,7 @@
 -- Grain: one merge, or one part that left a customer. Keys: event, customer_id, other_customer_id.
 -- Columns: the keys; evidence, JSON: rules, links and reasons.
--- Inputs: moved (ids_events.sql, without born and retired); assigned; looked, entries of the ledger; fresh (link_id), links with entries
--- since the last run; unique_now.
+-- Inputs: moved (ids_events.sql, without born and retired); assigned; ledger; fresh (link_id), links with entries since the
+-- last run; unique_now.
 WITH parts AS (
     SELECT event, customer_id, other_customer_id, entities,
            CASE WHEN event = 'split' THEN customer_id ELSE other_customer_id END AS was,
@@ -17,7 +17,7 @@ links AS (
            sum(CASE WHEN l.retracted_at IS NULL THEN 1 ELSE -1 END) > 0 AS stands,
            a.old_customer_id AS left_was, a.customer_id AS left_became,
            b.old_customer_id AS right_was, b.customer_id AS right_became
-    FROM looked l
+    FROM ledger l
     JOIN ends a ON a.service = l.left_service AND a.entity = l.left_entity
     JOIN ends b ON b.service = l.right_service AND b.entity = l.right_entity
     WHERE a.old_customer_id IS DISTINCT FROM b.old_customer_id OR a.customer_id <> b.customer_id

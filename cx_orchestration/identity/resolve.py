@@ -139,7 +139,7 @@ class _Inputs:
             "identity_map": self.identity_map,
             "previous": self.identity_map,
             "present": self.profiles,
-            "looked": self.links,
+            "ledger": self.links,
             "fresh": pa.table({"link_id": pa.array([], pa.string())}),
             "unique_now": self.unique_values(self.unique_version),
             "aliases": self.aliases,
@@ -204,25 +204,30 @@ def _files(lake: Lake, table: Table, version: int | None) -> set[str]:
 
 
 def _look_around(session: Session) -> None:
-    """Keep what a night looks at: the map's rows of the customers concerned, their entities that have a profile, the
-    entries of the ledger between them, and the links with entries that the last run did not know."""
+    """Keep what a night looks at: the map's rows of the customers concerned, their entities that have a profile, and
+    the links with entries that the last run did not know."""
 
-    def kept(name: str) -> pa.Table:
-        return session.keep(name, session.query(sql_text(__package__, f"resolve_{name}.sql")))
+    def made(name: str) -> int:
+        return session.make(name, sql_text(__package__, f"resolve_{name}.sql"))
 
-    kept("touched")
-    if kept("newcomers").num_rows:
-        session.keep("touched", session.query(sql_text(__package__, "resolve_partners.sql")))
-    for name in ("previous", "present", "looked"):
-        kept(name)
-    session.keep("fresh", session.query("SELECT DISTINCT link_id FROM entries"))
+    made("touched")
+    if made("newcomers"):
+        made("partners")
+        session.make("touched", "SELECT * FROM partners")
+    for name in ("previous", "present"):
+        made(name)
+    session.make("fresh", "SELECT DISTINCT link_id FROM entries")
 
 
 def _clustered(session: Session, linkage: Linkage) -> pa.Table:
-    """The entities looked at (resolve_records.sql), with the codes of the first of their cluster and component."""
+    """The entities looked at (resolve_records.sql), with the codes of the first of their cluster and component.
+
+    The session keeps them, and the ``pairs`` that they are in (resolve_pairs.sql).
+    """
     records = session.keep("records", session.query(sql_text(__package__, "resolve_records.sql")))
     _refuse_repeated(records)
-    pairs = session.query(sql_text(__package__, "resolve_pairs.sql"))
+    session.make("pairs", sql_text(__package__, "resolve_pairs.sql"))
+    pairs = session.query("SELECT * FROM pairs")
     values = session.query(sql_text(__package__, "resolve_unique.sql"))
     found = find_clusters(
         records.num_rows - records["code"].null_count,

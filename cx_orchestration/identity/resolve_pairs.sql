@@ -1,28 +1,38 @@
 -- Grain: one pair of entities and kind of rule. Columns: left_code, right_code, kind (0 exact, 1 model, 2 always,
 -- 3 never), match_weight, the sum over the pair's standing links of the kind.
--- Inputs: looked, entries of the ledger; records (service, entity, code). An entry stands while it was made more often than it was retracted;
--- of a link that runs at the same time made twice the newest entry counts (standing_links.sql says it for whole rows).
-WITH entries AS (
+-- Inputs: ledger; records (service, entity, code). An entry stands while it was made more often than it was retracted; of
+-- a link that runs at the same time made twice the newest entry counts (standing_links.sql says it for whole rows).
+-- Nearly all links have one entry, so only the others are looked at entry by entry.
+WITH entries AS MATERIALIZED (
     SELECT a.code AS left_code, b.code AS right_code, l.rule, l.match_weight, l.made_at,
-           CASE WHEN l.retracted_at IS NULL THEN 1 ELSE -1 END AS copies
-    FROM looked l
+           CASE WHEN l.retracted_at IS NULL THEN 1 ELSE -1 END::TINYINT AS copies
+    FROM ledger l
     JOIN records a ON a.service = l.left_service AND a.entity = l.left_entity
     JOIN records b ON b.service = l.right_service AND b.entity = l.right_entity
     WHERE a.code IS NOT NULL AND b.code IS NOT NULL
 ),
-standing AS (
-    SELECT left_code, right_code, rule, match_weight, made_at
-    FROM entries
-    GROUP BY left_code, right_code, rule, match_weight, made_at
-    HAVING sum(copies) > 0
-),
 links AS (
-    SELECT left_code, right_code, rule, arg_max(match_weight, (made_at, match_weight)) AS match_weight
-    FROM standing
+    SELECT left_code, right_code, rule, count(*) AS entries, any_value(match_weight) AS match_weight,
+           any_value(copies) AS copies
+    FROM entries
     GROUP BY left_code, right_code, rule
-)
-SELECT left_code, right_code, kind, sum(match_weight) AS match_weight
-FROM (
+),
+several AS (
+    SELECT e.left_code, e.right_code, e.rule, e.match_weight, e.made_at
+    FROM entries e
+    SEMI JOIN (SELECT * FROM links WHERE entries > 1) AS l
+      ON l.left_code = e.left_code AND l.right_code = e.right_code AND l.rule = e.rule
+    GROUP BY e.left_code, e.right_code, e.rule, e.match_weight, e.made_at
+    HAVING sum(e.copies) > 0
+),
+standing AS (
+    SELECT left_code, right_code, rule, match_weight FROM links WHERE entries = 1 AND copies > 0
+    UNION ALL
+    SELECT left_code, right_code, rule, arg_max(match_weight, (made_at, match_weight))
+    FROM several
+    GROUP BY left_code, right_code, rule
+),
+kinds AS (
     SELECT left_code, right_code, match_weight,
            CASE
                WHEN split_part(rule, ':', 1) = 'model' THEN 1
@@ -30,7 +40,11 @@ FROM (
                WHEN rule = 'decided:never' THEN 3
                WHEN split_part(rule, ':', 1) = 'exact' THEN 0
            END::TINYINT AS kind
-    FROM links
-) AS kinds
-WHERE kind IS NOT NULL
+    FROM standing
+)
+SELECT left_code, right_code, kind, match_weight FROM kinds WHERE kind > 0
+UNION ALL
+SELECT left_code, right_code, kind, sum(match_weight)
+FROM kinds
+WHERE kind = 0
 GROUP BY left_code, right_code, kind
