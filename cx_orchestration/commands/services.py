@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cx_orchestration.project.checks import event_types, namespaces
 from cx_orchestration.project.environment import variables_named
 from cx_orchestration.project.ready_made import ready_made, ready_made_names, ready_made_text
+from cx_orchestration.project.supplies import event_types, namespaces
 
 
 def services(

@@ -44,11 +44,13 @@ def event_metadata(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], servi
 
 
 def _requirements(maps: Sequence[JourneyMap]) -> pa.Table:
-    rows = [
-        {"journey": one.journey, "source": source, "type": move.on, "target": move.target, "required": name}
+    required = {
+        (one.journey, source, move.on, target, name)
         for one in maps
         for move in one.transitions
         for source in move.source
-        for name in dict.fromkeys(move.requires)
-    ]
+        for target in one.targets(move)
+        for name in move.requires
+    }
+    rows = [dict(zip(_REQUIREMENTS.names, row, strict=True)) for row in sorted(required)]
     return pa.Table.from_pylist(rows, _REQUIREMENTS)

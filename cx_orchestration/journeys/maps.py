@@ -1,120 +1,158 @@
-"""Journey maps checked, and compiled to the table that every fold runs on.
+"""Journey maps checked: what keeps a map from meaning one thing.
 
-Belongs here: what makes a map sound, and the table. Does not belong here: events.
+Belongs here: what makes a map sound, by itself and after its earlier versions. Does not belong here: its table
+(``charts``), which maps lie within each other (``nesting``), what other files of the project supply.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import combinations
 
-import numpy as np
-from numpy.typing import NDArray
+from cx_orchestration.journeys.guards import Guards, exclude_each_other
+from cx_orchestration.model.failures import ProjectError
+from cx_orchestration.model.journey import JourneyMap, Transition
 
-from cx_orchestration.model.failures import InvalidProject, ProjectError
-from cx_orchestration.model.journey import JourneyMap
+#: Guards of one event type, all versions together: their table has a column for each way in which they may hold.
+MAX_GUARDS = 10
 
-#: In a transition table: no step.
-NOWHERE = -1
-
-_MICROSECONDS_A_DAY = 86_400_000_000
-
-
-@dataclass(frozen=True, eq=False)
-class TransitionTable:
-    """A journey map in integers: a step's code is its place in ``steps``, an event type's its place in ``event_types``.
-
-    ``next_step[step, type]`` and ``first_step[type]`` are step codes or ``NOWHERE``; ``wait[step]`` is the longest rest
-    in microseconds before the instance counts as abandoned, -1 for none; ``completes[step]`` ends the instance.
-    """
-
-    journey_map: JourneyMap
-    steps: tuple[str, ...]
-    event_types: tuple[str, ...]
-    next_step: NDArray[np.int32]
-    first_step: NDArray[np.int32]
-    wait: NDArray[np.int64]
-    completes: NDArray[np.bool_]
-
-
-def compile_map(journey_map: JourneyMap) -> TransitionTable:
-    """The transition table of a sound map; raises ``InvalidProject`` with everything that ``check_map`` finds."""
-    if errors := check_map(journey_map):
-        raise InvalidProject(f"journey map '{journey_map.journey}'", errors)
-    steps = tuple(journey_map.steps)
-    moves = [move.on for move in journey_map.transitions]
-    event_types = tuple(dict.fromkeys([*journey_map.begins_with, *moves]))
-    step_code = {step: code for code, step in enumerate(steps)}
-    type_code = {event_type: code for code, event_type in enumerate(event_types)}
-    next_step = np.full((len(steps), len(event_types)), NOWHERE, np.int32)
-    for move in journey_map.transitions:
-        next_step[[step_code[step] for step in move.source], type_code[move.on]] = step_code[move.target]
-    first_step = np.full(len(event_types), NOWHERE, np.int32)
-    for event_type, step in journey_map.begins_with.items():
-        first_step[type_code[event_type]] = step_code[step]
-    waits = [step.abandoned_after_days for step in journey_map.steps.values()]
-    return TransitionTable(
-        journey_map=journey_map,
-        steps=steps,
-        event_types=event_types,
-        next_step=next_step,
-        first_step=first_step,
-        wait=np.array([-1 if days is None else round(days * _MICROSECONDS_A_DAY) for days in waits], np.int64),
-        completes=np.array([step.completes for step in journey_map.steps.values()], np.bool_),
-    )
+#: Path, value found, expectation.
+_Error = tuple[str, str, str]
 
 
 def check_map(journey_map: JourneyMap, file: str = "") -> list[ProjectError]:
     """Everything that keeps a map from meaning one thing, in the order of the file; no errors, a sound map."""
     found = [
         *_unknown_names(journey_map),
+        *_wrong_parts(journey_map),
+        *_ambiguous_beginnings(journey_map),
         *_ambiguous_transitions(journey_map),
+        *_impossible_guards(journey_map),
         *_unreachable_steps(journey_map),
         *_wrong_ends(journey_map),
+        *_wrong_migrations(journey_map),
         *_repeated_names(journey_map),
+        *_too_many_guards([journey_map]),
     ]
     return [ProjectError(file or f"journeys/{journey_map.journey}.yaml", *error) for error in found]
 
 
-#: Path, value found, expectation.
-_Error = tuple[str, str, str]
+def check_versions(maps: Sequence[JourneyMap], file: str = "") -> list[ProjectError]:
+    """What ``check_map`` finds in the newest of some versions, and what keeps it from following the others."""
+    newest = maps[-1]
+    if errors := check_map(newest, file):
+        return errors
+    found = [*_wrong_successions(maps), *_too_many_guards(maps)]
+    return [ProjectError(file or f"journeys/{newest.journey}.yaml", *error) for error in found]
 
 
-def _unknown_names(journey_map: JourneyMap) -> list[_Error]:
+def _unknown_names(journey_map: JourneyMap) -> Iterator[_Error]:
     stages, steps = ", ".join(journey_map.stages), ", ".join(journey_map.steps)
-    errors = [
-        (f"steps.{name}.stage", step.stage, f"expected one of the stages {stages}")
-        for name, step in journey_map.steps.items()
-        if step.stage not in journey_map.stages
+    for name, step in journey_map.steps.items():
+        if step.stage not in journey_map.stages:
+            yield f"steps.{name}.stage", step.stage, f"expected one of the stages {stages}"
+    used = [
+        (path if isinstance(journey_map.begins_with[kind], str) else f"{path}.to", beginning.target)
+        for path, kind, beginning in journey_map.beginnings()
     ]
-    used = [(f"begins_with.{event_type}", step) for event_type, step in journey_map.begins_with.items()]
     for place, move in enumerate(journey_map.transitions):
         used += [(f"transitions[{place}].from[{n}]", step) for n, step in enumerate(move.source)]
         used.append((f"transitions[{place}].to", move.target))
-    return errors + [
-        (path, step, f"expected one of the steps {steps}") for path, step in used if step not in journey_map.steps
-    ]
+    used += [(f"parts.{name}.starts_at", part.starts_at) for name, part in journey_map.parts.items()]
+    for path, step_name in used:
+        if step_name not in journey_map.steps:
+            yield path, step_name, f"expected one of the steps {steps}"
+    for place, move in enumerate(journey_map.transitions):
+        if move.to_last_in is not None and move.to_last_in not in journey_map.stages:
+            path = f"transitions[{place}].to_last_in"
+            yield path, move.to_last_in, f"expected one of the stages {stages}"
+        elif move.to_last_in is not None and move.target in journey_map.steps:
+            part = journey_map.steps[move.target].part
+            if not any(step.stage == move.to_last_in and step.part == part for step in journey_map.steps.values()):
+                yield f"transitions[{place}].to_last_in", move.to_last_in, "expected a stage with steps"
+
+
+def _wrong_parts(journey_map: JourneyMap) -> Iterator[_Error]:
+    parts, steps = ", ".join(journey_map.parts), journey_map.steps
+    for name, step in steps.items():
+        if step.part is not None and step.part not in journey_map.parts:
+            expected = f"expected one of the parts {parts}" if parts else "the map has no 'parts'"
+            yield f"steps.{name}.part", step.part, expected
+        elif step.part is None and journey_map.parts:
+            yield f"steps.{name}", "", f"expected a 'part', one of {parts}: the map has parts"
+    for name, part in journey_map.parts.items():
+        if part.starts_at in steps and steps[part.starts_at].part != name:
+            yield f"parts.{name}.starts_at", part.starts_at, "expected a step of this part"
+        elif part.starts_at in steps and steps[part.starts_at].completes:
+            yield f"parts.{name}.starts_at", part.starts_at, "expected a step that does not complete the part"
+    for place, move in enumerate(journey_map.transitions):
+        of_parts = {steps[name].part for name in [*move.source, move.target] if name in steps}
+        if journey_map.parts and len(of_parts) > 1:
+            yield f"transitions[{place}]", move.target, "expected steps of one part: parts go on side by side"
+
+
+def _ambiguous_beginnings(journey_map: JourneyMap) -> Iterator[_Error]:
+    by_type: dict[str, list[tuple[str, str, Guards]]] = {}
+    for path, kind, beginning in journey_map.beginnings():
+        by_type.setdefault(kind, []).append((path, beginning.target, tuple(beginning.when)))
+    for kind, found in by_type.items():
+        for (earlier, target, left), (path, other, right) in combinations(found, 2):
+            if _both_may_hold(left, right):
+                yield (
+                    path,
+                    f"{kind} to {other}",
+                    _ambiguous(earlier, target, left, right, "beginning for an event type"),
+                )
 
 
 def _ambiguous_transitions(journey_map: JourneyMap) -> list[_Error]:
-    first: dict[tuple[str, str], int] = {}
     errors = []
+    earlier: dict[tuple[str, str], list[tuple[int, Transition]]] = {}
     for place, move in enumerate(journey_map.transitions):
-        for source in move.source:
-            earlier = first.setdefault((source, move.on), place)
-            if earlier != place or move.source.count(source) > 1:
-                errors.append(
-                    (
-                        f"transitions[{place}]",
-                        f"{move.on} from {source} to {move.target}",
-                        "expected one transition for a step and an event type, "
-                        f"transitions[{earlier}] leads to {journey_map.transitions[earlier].target}",
-                    )
-                )
-    return list(dict.fromkeys(errors))
+        for source in dict.fromkeys(move.source):
+            path, found = f"transitions[{place}]", f"{move.on} from {source} to {move.target}"
+            if move.source.count(source) > 1:
+                errors.append((f"{path}.from", source, "expected once"))
+            for other_place, other in earlier.setdefault((source, move.on), []):
+                if _both_may_hold(tuple(other.when), tuple(move.when)):
+                    what = "transition for a step and an event type"
+                    args = (f"transitions[{other_place}]", other.target, tuple(other.when), tuple(move.when), what)
+                    errors.append((path, found, _ambiguous(*args)))
+            earlier[source, move.on].append((place, move))
+    return errors
+
+
+def _both_may_hold(left: Guards, right: Guards) -> bool:
+    """One without guards takes what the others leave, so only two without guards are ambiguous, or two that both fit
+    some event."""
+    return bool(left) == bool(right) and not exclude_each_other(left, right)
+
+
+def _ambiguous(earlier: str, target: str, left: Guards, right: Guards, what: str) -> str:
+    if not left:
+        return f"ambiguous: expected one {what} without 'when', {earlier} leads to {target}"
+    return (
+        f"ambiguous: some events fit both this ({_phrase(right)}) and {earlier}, which leads to {target} "
+        f"({_phrase(left)}); make their guards exclude each other"
+    )
+
+
+def _phrase(guards: Guards) -> str:
+    return ", ".join(map(str, guards))
+
+
+def _impossible_guards(journey_map: JourneyMap) -> Iterator[_Error]:
+    guarded = [(f"{path}.when", tuple(beginning.when)) for path, _, beginning in journey_map.beginnings()]
+    guarded += [(f"transitions[{n}].when", tuple(move.when)) for n, move in enumerate(journey_map.transitions)]
+    for path, guards in guarded:
+        if guards and exclude_each_other(guards, guards):
+            yield path, _phrase(guards), "no event can fit all of these: remove one"
 
 
 def _unreachable_steps(journey_map: JourneyMap) -> list[_Error]:
+    # In a map with parts a part that is completed may be moved no more either.
     ends = {name for name, step in journey_map.steps.items() if step.completes}
-    reached = set(journey_map.begins_with.values())
+    reached = {beginning.target for _, _, beginning in journey_map.beginnings()}
+    reached |= {part.starts_at for part in journey_map.parts.values()}
     while more := {
         move.target
         for move in journey_map.transitions
@@ -122,7 +160,7 @@ def _unreachable_steps(journey_map: JourneyMap) -> list[_Error]:
     }:
         reached |= more
     return [
-        (f"steps.{name}", "", "no beginning and no transition leads here: add one, or remove the step")
+        (f"steps.{name}", "", "unreachable: no beginning and no transition leads here; add one, or remove the step")
         for name in journey_map.steps
         if name not in reached
     ]
@@ -131,8 +169,8 @@ def _unreachable_steps(journey_map: JourneyMap) -> list[_Error]:
 def _wrong_ends(journey_map: JourneyMap) -> list[_Error]:
     errors = []
     for name, step in journey_map.steps.items():
-        leaves = any(name in move.source and move.target != name for move in journey_map.transitions)
-        moves = any(name in move.source for move in journey_map.transitions)
+        moves = [move for move in journey_map.transitions if name in move.source]
+        leaves = any(move.target != name or move.to_last_in is not None for move in moves)
         if step.completes and moves:
             errors.append((f"steps.{name}.completes", "true", "a journey ends here, so no transition may start here"))
         if step.completes and step.abandoned_after_days is not None:
@@ -149,6 +187,19 @@ def _wrong_ends(journey_map: JourneyMap) -> list[_Error]:
     return errors
 
 
+def _wrong_migrations(journey_map: JourneyMap) -> Iterator[_Error]:
+    steps = ", ".join(journey_map.steps)
+    for version, moved in journey_map.migrations.items():
+        if version >= journey_map.version:
+            expected = f"expected a version earlier than this one, {journey_map.version}"
+            yield f"migrations.{version}", str(version), expected
+        for old, new in moved.items():
+            if new not in journey_map.steps:
+                yield f"migrations.{version}.{old}", new, f"expected one of the steps {steps}"
+            elif journey_map.steps[new].completes:
+                yield f"migrations.{version}.{old}", new, "expected a step that does not complete: only events complete"
+
+
 def _repeated_names(journey_map: JourneyMap) -> list[_Error]:
     lists = {
         "stages": journey_map.stages,
@@ -162,3 +213,38 @@ def _repeated_names(journey_map: JourneyMap) -> list[_Error]:
         for name, times in Counter(names).items()
         if times > 1
     ]
+
+
+def _too_many_guards(maps: Sequence[JourneyMap]) -> Iterator[_Error]:
+    by_type: dict[str, set[str]] = {}
+    for one in maps:
+        for kind, guards in [
+            *((move.on, tuple(move.when)) for move in one.transitions),
+            *((kind, tuple(beginning.when)) for _, kind, beginning in one.beginnings()),
+        ]:
+            by_type.setdefault(kind, set()).update([repr(guards)] if guards else [])
+    for kind, different in by_type.items():
+        if len(different) > MAX_GUARDS:
+            expected = f"expected at most {MAX_GUARDS} different guards on one event type, found {len(different)}"
+            yield "transitions", kind, expected
+
+
+def _wrong_successions(maps: Sequence[JourneyMap]) -> Iterator[_Error]:
+    newest, earlier = maps[-1], {one.version: one for one in maps[:-1]}
+    for version, one in earlier.items():
+        if one.correlation != newest.correlation:
+            expected = f"version {version} has {one.correlation or 'none'}; give the journey another name instead"
+            yield "correlation", newest.correlation or "", expected
+    for version, moved in newest.migrations.items():
+        if version not in earlier:
+            continue  # nothing is in flight there
+        old = earlier[version]
+        if list(old.parts) != list(newest.parts):
+            yield f"migrations.{version}", "", "expected the same parts in both versions, in the same order"
+            continue
+        for name, target in moved.items():
+            path = f"migrations.{version}.{name}"
+            if name not in old.steps:
+                yield path, name, f"expected one of the steps of version {version}: {', '.join(old.steps)}"
+            elif old.steps[name].part != newest.steps[target].part:
+                yield path, target, f"expected a step of the part {old.steps[name].part}"

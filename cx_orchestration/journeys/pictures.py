@@ -3,8 +3,10 @@
 Belongs here: maps as pictures. Does not belong here: counts of customers on them.
 """
 
+import re
 from collections.abc import Sequence
 
+from cx_orchestration.model.guards import Guard
 from cx_orchestration.model.journey import JourneyMap
 
 
@@ -21,9 +23,13 @@ def to_mermaid(journey_map: JourneyMap) -> str:
         lines.append(f"  state stage_{stage} {{")
         lines += [f'    state "{_label(journey_map, name)}" as {name}' for name in inside]
         lines.append("  }")
-    lines += [f"  [*] --> {step} : {event_type}" for event_type, step in journey_map.begins_with.items()]
+    lines += [
+        f"  [*] --> {beginning.target} : {_on(event_type, beginning.when)}"
+        for _, event_type, beginning in journey_map.beginnings()
+    ]
     for move in journey_map.transitions:
-        lines += [f"  {source} --> {move.target} : {move.on}" for source in move.source]
+        back = f", to the last step in {move.to_last_in}" if move.to_last_in else ""
+        lines += [f"  {source} --> {move.target} : {_on(move.on, move.when)}{back}" for source in move.source]
     for name, step in journey_map.steps.items():
         if step.completes:
             lines.append(f"  {name} --> [*] : completed")
@@ -61,6 +67,12 @@ def declared_steps(maps: Sequence[JourneyMap]) -> list[dict[str, str]]:
         for one in maps
         for name, step in one.steps.items()
     ]
+
+
+def _on(event_type: str, when: Sequence[Guard]) -> str:
+    """An event type and its guards; a colon or a semicolon would end the label."""
+    guards = " and ".join(map(str, when))
+    return f"{event_type} [{re.sub('[:;]', ' ', guards)}]" if guards else event_type
 
 
 def _one_line(text: str) -> str:

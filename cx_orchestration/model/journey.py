@@ -4,42 +4,89 @@ Belongs here: the declaration, and what its words mean. Does not belong here: wh
 (``journeys.maps``) or what a customer's events make of it (``journeys.fold``).
 """
 
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterator
 from typing import Literal
 
 from pydantic import Field
 
 from cx_orchestration.model.base import Declared, EventType, Slug
+from cx_orchestration.model.guards import Guard
 
 DEFAULT_STAGES = ["educate", "pre_sales", "sales", "post_sales", "advocacy"]
+
+_MICRO_EVENT = re.compile(r"journey\.([a-z][a-z0-9_]*)\.(begun|completed|abandoned)")
+
+
+class Action(Declared):
+    """What the company offers or does while a customer stands at a step."""
+
+    kind: Literal["call_to_action", "to_do", "next_best_action"]
+    title: str
+    delivered: Literal["at_once", "later"] = Field(
+        default="at_once", description="at_once: in the channel where the customer is; later: sent to them"
+    )
+    channel: Slug | None = Field(default=None, description="Where it is delivered; absent: where the customer is")
 
 
 class Step(Declared):
     """A state of the journey: where a customer stands after the event that led there.
 
     ``abandoned_after_days``: an instance that rests here longer without moving counts as abandoned at this step;
-    absent, resting here is no abandonment. ``completes``: reaching this step ends the instance as completed.
+    absent, resting here is no abandonment. ``completes``: reaching this step ends the instance as completed, or its
+    part when the map has parts.
     """
 
     stage: Slug
     title: str = ""
     owner: str = ""
     layer: Literal["product", "relationship"] = "product"
+    channel: Slug | None = Field(default=None, description="Where it is meant to happen")
+    stance: Literal["own", "empathise"] = Field(
+        default="own", description="own: the company answers for what goes wrong here; empathise: it can only stand by"
+    )
     milestone: bool = False
     moment_of_truth: bool = False
+    actions: list[Action] = Field(default_factory=list)
+    part: Slug | None = Field(default=None, description="The part it belongs to, in a map that has parts")
     abandoned_after_days: float | None = Field(default=None, gt=0, le=36_500)
     completes: bool = False
+
+
+class Part(Declared):
+    """One of several things that go on at once in every instance, each at a step of its own."""
+
+    starts_at: Slug = Field(description="Where the part stands until an event moves it")
+    title: str = ""
+    owner: str = ""
+
+
+class Beginning(Declared):
+    """The step to which a beginning event leads, if its guards hold."""
+
+    target: Slug = Field(alias="to")
+    when: list[Guard] = Field(default_factory=list, description="All must hold")
 
 
 class Transition(Declared):
     """On an event of type ``on`` an instance that stands at one of ``source`` moves to ``target``.
 
     ``target`` may be the step itself: the customer does there again what led there, and the resting time starts anew.
+    ``journey.<micro>.begun``, ``.completed`` and ``.abandoned`` are what instances of another map do.
     """
 
     source: list[Slug] = Field(min_length=1, alias="from")
     on: EventType
     target: Slug = Field(alias="to")
+    when: list[Guard] = Field(
+        default_factory=list,
+        description="All must hold for the move. Transitions from one step on one event type must exclude each other; "
+        "one without guards takes what the others leave",
+    )
+    to_last_in: Slug | None = Field(
+        default=None,
+        description="A stage: the move leads back to the step of it where the instance stood last, to 'to' if to none",
+    )
     requires: list[Slug] = Field(
         default_factory=list,
         description="Metadata the event must carry: amount, currency, channel, score, score_kind, or the name of "
@@ -48,7 +95,8 @@ class Transition(Declared):
 
 
 class JourneyMap(Declared):
-    """A state chart over customer events; a customer has at most one open instance of it at a time.
+    """A state chart over customer events; a customer has at most one open instance of it at a time, or one for each
+    value of ``correlation``.
 
     - An instance **begins** with an event of a type in ``begins_with``, which leads to the step named there.
     - While it is open, an event with a transition from the current step **moves** it, whatever else its type means.
@@ -59,6 +107,11 @@ class JourneyMap(Declared):
     - A customer who returns to an abandoned instance with an event that has a transition from the step it rested at
       **resumes**: a new instance that starts from that step. Any other return needs a beginning event, and
       ``re_entry``: after an instance has ended, does a beginning event start another one?
+    - With ``correlation`` each value of that attribute has instances of its own. An event without it concerns the
+      customer's open instance when there is exactly one, and none otherwise; it begins and resumes nothing.
+    - With ``parts`` an instance stands at one step of each. An event moves every part that has a transition for it. The
+      instance is completed when all parts are, and abandoned when one has rested too long.
+    - An instance keeps the ``version`` that it began with, unless ``migrations`` of a later one move it.
     """
 
     journey: Slug
@@ -67,23 +120,63 @@ class JourneyMap(Declared):
     owner: str = ""
     goal: str = Field(default="", description="What the customer wants")
     outcome: str = Field(default="", description="What the brand wants")
+    audience: str = Field(default="", description="Whom it is for")
     stages: list[Slug] = Field(default_factory=lambda: list(DEFAULT_STAGES), min_length=1)
+    parts: dict[Slug, Part] = Field(default_factory=dict, description="What goes on at once; every step names its part")
     steps: dict[Slug, Step] = Field(min_length=1)
-    begins_with: dict[EventType, Slug] = Field(min_length=1)
+    begins_with: dict[EventType, Slug | list[Beginning]] = Field(
+        min_length=1, description="A step, or several with guards that exclude each other"
+    )
     transitions: list[Transition] = Field(default_factory=list)
+    correlation: Slug | None = Field(
+        default=None, description="An attribute such as order_id: each of its values has instances of its own"
+    )
     support_events: list[EventType] = Field(default_factory=list, description="The customer turns to support")
     friction_events: list[EventType] = Field(
         default_factory=list, description="Things that go wrong and could be changed: candidates for improvements"
     )
     re_entry: bool = True
+    migrations: dict[int, dict[Slug, Slug]] = Field(
+        default_factory=dict,
+        description="By earlier version: its steps, and where in this version an instance goes on that stands there",
+    )
     segments: list[Slug] = Field(
         default_factory=list,
         description="Attributes that clusters of customers are made of. One that events carry is read from events; "
         "otherwise it comes from profiles and must be what a customer is, not what became of them",
     )
 
+    def beginnings(self) -> Iterator[tuple[str, str, Beginning]]:
+        """Where it stands in the file, event type, and beginning."""
+        for event_type, named in self.begins_with.items():
+            if isinstance(named, str):
+                yield f"begins_with.{event_type}", event_type, Beginning(to=named)
+            else:
+                for place, beginning in enumerate(named):
+                    yield f"begins_with.{event_type}[{place}]", event_type, beginning
+
+    def targets(self, move: Transition) -> list[str]:
+        """The steps to which a transition may lead."""
+        part = self.steps[move.target].part
+        back = [name for name, step in self.steps.items() if (step.stage, step.part) == (move.to_last_in, part)]
+        return list(dict.fromkeys([move.target, *back]))
+
+    @property
+    def event_types(self) -> list[str]:
+        """The types that are on the map: those of beginnings and transitions, in the order of the file."""
+        return list(dict.fromkeys([*self.begins_with, *(move.on for move in self.transitions)]))
+
+    @property
+    def micro_journeys(self) -> list[str]:
+        """The journeys whose doings are events on this map."""
+        return list(dict.fromkeys(found[1] for kind in self.event_types if (found := _MICRO_EVENT.fullmatch(kind))))
+
     def event_types_at(self, stages: Collection[str]) -> set[str]:
         """The event types that lead to, or move a customer on from, a step of one of these stages."""
         here = {name for name, step in self.steps.items() if step.stage in stages}
-        moves = {move.on for move in self.transitions if move.target in here or not here.isdisjoint(move.source)}
-        return moves | {event_type for event_type, step in self.begins_with.items() if step in here}
+        moves = {
+            move.on
+            for move in self.transitions
+            if move.target in here or move.to_last_in in stages or not here.isdisjoint(move.source)
+        }
+        return moves | {event_type for _, event_type, beginning in self.beginnings() if beginning.target in here}

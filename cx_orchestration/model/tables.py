@@ -611,6 +611,8 @@ STEPS = _table(
     ("channel", text, "where it happened, such as `web`, `store` or `phone`"),
     ("occurred_at", time, "when it happened"),
     ("deviation", flag, "the event is on the map, but not from here: nothing moved"),
+    ("correlation", text, "the value of the map's correlation key, null in a map without one"),
+    ("part", text, "the part of `to_state`, null in a map without parts"),
     persons=OF_CUSTOMERS,
     partition_by=("journey",),
 )
@@ -625,7 +627,7 @@ INSTANCES = _table(
     ("started_at", time, "when its first event happened"),
     ("last_step_at", time, "the last move"),
     ("ended_at", time, "completed, or the deadline passed; null while active"),
-    ("state", text, "the step it stands at or ended at"),
+    ("state", text, "the step it stands at or ended at; with parts, of the part that moved last or rested too long"),
     ("stage", text, "the stage of that step"),
     ("status", text, "`active`, `completed`, `abandoned`"),
     ("last_event_id", text, "of its last row in `steps`"),
@@ -635,6 +637,8 @@ INSTANCES = _table(
     ("support_events", whole, "times the customer turned to support"),
     ("revenue", MONEY, "in the project's currency"),
     ("cost", MONEY, "support events times the cost of one"),
+    ("correlation", text, "the value of the map's correlation key, null in a map without one"),
+    ("standing", text, "in a map with parts: the steps where they stand or ended, joined by ` + `"),
     persons=OF_CUSTOMERS,
     partition_by=("journey",),
 )

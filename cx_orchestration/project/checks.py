@@ -6,23 +6,22 @@ belong here: the shape of one file; the models know that.
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from cx_orchestration.identity.overrides import override_errors
 from cx_orchestration.integration.validate import check_service
-from cx_orchestration.journeys.maps import check_map
 from cx_orchestration.model.failures import ProjectError
-from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.scoring import Decisions, ScoringConfig
-from cx_orchestration.model.service import EventMapping, ProfileMapping, ServiceDeclaration, Stream
+from cx_orchestration.model.service import ProfileMapping, ServiceDeclaration, Stream
 from cx_orchestration.model.settings import Rollout, Settings
-from cx_orchestration.model.words import suggestion
+from cx_orchestration.project import supplies
 from cx_orchestration.project.environment import malformed_placeholder, variables_named
 from cx_orchestration.project.folder import Parts
+from cx_orchestration.project.journey_checks import journey_errors, reserved_types
 from cx_orchestration.project.ready_made import ExtendedFile
-from cx_orchestration.project.wording import is_secret_key, shown_value
+from cx_orchestration.project.wording import is_secret_key, unknown_name
 from cx_orchestration.project.yaml_files import YamlFile
 from cx_orchestration.scoring.plan import validate_decisions
 from cx_orchestration.scoring.scores import scoring_errors
@@ -49,7 +48,8 @@ def check_project(parts: Parts, now: dt.datetime) -> list[ProjectError]:
         *_identity(parts),
         *override_errors(parts.readable_overrides, _inventory_services(parts), _today(parts.settings, now)),
         *(error for name, service in parts.services.items() for error in _service(name, service, parts)),
-        *(error for name, journey in parts.journeys.items() for error in _journey(name, journey, parts)),
+        *(error for name in parts.services for error in reserved_types(name, parts)),
+        *(error for name, journey in parts.journeys.items() for error in journey_errors(name, journey, parts)),
     ]
 
 
@@ -86,18 +86,18 @@ def _rollout(rollout: Rollout, parts: Parts) -> Iterator[ProjectError]:
             for n, stream in enumerate(() if streams == "all" else streams):
                 if stream not in known:
                     expected = f"a stream of services/{service}.yaml"
-                    yield _unknown(file, f"{path}[{n}]", stream, expected, known)
+                    yield unknown_name(file, f"{path}[{n}]", stream, expected, known)
         elif f"services/{service}.yaml" not in parts.broken:
-            yield _unknown(file, path, service, "a service that services/ declares", services)
+            yield unknown_name(file, path, service, "a service that services/ declares", services)
     for journey, stages in rollout.stages.items():
         path = f"rollout.stages.{journey}"
         if journey in journeys:
             for n, stage in enumerate(stages):
                 if stage not in journeys[journey].stages:
                     expected = f"a stage of journeys/{journey}.yaml"
-                    yield _unknown(file, f"{path}[{n}]", stage, expected, journeys[journey].stages)
+                    yield unknown_name(file, f"{path}[{n}]", stage, expected, journeys[journey].stages)
         elif f"journeys/{journey}.yaml" not in parts.broken:
-            yield _unknown(file, path, journey, "a journey that journeys/ declares", journeys)
+            yield unknown_name(file, path, journey, "a journey that journeys/ declares", journeys)
 
 
 # --- catalog and scoring --------------------------------------------------------------------------------------------
@@ -139,13 +139,13 @@ def _identity(parts: Parts) -> Iterator[ProjectError]:
         for n, service in enumerate(rule.trusted_services):
             if parts.inventory is not None and service not in known_services:
                 path = f"survivorship.{field}.trusted_services[{n}]"
-                yield _unknown("identity.yaml", path, service, "a service of inventory.csv", known_services)
+                yield unknown_name("identity.yaml", path, service, "a service of inventory.csv", known_services)
         if parts.services and parts.all_services_read and parts.namespaces is not None:
-            attributes = _profile_attributes(parts.services.values())
+            attributes = supplies.profile_attributes(parts.services.values())
             known = [*PROFILE_FIELDS, *sorted(attributes), *parts.namespaces]
             if field not in known:
                 expected = "a profile field, an attribute that some service gives, or a namespace"
-                yield _unknown("identity.yaml", f"survivorship.{field}", field, expected, known)
+                yield unknown_name("identity.yaml", f"survivorship.{field}", field, expected, known)
 
 
 # --- services -------------------------------------------------------------------------------------------------------
@@ -156,7 +156,7 @@ def _service(name: str, service: ServiceDeclaration, parts: Parts) -> Iterator[P
     known_services = _inventory_services(parts)
     if known_services is not None and service.service == name and name not in known_services:
         expected = "the name of a system of inventory.csv, as a slug (if it is a new one, add a row there)"
-        yield _unknown(file, "service", name, expected, known_services)
+        yield unknown_name(file, "service", name, expected, known_services)
     for stream_name, stream in service.streams.items():
         path = f"streams.{stream_name}"
         yield from _namespaces(file, path, stream, parts)
@@ -196,11 +196,11 @@ def _namespaces(file: str, path: str, stream: Stream, parts: Parts) -> Iterator[
     known = parts.namespaces
     if known is None:
         return
-    for where, mapping in _mappings(path, stream):
+    for where, mapping in supplies.mappings(path, stream):
         for namespace in mapping.keys:
             if namespace not in known:
                 path_of_key = f"{where}.keys.{namespace}"
-                error = _unknown(file, path_of_key, namespace, "a namespace of identity.yaml", known)
+                error = unknown_name(file, path_of_key, namespace, "a namespace of identity.yaml", known)
                 cures = _cures(parts.contents[file], path_of_key, namespace)
                 yield replace(error, expected=error.expected + cures)
 
@@ -214,88 +214,9 @@ def _cures(content: YamlFile, path: str, namespace: str) -> str:
     return f"; add it to namespaces in identity.yaml, or {leave_out}"
 
 
-def _mappings(path: str, stream: Stream) -> Iterator[tuple[str, EventMapping | ProfileMapping]]:
-    yield from ((f"{path}.events[{n}]", event) for n, event in enumerate(stream.events))
-    if stream.profile is not None:
-        yield f"{path}.profile", stream.profile
-
-
-# --- journeys -------------------------------------------------------------------------------------------------------
-
-
-def _journey(name: str, journey: JourneyMap, parts: Parts) -> Iterator[ProjectError]:
-    file = f"journeys/{name}.yaml"
-    yield from check_map(journey, file)
-    if not parts.services or not parts.all_services_read:
-        return
-    supplied = sorted({kind for service in parts.services.values() for kind in event_types(service)})
-    for path, kind in _types_named(journey):
-        if kind not in supplied:
-            yield _unknown(file, path, kind, "an event type that some service gives", supplied)
-    attributes = sorted(_attributes(parts.services.values()))
-    for n, segment in enumerate(journey.segments):
-        if segment not in attributes:
-            expected = "an attribute of some service's profile or events"
-            yield _unknown(file, f"segments[{n}]", segment, expected, attributes)
-
-
-def _types_named(journey: JourneyMap) -> Iterator[tuple[str, str]]:
-    yield from ((f"begins_with.{kind}", kind) for kind in journey.begins_with)
-    yield from ((f"transitions[{n}].on", transition.on) for n, transition in enumerate(journey.transitions))
-    yield from ((f"support_events[{n}]", kind) for n, kind in enumerate(journey.support_events))
-    yield from ((f"friction_events[{n}]", kind) for n, kind in enumerate(journey.friction_events))
-
-
-def event_types(service: ServiceDeclaration) -> set[str]:
-    """The event types that a service's mapping can give."""
-    return {kind for stream in service.streams.values() for event in stream.events for kind in event.types}
-
-
-def namespaces(service: ServiceDeclaration) -> set[str]:
-    """The namespaces of the keys that a service's mapping can give."""
-    return {
-        namespace
-        for stream in service.streams.values()
-        for _, mapping in _mappings("", stream)
-        for namespace in mapping.keys
-    }
-
-
-def _attributes(services: Iterable[ServiceDeclaration]) -> set[str]:
-    services = list(services)
-    from_events = {
-        name
-        for service in services
-        for stream in service.streams.values()
-        for event in stream.events
-        for name in event.attributes
-    }
-    return from_events | _profile_attributes(services) | _profile_places(services)
-
-
-def _profile_places(services: Iterable[ServiceDeclaration]) -> set[str]:
-    """The fields of profiles that clusters can be made of like attributes."""
-    profiles = [stream.profile for service in services for stream in service.streams.values() if stream.profile]
-    return {place for place in ("city", "country") for profile in profiles if getattr(profile, place) is not None}
-
-
-def _profile_attributes(services: Iterable[ServiceDeclaration]) -> set[str]:
-    return {
-        name
-        for service in services
-        for stream in service.streams.values()
-        if stream.profile is not None
-        for name in stream.profile.attributes
-    }
-
-
 # --- common ---------------------------------------------------------------------------------------------------------
 
 
 def _inventory_services(parts: Parts) -> list[str] | None:
     """The services of the inventory, or ``None`` when it could not be read."""
     return None if parts.inventory is None else sorted({row.service for row in parts.inventory})
-
-
-def _unknown(file: str, path: str, name: str, expected: str, known: Iterable[str]) -> ProjectError:
-    return ProjectError(file, path, shown_value((path,), name), f"expected {expected}{suggestion(name, known)}")

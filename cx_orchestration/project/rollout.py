@@ -6,6 +6,7 @@ Belongs here: approval and rollout put together. Does not belong here: which of 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cx_orchestration.journeys.micro_events import from_services
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.service import ServiceDeclaration
@@ -75,7 +76,11 @@ def _streams(declaration: ServiceDeclaration, rollout: Rollout, journeys: Mappin
 def _streams_of_stages(
     declaration: ServiceDeclaration, rollout: Rollout, journeys: Mapping[str, JourneyMap]
 ) -> set[str]:
-    wanted = {kind for name, stages in rollout.stages.items() for kind in journeys[name].event_types_at(stages)}
+    wanted = {
+        kind
+        for name, stages in rollout.stages.items()
+        for kind in from_services(journeys[name].event_types_at(stages), journeys)
+    }
     streams = declaration.streams.items()
     chosen = {name for name, stream in streams if any(wanted & event.types for event in stream.events)}
     # Who the customers of these events are is often known from a stream without events alone.

@@ -4,11 +4,12 @@ Belongs here: words. Does not belong here: finding what is wrong (``declared.py`
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cx_orchestration.model.base import OWNER_PATTERN
-from cx_orchestration.model.words import READ, quoted, shortened
+from cx_orchestration.model.failures import ProjectError
+from cx_orchestration.model.words import READ, quoted, shortened, suggestion
 from cx_orchestration.project.yaml_files import KeyPath
 
 Schema = Mapping[str, Any]
@@ -214,3 +215,8 @@ def shown_value(path: KeyPath, value: Any) -> str:
         case str():
             return "" if _SECRET_VALUE.search(value[:READ]) else quoted(value)
     return shortened(str(value), 60)
+
+
+def unknown_name(file: str, path: str, name: str, expected: str, known: Iterable[str]) -> ProjectError:
+    """A name that stands for nothing, with the known one that it resembles."""
+    return ProjectError(file, path, shown_value((path,), name), f"expected {expected}{suggestion(name, known)}")

@@ -1,27 +1,27 @@
-"""The fold against a slow interpreter of the same words, and the cases that people ask about."""
+"""The fold: the cases that people ask about, and what lies in the lake."""
 
 import datetime as dt
-from collections import Counter
+import json
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sequenced import sequenced
 
-from cx_orchestration.journeys.fold import code_events, fold_bucket, fold_journeys
-from cx_orchestration.journeys.maps import check_map, compile_map
+from cx_orchestration.journeys.charts import compile_map
+from cx_orchestration.journeys.coding import code_events, read_events
+from cx_orchestration.journeys.fold import fold_journeys
+from cx_orchestration.journeys.micro_events import by_nesting
+from cx_orchestration.journeys.placing import fold_bucket
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import InvalidProject, PermanentFailure
 from cx_orchestration.model.journey import JourneyMap
-from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
-FOLD_INPUT = sql_text("cx_orchestration.journeys", "fold_input.sql")
 
 PURCHASE = JourneyMap.model_validate(
     {
@@ -52,13 +52,21 @@ class Event:
     amount: str | None = None
     currency: str | None = "USD"
     event_id: str = ""
+    channel: str = "web"
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+def changed(journey_map: JourneyMap, **changes) -> JourneyMap:
+    declared = journey_map.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return JourneyMap.model_validate(declared | changes)
 
 
 def sequences(events: list[Event]) -> pa.Table:
     rows = []
     for number, event in enumerate(events):
         row = {"customer_id": event.customer, "event_id": event.event_id or f"e{number:03}", "type": event.kind}
-        row |= {"occurred_at": START + event.day * DAY, "channel": "web", "bucket": ord(event.customer[-1]) % 3}
+        row |= {"occurred_at": START + event.day * DAY, "channel": event.channel, "bucket": ord(event.customer[-1]) % 3}
+        row |= {"attributes": json.dumps(event.attributes)}
         if event.amount is not None:
             row |= {"amount": Decimal(event.amount), "currency": event.currency}
         rows.append(row)
@@ -66,9 +74,10 @@ def sequences(events: list[Event]) -> pa.Table:
 
 
 def fold(events: list[Event], *, journey_map: JourneyMap = PURCHASE, as_of: float = 100, cost: float = 2.5):
-    params = {"as_of": START + as_of * DAY, "currency": "USD"}
-    rows = Engine().query(FOLD_INPUT, {"sequences": sequences(events)}, params)
-    return fold_bucket(code_events(rows), compile_map(journey_map), as_of=params["as_of"], support_contact_cost=cost)
+    until, chart = START + as_of * DAY, compile_map(journey_map)
+    rows = read_events(Engine(), sequences(events), [chart], as_of=until, currency="USD")
+    (folded,) = fold_bucket(code_events(rows), [chart], as_of=until, support_contact_cost=cost)
+    return folded
 
 
 def states(folded) -> list[tuple[str, str]]:
@@ -187,195 +196,227 @@ def test_amounts_that_revenue_cannot_hold_are_refused():
         fold([Event("cart.opened", 0, amount="9" * 14)] * 2)
 
 
-# --- against a slow interpreter ---------------------------------------------------------------------------------------
+# --- guards, correlation, ways back, parts, nested journeys -----------------------------------------------------------
 
 
-@dataclass
-class Instance:
-    state: str
-    moved: float
-    status: str = "active"
-    path: list[tuple[str | None, str, bool]] = field(default_factory=list)
-    contacts: int = 0
-    revenue: int = 0
+def order(kind: str, day: float, key: str | None, **more) -> Event:
+    return Event(kind, day, attributes={} if key is None else {"order_id": key}, **more)
 
 
-def interpret(
-    journey_map: JourneyMap, events: list[tuple[str, int, int]], as_of: int
-) -> tuple[list[Instance], Counter]:
-    """The words of ``JourneyMap``, read one event at a time; times in days."""
-    instances: list[Instance] = []
-    fell: Counter = Counter()
-    named = {*journey_map.begins_with, *(move.on for move in journey_map.transitions)}
-
-    def target(state: str, kind: str) -> str | None:
-        hits = [move.target for move in journey_map.transitions if move.on == kind and state in move.source]
-        return hits[0] if hits else None
-
-    def expire(now: int) -> None:
-        last = instances[-1]
-        limit = journey_map.steps[last.state].abandoned_after_days
-        if last.status == "active" and limit is not None and now - last.moved > limit:
-            last.status = "abandoned"
-
-    def start(kind: str, at: int, source: str | None, to: str) -> None:
-        instances.append(Instance(to, at, path=[(source, to, False)]))
-
-    for kind, at, amount in events:
-        if instances:
-            expire(at)
-        last = instances[-1] if instances else None
-        if last is not None and last.status == "active":
-            to = target(last.state, kind)
-            if to is not None:
-                last.path.append((last.state, to, False))
-                last.state, last.moved = to, at
-                fell["moves"] += 1
-            elif kind in named:
-                last.path.append((last.state, last.state, True))
-                fell["deviations"] += 1
-            else:
-                fell["off_map"] += 1
-        else:
-            resumed = target(last.state, kind) if last is not None and last.status == "abandoned" else None
-            if last is not None and resumed is not None:
-                start(kind, at, last.state, resumed)
-            elif kind in journey_map.begins_with and (last is None or journey_map.re_entry):
-                start(kind, at, None, journey_map.begins_with[kind])
-            else:
-                fell["outside"] += 1
-                continue
-            fell["moves"] += 1
-        inside = instances[-1]
-        inside.contacts += kind in journey_map.support_events
-        inside.revenue += amount
-        if journey_map.steps[inside.state].completes:
-            inside.status = "completed"
-    if instances:
-        expire(as_of)
-    return instances, fell
+ORDERS = PURCHASE.model_copy(update={"correlation": "order_id"})
 
 
-STEP_NAMES, KINDS = ["s0", "s1", "s2", "s3"], ["a", "b", "c", "d", "e"]
+def test_two_orders_are_two_instances_open_at_once():
+    events = [order("cart.opened", 0, "o1"), order("cart.opened", 1, "o2"), order("order.paid", 1.5, "o1")]
+    folded = fold(events, journey_map=ORDERS, as_of=2)
+    assert [(row["correlation"], row["state"]) for row in folded.instances.to_pylist()] == [
+        ("o1", "paid"),
+        ("o2", "cart"),
+    ]
+    assert [row["correlation"] for row in folded.steps.to_pylist()] == ["o1", "o2", "o1"]
 
 
-@st.composite
-def sound_maps(draw) -> JourneyMap:
-    steps = STEP_NAMES[: draw(st.integers(1, 4))]
-    ends = {name: draw(st.sampled_from(["completes", "waits", "open"])) for name in steps}
-    sources = [name for name in steps if ends[name] != "completes"]
-    arrows = st.tuples(st.sampled_from(sources or steps), st.sampled_from(KINDS[:4]))
-    targets = draw(st.dictionaries(arrows, st.sampled_from(steps), max_size=10)) if sources else {}
-    begins = draw(st.dictionaries(st.sampled_from(KINDS[:4]), st.sampled_from(steps), min_size=1, max_size=3))
-    declared = {
-        "journey": "random",
-        "stages": ["only"],
-        "begins_with": begins,
-        "transitions": [{"from": [source], "on": kind, "to": to} for (source, kind), to in targets.items()],
-        "support_events": ["e", "b"],
-        "re_entry": draw(st.booleans()),
-    }
-    reachable = set(begins.values())
-    for _ in steps:
-        reachable |= {to for (source, _), to in targets.items() if source in reachable}
-    kept = [name for name in steps if name in reachable]
-    declared["transitions"] = [move for move in declared["transitions"] if move["from"][0] in kept]
-    declared["steps"] = {}
-    for name in kept:
-        leaves = any(source == name and to != name for (source, _), to in targets.items())
-        declared["steps"][name] = {"stage": "only"} | (
-            {"completes": True}
-            if ends[name] == "completes"
-            else {"abandoned_after_days": draw(st.integers(1, 3))}
-            if ends[name] == "waits" or not leaves
-            else {}
-        )
-    journey_map = JourneyMap.model_validate(declared)
-    assert check_map(journey_map) == []
-    return journey_map
+def test_the_same_key_of_another_customer_is_another_instance():
+    events = [order("cart.opened", 0, "o1"), order("cart.opened", 0, "o1", customer="c2")]
+    assert fold(events, journey_map=ORDERS, as_of=1).counts.active == 2
 
 
-LOGS = st.lists(
-    st.tuples(st.sampled_from(["c1", "c2", "c3"]), st.sampled_from(KINDS), st.integers(0, 12), st.integers(-3, 9)),
-    max_size=25,
+@pytest.mark.parametrize(
+    ("open_orders", "state", "outside"),
+    [(["o1"], ["paid"], 0), (["o1", "o2"], ["cart", "cart"], 1), ([], [], 1)],
+)
+def test_an_event_without_the_key_concerns_the_only_open_instance_or_none(open_orders, state, outside):
+    events = [*[order("cart.opened", 0, key) for key in open_orders], order("order.paid", 1, None)]
+    folded = fold(events, journey_map=ORDERS, as_of=2)
+    assert ([row["state"] for row in folded.instances.to_pylist()], folded.counts.outside) == (state, outside)
+
+
+def test_an_event_without_the_key_begins_and_resumes_nothing():
+    events = [order("cart.opened", 0, " "), order("cart.opened", 1, "o1"), order("order.paid", 9, None)]
+    folded = fold(events, journey_map=ORDERS)
+    assert (states(folded), folded.counts.outside) == ([("cart", "abandoned")], 2)
+
+
+def test_an_instance_that_has_rested_too_long_is_not_among_the_open_ones():
+    events = [order("cart.opened", 0, "o1"), order("cart.opened", 5, "o2"), order("order.paid", 6, None)]
+    assert states(fold(events, journey_map=ORDERS, as_of=7)) == [("cart", "abandoned"), ("paid", "active")]
+
+
+def test_guards_decide_between_transitions_and_between_beginnings():
+    tiers = changed(
+        PURCHASE,
+        begins_with={"cart.opened": [{"to": "paid", "when": [{"name": "channel", "equals": "store"}]}, {"to": "cart"}]},
+        transitions=[
+            {"from": ["cart"], "on": "order.paid", "to": "happy", "when": [{"name": "amount", "at_least": 100}]},
+            {"from": ["cart"], "on": "order.paid", "to": "paid", "when": [{"name": "amount", "below": 100}]},
+            {"from": ["paid"], "on": "praised", "to": "happy", "when": [{"name": "plan", "any_of": ["pro"]}]},
+        ],
+    )
+    events = [
+        Event("cart.opened", 0, "c1"),
+        Event("order.paid", 1, "c1", amount="100"),
+        Event("cart.opened", 0, "c2"),
+        Event("order.paid", 1, "c2", amount="99.9999", currency="EUR"),
+        Event("praised", 2, "c2", attributes={"plan": "free"}),
+        Event("cart.opened", 0, "c3"),
+        Event("order.paid", 1, "c3"),
+        Event("cart.opened", 0, "c4", channel="store"),
+        Event("praised", 1, "c4", attributes={"plan": "pro"}),
+    ]
+    folded = fold(events, journey_map=tiers, as_of=2.5)
+    assert states(folded) == [("happy", "completed"), ("paid", "active"), ("cart", "abandoned"), ("happy", "completed")]
+    assert folded.counts.deviations == 2
+
+
+def test_a_way_back_leads_to_where_the_instance_stood_last_even_after_it_was_abandoned():
+    helped = changed(
+        PURCHASE,
+        steps={
+            "browsing": {"stage": "sales", "abandoned_after_days": 2},
+            "cart": {"stage": "sales", "abandoned_after_days": 2},
+            "helped": {"stage": "after", "abandoned_after_days": 2},
+        },
+        begins_with={"seen": "browsing", "ticket": "helped"},
+        transitions=[
+            {"from": ["browsing"], "on": "cart.opened", "to": "cart"},
+            {"from": ["browsing", "cart"], "on": "ticket", "to": "helped"},
+            {"from": ["helped"], "on": "solved", "to": "browsing", "to_last_in": "sales"},
+        ],
+    )
+    events = [
+        *[Event("seen", 0, "c1"), Event("cart.opened", 1, "c1"), Event("ticket", 2, "c1"), Event("solved", 3, "c1")],
+        *[Event("ticket", 0, "c2"), Event("solved", 1, "c2")],
+        *[Event("seen", 0, "c3"), Event("cart.opened", 1, "c3"), Event("ticket", 2, "c3"), Event("solved", 9, "c3")],
+    ]
+    folded = fold(events, journey_map=helped, as_of=3.5)
+    assert states(folded) == [("cart", "active"), ("browsing", "abandoned"), ("helped", "active")]
+    assert states(fold(events, journey_map=helped, as_of=9.5))[-2:] == [("helped", "abandoned"), ("cart", "active")]
+
+
+SIDE_BY_SIDE = changed(
+    PURCHASE,
+    parts={"goods": {"starts_at": "packing"}, "money": {"starts_at": "billing"}},
+    steps={
+        "packing": {"stage": "sales", "part": "goods", "abandoned_after_days": 5},
+        "sent": {"stage": "after", "part": "goods", "completes": True},
+        "billing": {"stage": "sales", "part": "money", "abandoned_after_days": 3},
+        "settled": {"stage": "after", "part": "money", "completes": True},
+    },
+    begins_with={"ordered": "packing"},
+    transitions=[
+        {"from": ["packing"], "on": "shipped", "to": "sent"},
+        {"from": ["billing"], "on": "paid", "to": "settled"},
+        {"from": ["packing"], "on": "picked_up", "to": "sent"},
+        {"from": ["billing"], "on": "picked_up", "to": "settled"},
+    ],
 )
 
 
-def fold_log(log: list[tuple[str, str, int, int]], journey_map: JourneyMap, as_of: int):
-    """The fold of customer, type, day and whole amount; equal times stay in the order of the log."""
-    events = sorted((c, at, f"e{n:03}", k, m) for n, (c, k, at, m) in enumerate(log) if at < as_of)
-    columns = list(zip(*events, strict=True)) or [[]] * 5
-    customer, day, event_id, kind, amount = columns
-    times = pa.array([START + at * DAY for at in day], tables.UTC_MICROSECONDS)
-    rows = pa.table(
-        {
-            "customer_id": pa.chunked_array([pa.array(customer, pa.string())]),
-            "event_id": pa.array(event_id, pa.string()),
-            "type": pa.array(kind, pa.string()),
-            "channel": pa.nulls(len(events), pa.string()),
-            "occurred_at": times,
-            "at": times.cast(pa.int64()),
-            "amount": pa.array([m * 10_000 for m in amount], pa.int64()),
-        }
+def test_parts_move_side_by_side_and_the_instance_is_completed_when_all_are():
+    half = [Event("ordered", 0), Event("shipped", 1)]
+    (row,) = fold(half, journey_map=SIDE_BY_SIDE, as_of=2).instances.to_pylist()
+    assert (row["status"], row["state"], row["standing"]) == ("active", "sent", "sent + billing")
+    (row,) = fold([*half, Event("paid", 2)], journey_map=SIDE_BY_SIDE).instances.to_pylist()
+    assert (row["status"], row["ended_at"], row["standing"]) == ("completed", START + 2 * DAY, "sent + settled")
+
+
+def test_one_event_may_move_several_parts():
+    folded = fold([Event("ordered", 0), Event("picked_up", 1)], journey_map=SIDE_BY_SIDE)
+    assert states(folded) == [("settled", "completed")]
+    assert [(row["to_state"], row["part"]) for row in folded.steps.to_pylist()] == [
+        ("packing", "goods"),
+        ("sent", "goods"),
+        ("settled", "money"),
+    ]
+    assert (folded.counts.moves, folded.counts.jointly) == (3, 1)
+
+
+def test_a_part_that_rests_too_long_abandons_the_whole_at_its_deadline():
+    (row,) = fold([Event("ordered", 0)], journey_map=SIDE_BY_SIDE).instances.to_pylist()
+    assert (row["status"], row["state"], row["ended_at"]) == ("abandoned", "billing", START + 3 * DAY)
+
+
+MICRO = changed(
+    PURCHASE,
+    journey="paying",
+    steps={
+        "cart": {"stage": "sales", "abandoned_after_days": 2},
+        "paid": {"stage": "after", "completes": True},
+    },
+    transitions=[{"from": ["cart"], "on": "order.paid", "to": "paid"}],
+)
+MACRO = changed(
+    PURCHASE,
+    journey="living",
+    steps={
+        "shopping": {"stage": "sales", "abandoned_after_days": 30},
+        "customer": {"stage": "after", "completes": True},
+        "lost": {"stage": "after", "abandoned_after_days": 30},
+    },
+    begins_with={"journey.paying.begun": "shopping"},
+    transitions=[
+        {"from": ["shopping", "lost"], "on": "journey.paying.completed", "to": "customer"},
+        {"from": ["shopping"], "on": "journey.paying.abandoned", "to": "lost"},
+    ],
+)
+
+
+def fold_nested(events: list[Event], *maps: JourneyMap, as_of: float = 100):
+    until, charts = START + as_of * DAY, [compile_map(one) for one in by_nesting(maps)]
+    rows = read_events(Engine(), sequences(events), charts, as_of=until, currency="USD")
+    return fold_bucket(code_events(rows), charts, as_of=until, support_contact_cost=1)
+
+
+def test_what_a_micro_journey_does_moves_the_macro_journey():
+    events = [Event("cart.opened", 0), Event("order.paid", 1, amount="10"), Event("browsed", 2)]
+    micro, macro = fold_nested(events, MACRO, MICRO)
+    assert (states(micro), states(macro)) == ([("paid", "completed")], [("customer", "completed")])
+    steps = macro.steps.to_pylist()
+    assert [(row["type"], row["event_id"], row["occurred_at"]) for row in steps] == [
+        ("journey.paying.begun", "e000", START),
+        ("journey.paying.completed", "e001", START + DAY),
+    ]
+    assert macro.counts.micro_events == 2
+    # The order counts once for the macro journey: where it is itself, while the instance was open.
+    assert macro.instances.column("revenue").to_pylist() == [Decimal("10.0000")]
+
+
+def test_an_abandoned_micro_journey_counts_at_its_deadline_before_what_follows():
+    events = [Event("cart.opened", 0), Event("browsed", 2), Event("order.paid", 5)]
+    micro, macro = fold_nested(events, MICRO, MACRO, as_of=6)
+    assert states(micro) == [("cart", "abandoned"), ("paid", "completed")]
+    lost = [row for row in macro.steps.to_pylist() if row["type"] == "journey.paying.abandoned"]
+    (first, _) = micro.instances.to_pylist()
+    assert [(row["occurred_at"], row["event_id"]) for row in lost] == [(START + 2 * DAY, first["instance_id"])]
+    assert states(macro) == [("customer", "completed")]
+
+
+def test_journeys_nest_more_than_once():
+    top = changed(
+        MACRO,
+        journey="whole",
+        begins_with={"journey.living.begun": "shopping"},
+        transitions=[
+            {"from": ["shopping"], "on": "journey.living.completed", "to": "customer"},
+            {"from": ["shopping"], "on": "journey.paying.abandoned", "to": "lost"},
+        ],
     )
-    return fold_bucket(code_events(rows), compile_map(journey_map), as_of=START + as_of * DAY, support_contact_cost=1)
+    events = [Event("cart.opened", 0), Event("order.paid", 1)]
+    *_, whole = fold_nested(events, top, MACRO, MICRO)
+    assert (whole.counts.journey, states(whole)) == ("whole", [("customer", "completed")])
 
 
-@settings(max_examples=200, deadline=None)
-@given(journey_map=sound_maps(), log=LOGS, as_of=st.integers(1, 14))
-def test_the_compiled_pass_equals_the_slow_interpreter(journey_map, log, as_of):
-    folded = fold_log(log, journey_map, as_of)
-    rows, fell = [], Counter()
-    for customer in sorted({customer for customer, *_ in log}):
-        # Equal times are ordered by event id, which here is the place in the log.
-        own = sorted(((k, at, m) for c, k, at, m in log if c == customer and at < as_of), key=lambda event: event[1])
-        instances, counted = interpret(journey_map, own, as_of)
-        fell += counted
-        for i in instances:
-            rows.append((customer, i.state, i.status, i.path, START + i.moved * DAY, i.contacts, Decimal(i.revenue)))
-    paths: dict[str, list] = {}
-    for step in folded.steps.to_pylist():
-        path = paths.setdefault(step["instance_id"], [])
-        path.append((step["from_state"], step["to_state"], step["deviation"]))
-        assert step["seq"] == len(path)
-    assert [
-        (
-            row["customer_id"],
-            row["state"],
-            row["status"],
-            paths[row["instance_id"]],
-            row["last_step_at"],
-            row["support_events"],
-            row["revenue"],
-        )
-        for row in folded.instances.to_pylist()
-    ] == rows
-    counts = folded.counts
-    assert (counts.moves, counts.deviations, counts.off_map, counts.outside) == (
-        fell["moves"],
-        fell["deviations"],
-        fell["off_map"],
-        fell["outside"],
+def test_rows_that_lie_in_another_order_give_the_same(tmp_path):
+    rows = sequences([Event("cart.opened", 0), Event("order.paid", 1), Event("praised", 1)])
+    chart = compile_map(PURCHASE)
+    read = [
+        read_events(Engine(), rows.take(at), [chart], as_of=START + DAY * 9, currency="USD")
+        for at in ([0, 1, 2], [2, 1, 0])
+    ]
+    one, other = (
+        fold_bucket(code_events(each), [chart], as_of=START + DAY * 9, support_contact_cost=1)[0] for each in read
     )
-
-
-@settings(max_examples=50, deadline=None)
-@given(journey_map=sound_maps(), log=LOGS, as_of=st.integers(1, 14))
-def test_steps_instances_and_events_reconcile(journey_map, log, as_of):
-    folded = fold_log(log, journey_map, as_of)
-    counts, steps, instances = folded.counts, folded.steps.to_pylist(), folded.instances.to_pylist()
-    assert counts.moves + counts.deviations + counts.off_map + counts.outside == sum(at < as_of for _, _, at, _ in log)
-    assert counts.moves + counts.deviations == len(steps)
-    assert counts.active + counts.completed + counts.abandoned == len(instances)
-    assert len({step["event_id"] for step in steps}) == len(steps)
-    by_instance = Counter(step["instance_id"] for step in steps)
-    assert by_instance == {row["instance_id"]: row["steps"] + row["deviations"] for row in instances}
-    last = {step["instance_id"]: step for step in steps}
-    for row in instances:
-        assert (last[row["instance_id"]]["to_state"], last[row["instance_id"]]["event_id"]) == (
-            row["state"],
-            row["last_event_id"],
-        )
+    assert one.steps.equals(other.steps)
 
 
 # --- in the lake ------------------------------------------------------------------------------------------------------

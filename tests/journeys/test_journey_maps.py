@@ -2,7 +2,9 @@
 
 import pytest
 
-from cx_orchestration.journeys.maps import NOWHERE, check_map, compile_map
+from cx_orchestration.journeys.charts import compile_map
+from cx_orchestration.journeys.kernel import NOWHERE
+from cx_orchestration.journeys.maps import check_map
 from cx_orchestration.journeys.pictures import to_mermaid
 from cx_orchestration.model.failures import InvalidProject
 from cx_orchestration.model.journey import JourneyMap
@@ -52,7 +54,7 @@ def test_a_sound_map_has_no_errors():
         ({"transitions": [*MOVES, {"from": ["cart"], "on": "x", "to": "nowhere"}]}, "transitions[2].to"),
         ({"transitions": [*MOVES, {"from": ["cart", "nowhere"], "on": "x", "to": "paid"}]}, "transitions[2].from[1]"),
         ({"transitions": [*MOVES, {"from": ["cart"], "on": "order.paid", "to": "happy"}]}, "transitions[2]"),
-        ({"transitions": [*MOVES, {"from": ["cart", "cart"], "on": "x", "to": "paid"}]}, "transitions[2]"),
+        ({"transitions": [*MOVES, {"from": ["cart", "cart"], "on": "x", "to": "paid"}]}, "transitions[2].from"),
         ({"steps": STEPS | {"lost": step(abandoned_after_days=1)}}, "steps.lost"),
         ({"steps": STEPS | {"happy": step()}}, "steps.happy"),
         (
@@ -89,11 +91,12 @@ def test_all_errors_come_at_once_with_file_and_expectation():
 
 
 def test_the_table_says_where_each_event_type_leads():
-    table = compile_map(chart())
-    assert table.steps == ("cart", "paid", "happy")
-    assert table.event_types == ("cart.opened", "order.paid", "survey.praised")
+    compiled = compile_map(chart())
+    table = compiled.table
+    assert compiled.steps == ((0, "cart"), (0, "paid"), (0, "happy"))
+    assert compiled.event_types == ("cart.opened", "order.paid", "survey.praised")
     assert table.next_step.tolist() == [[NOWHERE, 1, 2], [NOWHERE, NOWHERE, 2], [NOWHERE, NOWHERE, NOWHERE]]
-    assert table.first_step.tolist() == [0, NOWHERE, NOWHERE]
+    assert table.first_step.tolist() == [[0, NOWHERE, NOWHERE]]
     assert table.wait.tolist() == [2 * DAY, -1, -1]
     assert table.completes.tolist() == [False, False, True]
 

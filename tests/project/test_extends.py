@@ -10,10 +10,10 @@ from cx_orchestration.cli import app
 from cx_orchestration.integration.validate import check_service
 from cx_orchestration.model.failures import InvalidProject
 from cx_orchestration.project import CXProject
-from cx_orchestration.project.checks import event_types, namespaces
 from cx_orchestration.project.environment import variables_named
 from cx_orchestration.project.ready_made import READY_MADE, extended, ready_made, ready_made_names
 from cx_orchestration.project.schemas import SERVICE, SHIPPED
+from cx_orchestration.project.supplies import event_types, namespaces
 from cx_orchestration.project.yaml_files import parse_yaml, read_yaml
 
 BASE = """\
