@@ -2,30 +2,39 @@
 -- Columns: moved_at; next_at, when the customer moved next, to whatever step and in whatever instance, or null; begins, 1
 --   for the move that began the visit. Times are microseconds since 1970.
 -- Input: steps (journeys/steps). Parameter: $as_of, up to which customers are followed.
--- Moves to the step where the customer already stands belong to the same visit.
+-- Moves to the step where the customer already stands belong to the same visit. Where a map has a correlation key or
+-- parts, each value of the key and each part is followed by itself.
 WITH moves AS (
     SELECT
-        journey, customer_id, event_id, to_state AS step, epoch_us(occurred_at) AS moved_at,
+        journey, customer_id, correlation, part, event_id, seq, to_state AS step, epoch_us(occurred_at) AS moved_at,
         LAG(to_state) OVER w AS step_before,
         LEAD(epoch_us(occurred_at)) OVER w AS next_at
     FROM steps
     WHERE NOT deviation AND occurred_at < $as_of
-    WINDOW w AS (PARTITION BY journey, customer_id ORDER BY occurred_at, event_id)
+    WINDOW w AS (PARTITION BY journey, customer_id, correlation, part ORDER BY occurred_at, event_id, seq)
 ),
 numbered AS (
     SELECT
         *,
         sum(CASE WHEN step = step_before THEN 0 ELSE 1 END) OVER (
-            PARTITION BY journey, customer_id ORDER BY moved_at, event_id ROWS UNBOUNDED PRECEDING
+            PARTITION BY journey, customer_id, correlation, part
+            ORDER BY moved_at, event_id, seq ROWS UNBOUNDED PRECEDING
         ) AS visit
     FROM moves
 ),
 compared AS (
-    SELECT *, min(visit) OVER (PARTITION BY journey, customer_id, step) AS first_visit
-    FROM numbered
+    SELECT
+        *,
+        DENSE_RANK() OVER (
+            PARTITION BY journey, customer_id, step ORDER BY began_at, correlation NULLS FIRST, visit
+        ) AS place
+    FROM (
+        SELECT *, min(moved_at) OVER (PARTITION BY journey, customer_id, correlation, part, visit) AS began_at
+        FROM numbered
+    ) AS begun
 )
 SELECT
     journey, step, customer_id, event_id, moved_at, next_at,
     CASE WHEN step = step_before THEN 0 ELSE 1 END AS begins
 FROM compared
-WHERE visit = first_visit
+WHERE place = 1

@@ -72,7 +72,9 @@ def nesting_errors(journey: JourneyMap, maps: Mapping[str, JourneyMap], file: st
             )
             yield ProjectError(file, path, kind, expected)
         elif (circle := _way_back(name, journey.journey, maps)) is not None:
-            expected = f"a map cannot wait for itself: {' waits for '.join([journey.journey, *circle])}"
+            expected = (
+                f"expected a map that does not wait for this one: {' waits for '.join([journey.journey, *circle])}"
+            )
             yield ProjectError(file, path, kind, expected)
 
 

@@ -81,7 +81,9 @@ def fold(events: list[Event], *, journey_map: JourneyMap = PURCHASE, as_of: floa
 
 
 def states(folded) -> list[tuple[str, str]]:
-    return [(row["state"], row["status"]) for row in folded.instances.to_pylist()]
+    """State and status of each instance, by customer and in the order in which they began."""
+    rows = sorted(folded.instances.to_pylist(), key=lambda row: row["customer_id"])
+    return [(row["state"], row["status"]) for row in rows]
 
 
 def moves(folded) -> list[tuple]:

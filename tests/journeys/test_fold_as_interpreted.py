@@ -99,7 +99,7 @@ def folded_rows(folded: Folded) -> list[tuple]:
             row["support_events"],
             row["revenue"],
         )
-        for row in folded.instances.to_pylist()
+        for row in sorted(folded.instances.to_pylist(), key=lambda row: row["customer_id"])
     ]
 
 

@@ -4,7 +4,8 @@ import pytest
 
 from cx_orchestration.journeys.charts import compile_map
 from cx_orchestration.journeys.kernel import NOWHERE
-from cx_orchestration.journeys.maps import check_map
+from cx_orchestration.journeys.maps import check_map, check_versions
+from cx_orchestration.journeys.micro_events import by_nesting, from_services, nesting_errors
 from cx_orchestration.journeys.pictures import to_mermaid
 from cx_orchestration.model.failures import InvalidProject
 from cx_orchestration.model.journey import JourneyMap
@@ -74,6 +75,126 @@ def test_a_sound_map_has_no_errors():
 )
 def test_what_makes_a_map_ambiguous_or_endless_is_named(changes, path):
     assert paths(chart(**{"steps": STEPS, "transitions": MOVES} | changes)) == [path]
+
+
+GUARDED = {"from": ["cart"], "on": "order.paid", "to": "paid", "when": [{"name": "amount", "at_least": 100}]}
+
+
+def test_transitions_that_some_event_fits_both_of_are_ambiguous_and_both_are_named():
+    other = GUARDED | {"to": "happy", "when": [{"name": "amount", "at_most": 100}]}
+    (error,) = check_map(chart(steps=STEPS, transitions=[GUARDED, other, MOVES[1]]))
+    assert error.path == "transitions[1]"
+    assert "transitions[0], which leads to paid (amount at least 100)" in error.expected
+    assert "ambiguous: some events fit both this (amount at most 100)" in error.expected
+
+
+def test_guards_that_exclude_each_other_and_one_transition_for_the_rest_are_sound():
+    other = GUARDED | {"to": "happy", "when": [{"name": "amount", "below": 50}]}
+    rest = {"from": ["cart"], "on": "order.paid", "to": "cart"}
+    assert check_map(chart(steps=STEPS, transitions=[GUARDED, rest, other, MOVES[1]])) == []
+    assert paths(chart(steps=STEPS, transitions=[GUARDED, rest, other, MOVES[1], rest])) == ["transitions[4]"]
+
+
+def test_beginnings_are_told_apart_like_transitions():
+    web = {"to": "cart", "when": [{"name": "channel", "equals": "web"}]}
+    assert paths(chart(begins_with={"cart.opened": [web, {"to": "paid"}]})) == []
+    assert paths(chart(begins_with={"cart.opened": [web, {"to": "paid"}, web]})) == ["begins_with.cart.opened[2]"]
+
+
+def test_a_guard_that_no_event_can_fit_is_named():
+    never = GUARDED | {"when": [{"name": "amount", "above": 5}, {"name": "amount", "below": 5}]}
+    assert paths(chart(steps=STEPS, transitions=[never, *MOVES])) == ["transitions[0].when"]
+
+
+def test_more_different_guards_on_one_event_type_than_the_table_has_room_for_are_refused():
+    moves = [GUARDED | {"to": "happy", "when": [{"name": "plan", "equals": f"p{n}"}]} for n in range(11)]
+    assert paths(chart(steps=STEPS, transitions=[*moves, *MOVES])) == ["transitions"]
+
+
+SIDES = {
+    "parts": {"one": {"starts_at": "cart"}, "two": {"starts_at": "billing"}},
+    "steps": {
+        "cart": step(part="one", abandoned_after_days=1),
+        "paid": step(part="one", completes=True),
+        "billing": step(part="two"),
+        "settled": step(part="two", completes=True),
+    },
+    "transitions": [
+        {"from": ["cart"], "on": "order.paid", "to": "paid"},
+        {"from": ["billing"], "on": "settled", "to": "settled"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({}, None),
+        ({"steps": SIDES["steps"] | {"cart": step(abandoned_after_days=1)}}, "steps.cart"),
+        ({"steps": SIDES["steps"] | {"cart": step(part="three", abandoned_after_days=1)}}, "steps.cart.part"),
+        ({"parts": SIDES["parts"] | {"two": {"starts_at": "settled"}}}, "parts.two.starts_at"),
+        ({"parts": SIDES["parts"] | {"two": {"starts_at": "nowhere"}}}, "parts.two.starts_at"),
+        ({"transitions": [*SIDES["transitions"], {"from": ["cart"], "on": "x", "to": "settled"}]}, "transitions[2]"),
+    ],
+)
+def test_steps_belong_to_parts_or_there_are_none(changes, path):
+    assert path in [*paths(chart(**SIDES | changes)), None] and bool(paths(chart(**SIDES | changes))) == bool(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"transitions": [*MOVES, {"from": ["paid"], "on": "x", "to": "cart", "to_last_in": "moon"}]}, "to_last_in"),
+        (
+            {"transitions": [*MOVES, {"from": ["paid"], "on": "x", "to": "cart", "to_last_in": "post_sales"}]},
+            "to_last_in",
+        ),
+        ({"version": 2, "migrations": {2: {"cart": "cart"}}}, "migrations.2"),
+        ({"version": 2, "migrations": {1: {"cart": "moon"}}}, "migrations.1.cart"),
+        ({"version": 2, "migrations": {1: {"cart": "happy"}}}, "migrations.1.cart"),
+    ],
+)
+def test_ways_back_and_migrations_lead_somewhere(changes, path):
+    (found,) = paths(chart(**{"steps": STEPS, "transitions": MOVES} | changes))
+    assert found.endswith(path)
+
+
+def test_a_later_version_follows_from_the_earlier_ones():
+    first = chart(correlation=None)
+    moved = chart(version=2, migrations={1: {"basket": "cart"}})
+    assert [error.path for error in check_versions([first, moved])] == ["migrations.1.basket"]
+    assert [error.path for error in check_versions([first, chart(version=2, correlation="order_id")])] == [
+        "correlation"
+    ]
+
+
+def nested(name: str, *on: str) -> JourneyMap:
+    return chart(
+        journey=name,
+        steps={"cart": step(abandoned_after_days=1)},
+        begins_with=dict.fromkeys(on, "cart"),
+        transitions=[],
+    )
+
+
+def test_maps_come_after_those_nested_in_them_whatever_their_order():
+    maps = [nested("a", "journey.b.begun"), nested("b", "journey.c.completed"), nested("c", "x"), nested("d", "y")]
+    assert [one.journey for one in by_nesting(maps)] == ["c", "b", "a", "d"]
+    assert from_services(["journey.a.begun", "z"], {one.journey: one for one in maps}) == {"x", "z"}
+
+
+def test_maps_that_wait_for_each_other_are_refused_with_the_whole_circle():
+    maps = {one.journey: one for one in (nested("a", "journey.b.begun"), nested("b", "journey.a.begun"))}
+    (error,) = nesting_errors(maps["a"], maps, "journeys/a.yaml")
+    assert "a waits for b waits for a" in error.expected
+    (error,) = nesting_errors(nested("a", "journey.a.begun"), {"a": nested("a", "journey.a.begun")}, "")
+    assert "a waits for a" in error.expected
+
+
+@pytest.mark.parametrize("kind", ["journey.moon.begun", "journey.b.paused", "journey.begun"])
+def test_what_no_journey_does_is_named(kind):
+    maps = {"b": nested("b", "x")}
+    assert [error.path for error in nesting_errors(nested("a", kind), maps, "")] == [f"begins_with.{kind}"]
 
 
 def test_a_step_behind_a_completing_step_only_is_unreachable():

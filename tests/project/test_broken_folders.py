@@ -453,6 +453,40 @@ BROKEN = [
     ),
     (
         "journeys/purchase.yaml",
+        "requires: [amount, currency, department]",
+        "requires: [amount, currency, departement]",
+        [
+            "transitions[2].requires[2]: expected metadata that some service gives order.returned; "
+            "did you mean 'department'? (found 'departement')"
+        ],
+    ),
+    (
+        "journeys/purchase.yaml",
+        "on: order.completed, to: collected,",
+        "on: order.completed, when: [{name: topic, exists: true}], to: collected,",
+        ["transitions[1].when[0].name: expected metadata that some service gives order.completed (found 'topic')"],
+    ),
+    (
+        "journeys/purchase.yaml",
+        "version: 1",
+        "version: 1\ncorrelation: membershop",
+        [
+            "correlation: expected an attribute that some service gives customer.registered or order.placed: nothing "
+            "else begins an instance (found 'membershop')"
+        ],
+        "correlation",
+    ),
+    (
+        "journeys/purchase.yaml",
+        "on: order.completed, to: collected,",
+        "on: journey.purchase.begun, to: collected,",
+        [
+            "transitions[1].on: expected a map that does not wait for this one: purchase waits for purchase "
+            "(found journey.purchase.begun)"
+        ],
+    ),
+    (
+        "journeys/purchase.yaml",
         "    stage: pre_sales",
         "    stage: presales",
         [
