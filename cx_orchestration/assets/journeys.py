@@ -40,7 +40,7 @@ def sequences(
 @dg.multi_asset(
     specs=[
         dg.AssetSpec(**table_spec(table, kinds={"numba", "deltalake"}), deps=[["journeys", "sequences"]])
-        for table in (tables.STEPS, tables.INSTANCES)
+        for table in (tables.JOURNEY_MAPS, tables.STEPS, tables.INSTANCES)
     ],
     name="journeys_fold",
     pool="customers",
@@ -58,7 +58,7 @@ def steps_and_instances(
     project: dg.ResourceParam[CXProject],
     lake: dg.ResourceParam[Lake],
     analytics: dg.ResourceParam[Engine],
-) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
+) -> tuple[dg.MaterializeResult, dg.MaterializeResult, dg.MaterializeResult]:
     """The customers' ways through every journey map, up to the end of the newest day that has events."""
     as_of = newest_day_end(lake, project.zone, start=project.settings.start_date)
     summary = fold_journeys(
@@ -86,6 +86,7 @@ def steps_and_instances(
     moves = sum(journey.moves + journey.deviations for journey in summary.journeys)
     instances = sum(journey.active + journey.completed + journey.abandoned for journey in summary.journeys)
     return (
+        dg.MaterializeResult(asset_key=["journeys", "maps"], metadata=row_count(lake.rows(tables.JOURNEY_MAPS))),
         dg.MaterializeResult(
             asset_key=["journeys", "steps"],
             metadata=row_count(moves, **facts),

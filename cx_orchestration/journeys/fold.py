@@ -12,10 +12,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cx_orchestration.journeys.charts import CompiledMap, compile_map
+from cx_orchestration.journeys.charts import CompiledMap
 from cx_orchestration.journeys.coding import code_events, read_events
 from cx_orchestration.journeys.micro_events import by_nesting
 from cx_orchestration.journeys.placing import Folded, JourneyCounts, fold_bucket
+from cx_orchestration.journeys.versions import compile_in_use
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.storage.engine import Engine
@@ -51,7 +52,7 @@ def fold_journeys(
     have not come in by then make their customers look idle. ``support_contact_cost`` is in ``currency``, the project's.
     Raises ``InvalidProject`` for a map that is not sound, before anything is written.
     """
-    charts = [compile_map(journey_map) for journey_map in by_nesting(maps)]
+    charts = compile_in_use(lake, by_nesting(maps), as_of=as_of, run_id=run_id)
     folded: dict[str, list[Folded]] = {chart.journey: [] for chart in charts}
     events_read = in_other_currency = 0
     for bucket in _values(lake, engine, tables.SEQUENCES, "bucket"):

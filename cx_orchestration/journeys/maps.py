@@ -231,9 +231,10 @@ def _too_many_guards(maps: Sequence[JourneyMap]) -> Iterator[_Error]:
 
 def _wrong_successions(maps: Sequence[JourneyMap]) -> Iterator[_Error]:
     newest, earlier = maps[-1], {one.version: one for one in maps[:-1]}
-    for version, one in earlier.items():
+    for one in maps[-2:-1]:
         if one.correlation != newest.correlation:
-            expected = f"version {version} has {one.correlation or 'none'}; give the journey another name instead"
+            known = one.correlation or "none"
+            expected = f"expected {known} as in version {one.version}; give the journey another name instead"
             yield "correlation", newest.correlation or "", expected
     for version, moved in newest.migrations.items():
         if version not in earlier:

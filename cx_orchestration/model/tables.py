@@ -595,6 +595,16 @@ SEQUENCES = _table(
     distinct=("event_id", "customer_key", "occurred_us"),
 )
 
+JOURNEY_MAPS = _table(
+    "journeys/maps",
+    "one version of a journey map that was folded with",
+    ("journey", text, "the journey map"),
+    ("version", whole, "as the map declared it"),
+    ("since", time, "from when on it is in force, until the next one is; null for the first that was known"),
+    ("body", text, "the map as JSON"),
+    persons=NOBODY,
+)
+
 STEPS = _table(
     "journeys/steps",
     "one event of a journey instance",
