@@ -8,7 +8,7 @@ PEER := .run/peer-dlt
 PEERS_IDENTITY := .run/peers-identity
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench-extract bench-identity test test-crash test-long test-spark dev bench check format examples clean
+.PHONY: help demo bench-extract bench-findings bench-identity test test-crash test-long test-spark dev bench check format examples clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -36,6 +36,9 @@ bench: $(INSTALLED)  ## Measure where the demo's CPU goes
 
 bench-extract: $(INSTALLED) $(PEER)/.installed  ## Measure extraction beside a dlt pipeline and bare requests
 	@$(BIN)/python -m bench.extract --dlt $(PEER)/bin/python
+
+bench-findings: $(INSTALLED)  ## Count planted findings found and false ones over a hundred companies
+	@$(BIN)/python -m bench.findings
 
 bench-identity: $(INSTALLED) $(PEERS_IDENTITY)/.installed  ## Measure matching beside plain Splink and recordlinkage
 	@$(BIN)/python -m bench.identity --peers $(PEERS_IDENTITY)/bin/python
