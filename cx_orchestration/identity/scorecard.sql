@@ -2,38 +2,42 @@
 -- Columns: those of identity/scorecard.
 -- Inputs: profiles; keys; keys_dropped (service, namespace, reason, count); key_values; identity_map; namespaces
 -- (namespace, strength, is_unique).
-WITH held AS (
-    SELECT k.namespace, k.value, k.service, k.entity, digest_of(k.namespace, k.value) AS digest
-    FROM keys k
+-- A hash of 64 bits stands for a value: that two of five million are taken for one happens once in a million runs, and
+-- miscounts by one.
+WITH held AS MATERIALIZED (
+    SELECT namespace, value, hash(namespace, value) AS code, service, entity FROM keys
 ),
 spread AS (
-    SELECT namespace, value, min(service) <> max(service) AS elsewhere FROM held GROUP BY namespace, value
+    SELECT code, min(service) <> max(service) AS elsewhere, any_value(namespace) AS namespace, any_value(value) AS value
+    FROM held
+    GROUP BY code
+    HAVING count(*) > 1
+),
+judged AS MATERIALIZED (
+    SELECT s.code, s.elsewhere AND coalesce(v.verdict = 'links', false) AS shared,
+           coalesce(v.verdict = 'generic', false) AS generic
+    FROM spread s
+    LEFT JOIN key_values v ON v.namespace = s.namespace AND v.digest = digest_of(s.namespace, s.value)
 ),
 reach AS (
     SELECT customer_id, min(service) <> max(service) AS known_elsewhere FROM identity_map GROUP BY customer_id
 ),
-known AS (
+known AS MATERIALIZED (
     SELECT m.service, m.entity, m.customer_id, r.known_elsewhere
     FROM identity_map m JOIN reach r ON r.customer_id = m.customer_id
 ),
 values_of AS (
-    SELECT h.service, h.namespace, h.value, count(*) AS entities,
-           max(CASE WHEN v.verdict = 'generic' THEN 1 ELSE 0 END) AS generic
-    FROM held h LEFT JOIN key_values v ON v.namespace = h.namespace AND v.digest = h.digest
-    GROUP BY h.service, h.namespace, h.value
+    SELECT service, namespace, code, count(*) AS entities FROM held GROUP BY service, namespace, code
 ),
 values_counted AS (
-    SELECT service, namespace, count(*) AS values, sum(CASE WHEN entities = 1 THEN 1 ELSE 0 END)::BIGINT AS single,
-           sum(generic)::BIGINT AS generic_values
-    FROM values_of
-    GROUP BY service, namespace
+    SELECT v.service, v.namespace, count(*) AS values, sum(CASE WHEN v.entities = 1 THEN 1 ELSE 0 END)::BIGINT AS single,
+           sum(CASE WHEN j.generic THEN 1 ELSE 0 END)::BIGINT AS generic_values
+    FROM values_of v LEFT JOIN judged j ON j.code = v.code
+    GROUP BY v.service, v.namespace
 ),
 entities_of AS (
-    SELECT h.service, h.namespace, h.entity, count(*) AS values,
-           bool_or(s.elsewhere AND coalesce(v.verdict, '') = 'links') AS shared
-    FROM held h
-    JOIN spread s ON s.namespace = h.namespace AND s.value = h.value
-    LEFT JOIN key_values v ON v.namespace = h.namespace AND v.digest = h.digest
+    SELECT h.service, h.namespace, h.entity, count(*) AS values, bool_or(coalesce(j.shared, false)) AS shared
+    FROM held h LEFT JOIN judged j ON j.code = h.code
     GROUP BY h.service, h.namespace, h.entity
 ),
 entities_counted AS (
@@ -44,7 +48,7 @@ entities_counted AS (
     GROUP BY e.service, e.namespace
 ),
 customers_of AS (
-    SELECT k.customer_id, h.namespace, count(DISTINCT h.value) AS values
+    SELECT k.customer_id, h.namespace, count(DISTINCT h.code) AS values
     FROM held h JOIN known k ON k.service = h.service AND k.entity = h.entity
     GROUP BY k.customer_id, h.namespace
 ),

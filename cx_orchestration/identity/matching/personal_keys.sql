@@ -26,6 +26,6 @@ personal AS (
               ELSE d.entities <= n.max_entities
           END
 )
-SELECT h.service, h.entity, list({namespace: h.namespace, value: h.value} ORDER BY h.namespace, h.value) AS keys
+SELECT h.service, h.entity, list_sort(list({namespace: h.namespace, value: h.value})) AS keys
 FROM held h SEMI JOIN personal p ON p.namespace = h.namespace AND p.value = h.value
 GROUP BY h.service, h.entity
