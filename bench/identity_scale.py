@@ -1,12 +1,12 @@
 """Identity on a million dirty profiles: CPU-seconds and memory of each part, beside Splink on the same fields.
 
-    python bench/identity_scale.py [--profiles 1000000] [--shared 10000] [--without-peer]
+    python bench/identity_scale.py [--profiles 1000000] [--shared 10000] [--without-peer] [--keys-alone]
 
 Makes profiles (``identity_scale.sql``: misspelt names, households, shared values, several services a person, missing
 fields, four ways to write a date) and does with them what the assets do: a first night, then a night on which 1 % are
-new or other. With ``--shared`` it does so once more with a phone and an address that so many profiles hold. Splink
-trains, blocks and scores as its tutorial has it, on the fields that ours standardised. Each side is a process of its
-own. Exits 1 when a target is missed.
+new or other. With ``--shared`` it does so once more with a phone and an address that so many profiles hold; with
+``--keys-alone`` without a model, and without the peer. Splink trains, blocks and scores as its tutorial has it, on the
+fields that ours standardised. Each side is a process of its own. Exits 1 when a target is missed.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.matching.nights import update_matches
 from cx_orchestration.identity.quality import identity_quality
 from cx_orchestration.identity.resolve import resolve
-from cx_orchestration.model.identity import IdentityConfig
+from cx_orchestration.model.identity import IdentityConfig, Matching
 from cx_orchestration.model.tables import IDENTITY_MAP, KEYS_DROPPED, KEYS_SEEN, MATCHING_FIELDS, PROFILES
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -53,6 +53,7 @@ CONFIG = IdentityConfig.model_validate(
         },
     }
 )
+KEYS_ALONE = CONFIG.model_copy(update={"matching": Matching(enabled=False)})
 _ACCENTS = str.maketrans({"u": "ü", "o": "ö", "e": "é"})
 _SYLLABLES = (
     *("ba", "ker", "lin", "stei", "man", "ber", "hof", "wal", "der", "zim", "mer", "kel", "gru", "hue"),
@@ -119,32 +120,32 @@ def _words() -> pa.Table:
     return pa.concat_tables(parts)
 
 
-def night(lake: Lake, engine: Engine, received: pa.Table, *, now: dt.datetime) -> Meter:
+def night(lake: Lake, engine: Engine, received: pa.Table, config: IdentityConfig, *, now: dt.datetime) -> Meter:
     """What the assets do, one after the other."""
-    meter, linkage = Meter(), Linkage(threshold=CONFIG.matching.union_bits, absent=CONFIG.matching.least_bits)
+    meter, linkage = Meter(), Linkage(threshold=config.matching.union_bits, absent=config.matching.least_bits)
     with meter.part("keys"):
-        normalised = normalise_profiles(received, CONFIG, engine=engine)
+        normalised = normalise_profiles(received, config, engine=engine)
         lake.replace(KEYS_SEEN, normalised.keys, run_id="night")
         lake.replace(KEYS_DROPPED, normalised.dropped, run_id="night")
         lake.replace(PROFILES, normalised.profiles, run_id="night")
         del normalised
     with meter.part("exact links"):
-        update_links(lake, engine, CONFIG, now=now, run_id="night")
+        update_links(lake, engine, config, now=now, run_id="night")
     with meter.part("matching"):
-        update_matches(lake, engine, CONFIG, now=now, run_id="night")
+        update_matches(lake, engine, config, now=now, run_id="night")
     with meter.part("map"):
         resolve(lake, engine, now=now, run_id="night", linkage=linkage)
     with meter.part("scorecard"):
-        identity_quality(lake, engine, CONFIG)
+        identity_quality(lake, engine, config)
     return meter
 
 
-def ours(folder: Path, profiles: int, shared: int) -> dict[str, object]:
+def ours(folder: Path, profiles: int, shared: int, config: IdentityConfig) -> dict[str, object]:
     """Two nights; ``cpu`` and ``peak`` by part, and what came out."""
     lake = Lake(folder / f"lake {shared}")
     engine = Engine(memory_limit=f"{1.2 * max(profiles, 1e6) / 1e6:.1f}GB", temp_directory=str(folder / "spill"))
-    first = night(lake, engine, made(profiles, shared=shared), now=NOW)
-    second = night(lake, engine, made(profiles, night=1, shared=shared), now=NOW + dt.timedelta(days=1))
+    first = night(lake, engine, made(profiles, shared=shared), config, now=NOW)
+    second = night(lake, engine, made(profiles, night=1, shared=shared), config, now=NOW + dt.timedelta(days=1))
     sizes = engine.query(
         "SELECT count(*) AS entities, count(DISTINCT customer_id) AS customers FROM m", {"m": lake.scan(IDENTITY_MAP)}
     ).to_pylist()[0]
@@ -207,22 +208,24 @@ def main() -> None:
     arguments.add_argument("--profiles", type=int, default=1_000_000)
     arguments.add_argument("--shared", type=int, default=0)
     arguments.add_argument("--without-peer", action="store_true")
+    arguments.add_argument("--keys-alone", action="store_true")
     arguments.add_argument("--side", choices=("ours", "splink"), help=argparse.SUPPRESS)
     arguments.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
     if chosen.side:
         done = (
-            ours(chosen.folder, chosen.profiles, chosen.shared)
+            ours(chosen.folder, chosen.profiles, chosen.shared, KEYS_ALONE if chosen.keys_alone else CONFIG)
             if chosen.side == "ours"
             else plain_splink(chosen.folder)
         )
         (chosen.folder / "result.json").write_text(json.dumps(done))
         return
     with tempfile.TemporaryDirectory() as scratch:
-        run = lambda *more: _in_a_process(Path(scratch), chosen.profiles, *more)  # noqa: E731
+        more = ["--keys-alone"] if chosen.keys_alone else []
+        run = lambda *side: _in_a_process(Path(scratch), chosen.profiles, *side, *more)  # noqa: E731
         mine = run("--side", "ours")
         missed = _report_ours(mine, chosen.profiles)
-        if not chosen.without_peer:
+        if not (chosen.without_peer or chosen.keys_alone):
             missed += _report_splink(run("--side", "splink"), _total(mine["first"]))
         if chosen.shared:
             missed += _report_shared(run("--side", "ours", "--shared", str(chosen.shared)), mine, chosen.shared)

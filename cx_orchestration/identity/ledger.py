@@ -53,14 +53,16 @@ def value_digest(namespace: str, value: str) -> str:
     return sha256(f"{namespace}\x1f{value}".encode()).hexdigest()[:32]
 
 
-def standing_links(lake: Lake, engine: Engine, touching: pa.Table | None = None) -> pa.Table:
-    """The links that were made and not retracted, each once, of all rules.
+def standing_links(
+    lake: Lake, engine: Engine, touching: pa.Table | None = None, *, family: str | None = None
+) -> pa.Table:
+    """The links that were made and not retracted, each once, of all rules or of one ``family``.
 
     Columns: link_id, those of ``WANTED``, made_at. With ``touching`` (service, entity) only those that have one of
     these entities at an end.
     """
     with engine.session(_looked_at(lake, touching)) as session:
-        _keep_entries(session, touching is not None, None)
+        _keep_entries(session, touching is not None, family)
         return session.query(sql_text(__package__, "standing_links.sql"))
 
 

@@ -121,7 +121,10 @@ def _is_of(lake: Lake, engine: Engine, model: MatchingModel) -> bool:
 
 def _with_margin(lake: Lake, engine: Engine, wanted: pa.Table, config: IdentityConfig) -> tuple[pa.Table, int]:
     """What a new model wants, but for pairs that would change sides of the threshold by less than the margin."""
-    inputs = {"wanted": wanted, "standing": standing_links(lake, engine)}
+    standing = standing_links(lake, engine, family=MODEL_RULE)
+    if not standing.num_rows:
+        return wanted, 0
+    inputs = {"wanted": wanted, "standing": standing}
     params = {"rule": MODEL_RULE, "threshold": config.matching.union_bits, "margin": config.matching.margin_bits}
     rows = engine.query(sql_text(__package__, "within_margin.sql"), inputs, params)
     kept = rows["kept"].to_numpy(zero_copy_only=False).sum() if rows.num_rows else 0
