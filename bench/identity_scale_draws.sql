@@ -1,6 +1,6 @@
 -- What identity_scale.sql draws by: macros of hashes.
 -- draw: a number from 0 to 1. rank_of: few ranks are common and many rare, as in telephone books (Zipf and Mandelbrot).
-CREATE MACRO draw(what, salt) AS hash(what::DOUBLE, salt::VARCHAR) / 18446744073709551616.0;
+CREATE MACRO draw(what, salt) AS hash(hash(what::DOUBLE, salt::VARCHAR)) / 18446744073709551616.0;
 CREATE MACRO rank_of(share, most) AS (20 * (pow(1 + most / 20.0, share) - 1))::INTEGER % most;
 -- slip: the word with a letter lost, two swapped or another in its place, in six of a hundred.
 CREATE MACRO slipped(word, place, how) AS CASE
