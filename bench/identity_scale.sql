@@ -1,4 +1,5 @@
--- Grain: one made-up profile. Keys: service, entity. Columns: those of identity/profiles, keys as received.
+-- Grain: one made-up profile. Keys: service, entity. Columns: those of identity/profiles, keys as received; person, whose
+-- it is.
 -- Inputs: words (kind, rank, word): given names, family names, streets and towns, the commonest first; sizes, one row:
 -- profiles (how many there were on the first night), persons, towns. Parameters: $profiles, how many there are now;
 -- $night, 0 for the first; $shared, how many of them hold one phone number and one e-mail address of nobody.
@@ -78,7 +79,7 @@ keyed AS (
     ], lambda k: k IS NOT NULL) AS keys
     FROM written
 )
-SELECT service, service || '-' || (i * 7919 + 13) AS entity, keys,
+SELECT service, service || '-' || (i * 7919 + 13) AS entity, person, keys,
        CASE WHEN service = 'support' THEN given || ' ' || family ELSE NULL END AS name,
        CASE WHEN service = 'support' THEN NULL ELSE given END AS given_name,
        CASE WHEN service = 'support' THEN NULL WHEN service = 'app' THEN upper(family) ELSE family END AS family_name,

@@ -42,13 +42,15 @@ _ALMOST = {
     "one slip": "but for one slip",
     "two parts": "in two parts of three",
     "same year": "in the year only",
+    "same street": "in the street",
+    "same postcode and town": "in postcode and town",
     "same postcode": "in the postcode",
     "same city": "in the town",
     "same area": "in the town or postcode",
 }
 _MISSING, _DIFFERENT = "missing", "different"
-#: What a level is called where the surnames differ: what a household shares says less then.
-_OTHER_SURNAME = ", other surname"
+#: What a level is called besides where what a household shares says more or less than otherwise.
+_CONDITIONS = (", other surname", ", one home")
 
 
 def namespace_words(namespace: str) -> str:
@@ -75,7 +77,9 @@ def agreement(levels: Iterable[tuple[str, str]]) -> str:
     agrees: dict[str, list[str]] = {}
     differs = []
     for field, level in levels:
-        grade = level.removesuffix(_OTHER_SURNAME)
+        grade = level
+        for condition in _CONDITIONS:
+            grade = grade.removesuffix(condition)
         if grade == _DIFFERENT:
             differs.append(field_words(field))
         elif grade != _MISSING:

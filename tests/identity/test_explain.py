@@ -104,6 +104,7 @@ def test_scored_pairs_decisions_and_evidence_against_are_told_in_words(company) 
         ),
         ({"given": "initial"}, "given name agrees in the first letter only"),
         ({"address": "same, other surname", "birth": "different"}, "address agrees exactly; date of birth differs"),
+        ({"key_phone": "same, one home"}, "phone number agrees exactly"),
         (
             {"key_phone": "same", "family": "different", "given": "different"},
             "phone number agrees exactly; surname and given name differ",

@@ -6,7 +6,9 @@ what is expected of them before any data are seen. Does not belong here: what tr
 A family shares its surname, its address and often a phone. Taken as independent, they would outweigh another given
 name and birth date, and glue families together. So they are one comparison in two or three parts: the surname, then
 the address *given whether the surname agrees*, then keys that a household shares given the same. Each part has a
-weight of its own, so that a missing address is no evidence, and their sum is the weight of the joint comparison.
+weight of its own, so that a missing address is no evidence, and their sum is the weight of the joint comparison. Keys
+that a household shares are weighed given whether two live in one home: what a family's phone adds to its address and
+surname is next to nothing.
 """
 
 from collections.abc import Mapping
@@ -19,10 +21,28 @@ LEAST_COVERAGE = 0.02
 #: The fields of ``fields.sql`` whose coverage decides what is compared.
 FIELDS = ("given", "middle", "family", "birth", "street", "postcode", "city")
 
-_FAMILY_AGREES = (
-    "(family_l = family_r"
-    " OR (left(family_l, 1) = left(family_r, 1) AND jaro_winkler_similarity(family_l, family_r) >= 0.9))"
+#: Whose pairs tell how often a level agrees by chance: random ones, those of one surname, those of one home.
+STRANGERS, NEIGHBOURS, HOUSEMATES = "strangers", "neighbours", "housemates"
+
+
+def _alike(field: str) -> str:
+    return f"jaro_winkler_similarity({field}_l, {field}_r)"
+
+
+_SURNAMES_AGREE = f"(family_l = family_r OR (left(family_l, 1) = left(family_r, 1) AND {_alike('family')} >= 0.9))"
+_STREETS_SIMILAR = f"((numbers_l = numbers_r AND {_alike('street')} >= 0.8) OR {_alike('street')} >= 0.92)"
+#: One address or, where a side has no street, one surname in one postcode.
+_ONE_HOME = (
+    f"(CASE WHEN street_l IS NULL OR street_r IS NULL THEN postcode_l = postcode_r AND {_SURNAMES_AGREE}"
+    f" ELSE street_l = street_r OR {_STREETS_SIMILAR} END)"
 )
+
+#: Questions that several levels ask, under the name by which their answer is kept; the longest first.
+SHARED: Mapping[str, str] = {
+    "one_home": _ONE_HOME,
+    "surnames_agree": _SURNAMES_AGREE,
+    **{f"alike_{field}": _alike(field) for field in ("given", "family", "birth", "street")},
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +50,8 @@ class Level:
     """One grade of agreement.
 
     ``expected`` is its share among the pairs of one person, before training; ``rare_in`` names the column whose rare
-    values agree less often by chance. Probabilities of the levels of one ``given`` add up to one.
+    values agree less often by chance. Probabilities of the levels of one condition (``given``) add up to one, and
+    ``by_chance`` names the pairs of different persons in which that condition is found.
     """
 
     label: str
@@ -38,6 +59,7 @@ class Level:
     expected: float
     rare_in: str | None = None
     given: int = 0
+    by_chance: str = STRANGERS
 
 
 @dataclass(frozen=True)
@@ -47,6 +69,12 @@ class Comparison:
     name: str
     missing: str
     levels: tuple[Level, ...]
+
+    @property
+    def of_household(self) -> bool:
+        """Whether those who live together agree in it, so that it does not tell them apart."""
+        conditional = any(level.by_chance != STRANGERS for level in self.levels)
+        return conditional or self.name in ("family", "area")
 
     @property
     def column(self) -> str:
@@ -97,11 +125,8 @@ def splink_comparison(comparison: Comparison, m: tuple[float, ...], u: tuple[flo
 
 def _close(field: str, similarity: float = 0.92) -> str:
     """One slip of the pen, or much alike."""
-    left, right = f"{field}_l", f"{field}_r"
-    return (
-        f"(jaro_winkler_similarity({left}, {right}) >= {similarity} OR"
-        f" ({one_slip(left, right)} AND jaro_winkler_similarity({left}, {right}) >= 0.75))"
-    )
+    slip = one_slip(f"{field}_l", f"{field}_r")
+    return f"({_alike(field)} >= {similarity} OR ({_alike(field)} >= 0.75 AND {slip}))"
 
 
 def one_slip(left: str, right: str) -> str:
@@ -149,10 +174,7 @@ def _family_elsewhere() -> str:
 
 def _given() -> Comparison:
     initial = "(length(given_l) = 1 OR length(given_r) = 1) AND left(given_l, 1) = left(given_r, 1)"
-    part = (
-        "starts_with(given_l, given_r) OR starts_with(given_r, given_l)"
-        " OR jaro_winkler_similarity(given_l, given_r) >= 0.8"
-    )
+    part = f"starts_with(given_l, given_r) OR starts_with(given_r, given_l) OR {_alike('given')} >= 0.8"
     return Comparison(
         "given",
         "given_l IS NULL OR given_r IS NULL",
@@ -193,8 +215,8 @@ def _family() -> Comparison:
 
 
 def _birth() -> Comparison:
-    one = f"jaro_winkler_similarity(birth_l, birth_r) >= 0.8 AND {one_slip('birth_l', 'birth_r')}"
-    two = "jaro_winkler_similarity(birth_l, birth_r) >= 0.8 AND damerau_levenshtein(birth_l, birth_r) <= 2"
+    one = f"{_alike('birth')} >= 0.8 AND {one_slip('birth_l', 'birth_r')}"
+    two = f"{_alike('birth')} >= 0.8 AND damerau_levenshtein(birth_l, birth_r) <= 2"
     swapped = (
         "(left(birth_l, 4) = left(birth_r, 4) AND substr(birth_l, 5, 2) = substr(birth_r, 7, 2)"
         " AND substr(birth_l, 7, 2) = substr(birth_r, 5, 2))"
@@ -217,17 +239,18 @@ def _birth() -> Comparison:
 
 
 def _address() -> Comparison:
-    similar = (
-        "((numbers_l = numbers_r AND jaro_winkler_similarity(street_l, street_r) >= 0.8)"
-        " OR jaro_winkler_similarity(street_l, street_r) >= 0.92)"
-    )
+    # Streets of one name are in many towns; where a side has neither postcode nor town the street stands for all.
+    there = "coalesce(postcode_l = postcode_r OR city_l = city_r, TRUE)"
     grades = (
-        ("same", "street_l = street_r", 0.7),
-        ("similar", similar, 0.15),
-        ("same area", "(postcode_l = postcode_r OR city_l = city_r)", 0.05),
+        ("same", f"street_l = street_r AND {there}", 0.65),
+        ("similar", f"{_STREETS_SIMILAR} AND {there}", 0.15),
+        ("same street", f"(street_l = street_r OR {_STREETS_SIMILAR})", 0.05),
+        ("same postcode and town", "postcode_l = postcode_r AND city_l = city_r", 0.03),
+        ("same area", "(postcode_l = postcode_r OR city_l = city_r)", 0.02),
         ("different", "TRUE", 0.1),
     )
-    return Comparison("address", "street_l IS NULL OR street_r IS NULL", _in_household(grades))
+    conditions = ((NEIGHBOURS, _SURNAMES_AGREE, ""), (STRANGERS, "", ", other surname"))
+    return Comparison("address", "street_l IS NULL OR street_r IS NULL", _under(conditions, grades))
 
 
 def _area(*, beside_street: bool) -> Comparison:
@@ -262,16 +285,25 @@ def _key(column: str, *, in_household: bool) -> Comparison:
         ("different", "TRUE", 0.15),
     )
     missing = f"{column}_l IS NULL OR {column}_r IS NULL"
+    conditions: tuple[tuple[str, str, str], ...] = ((STRANGERS, "", ""),)
     if in_household:
-        return Comparison(column, missing, _in_household(grades))
-    return Comparison(column, missing, tuple(Level(label, sql, expected) for label, sql, expected in grades))
+        conditions = (
+            (HOUSEMATES, _ONE_HOME, ", one home"),
+            (NEIGHBOURS, _SURNAMES_AGREE, ""),
+            (STRANGERS, "", ", other surname"),
+        )
+    return Comparison(column, missing, _under(conditions, grades))
 
 
-def _in_household(grades: tuple[tuple[str, str, float], ...]) -> tuple[Level, ...]:
-    """The grades twice: for pairs whose surnames agree, then for the others."""
-    agreeing = [Level(label, f"{sql} AND {_FAMILY_AGREES}", expected) for label, sql, expected in grades]
-    others = [Level(f"{label}, other surname", sql, expected, given=1) for label, sql, expected in grades]
-    return (*agreeing, *others)
+def _under(
+    conditions: tuple[tuple[str, str, str], ...], grades: tuple[tuple[str, str, float], ...]
+) -> tuple[Level, ...]:
+    """The grades once for each condition: its pairs of chance, its SQL, what it adds to a label. The first counts."""
+    return tuple(
+        Level(f"{label}{suffix}", f"{condition} AND {sql}" if condition else sql, expected, None, place, by_chance)
+        for place, (by_chance, condition, suffix) in enumerate(conditions)
+        for label, sql, expected in grades
+    )
 
 
 _BUILDERS = {"given": _given, "middle": _middle, "family": _family, "birth": _birth}

@@ -8,14 +8,14 @@ and a level weighs log2(m / u) bits. u comes from random pairs, m from blocks of
 which what they agree in is not looked at. All blocks are maximised together, so that each field has one m.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cx_orchestration.identity.matching.comparisons import Comparison
+from cx_orchestration.identity.matching.comparisons import HOUSEMATES, NEIGHBOURS, STRANGERS, Comparison
 
 Reals: TypeAlias = NDArray[np.floating[Any]]
 
@@ -46,11 +46,16 @@ class Patterns:
 
 @dataclass(frozen=True)
 class Block:
-    """Pairs that agree in what a rule names; ``unused`` are the comparisons that this decides."""
+    """Pairs that agree in what a rule names.
+
+    ``unused`` are the comparisons that this decides. Those ``unjudged`` teach how persons agree in them, but do not
+    say which pairs are one person: households meet in such a block, and agree in them too.
+    """
 
     rule: str
     patterns: Patterns
     unused: frozenset[str]
+    unjudged: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,21 +78,25 @@ def estimate(
     *,
     strangers: Patterns,
     neighbours: Patterns,
+    housemates: Patterns,
     blocks: Sequence[Block],
     candidates: Patterns,
     candidate_share: float,
     entities: int,
 ) -> Estimates:
-    """The estimates from four kinds of pairs.
+    """The estimates from five kinds of pairs.
 
-    ``strangers`` are random pairs and ``neighbours`` random pairs of one surname, from which comes what a household
-    shares by living together. Both hold some pairs of one person, who are taken out by their own probability.
-    ``candidates`` are the pairs that would be scored, or the ``candidate_share`` of them: they give the prior.
+    ``strangers`` are random pairs, ``neighbours`` random pairs of one surname and ``housemates`` pairs of one home,
+    from which comes what people share by living together. All hold pairs of one person, who are taken out by their
+    own probability. ``candidates`` are the pairs that would be scored, or the ``candidate_share`` of them: they give
+    the prior.
     """
     all_pairs = max(entities * (entities - 1) / 2, 1.0)
     usable = [block for block in blocks if block.patterns.total() >= _LEAST_PAIRS]
     expected = tuple(_shares(np.array([level.expected for level in c.levels]), c) for c in comparisons)
-    u = _stranger_shares(comparisons, strangers, neighbours, None, None)
+    by_chance = {STRANGERS: strangers, NEIGHBOURS: neighbours, HOUSEMATES: housemates}
+    near = {NEIGHBOURS: 0.1, HOUSEMATES: 0.5}
+    u = _chance_shares(comparisons, {kind: (patterns, patterns.pairs) for kind, patterns in by_chance.items()})
     state = Estimates(expected, u, prior=min(1 / max(entities, 2), 0.1))
     share = {block.rule: 0.5 for block in usable}
     for _ in range(_ROUNDS):
@@ -95,23 +104,29 @@ def estimate(
         moved = 0.0
         for block in usable:
             used = [i for i, c in enumerate(comparisons) if c.name not in block.unused]
-            if not used:
+            judging = [i for i in used if comparisons[i].name not in block.unjudged]
+            if not judging:
                 continue
-            now = _share_of_matches(block.patterns, used, state, share[block.rule])
+            now = _share_of_matches(block.patterns, judging, state, share[block.rule])
             moved = max(moved, abs(now - share[block.rule]))
             share[block.rule] = now
-            weight = block.patterns.pairs * _probability(block.patterns, used, state, now)
+            weight = block.patterns.pairs * _probability(block.patterns, judging, state, now)
             for i in used:
                 counts[i] = counts[i] + _level_counts(block.patterns.levels[:, i], weight, len(counts[i]))
         m = tuple(_shares(count, c) for count, c in zip(counts, comparisons, strict=True))
         moved = max([moved, *(float(np.abs(a - b).max()) for a, b in zip(m, state.m, strict=True))])
         state = replace(state, m=m)
         everything = list(range(len(comparisons)))
-        same = _probability(strangers, everything, state, state.prior)
-        odds = state.prior * _joint_factor(comparisons, state)
-        near = _probability(neighbours, everything, state, min(odds, 0.5))
+        different = {STRANGERS: 1 - _probability(strangers, everything, state, state.prior)}
+        for kind in (NEIGHBOURS, HOUSEMATES):
+            patterns = by_chance[kind]
+            if patterns.total():
+                near[kind] = _share_of_matches(patterns, everything, state, near[kind])
+            same = _probability(patterns, everything, state, near[kind])
+            different[kind] = 1 - same
+        weighted = {kind: (patterns, patterns.pairs * different[kind]) for kind, patterns in by_chance.items()}
         prior = _prior(candidates, state, candidate_share, all_pairs)
-        state = replace(state, u=_stranger_shares(comparisons, strangers, neighbours, 1 - same, 1 - near), prior=prior)
+        state = replace(state, u=_chance_shares(comparisons, weighted), prior=prior)
         if moved < _CONVERGED:
             break
     matches = {
@@ -184,23 +199,16 @@ def _level_counts(level: NDArray[np.integer[Any]], weight: Reals, levels: int) -
     return np.asarray(np.bincount(levels - 1 - level[there], weight[there], levels), np.float64)
 
 
-def _stranger_shares(
-    comparisons: Sequence[Comparison],
-    strangers: Patterns,
-    neighbours: Patterns,
-    different: Reals | None,
-    different_near: Reals | None,
-) -> tuple[Reals, ...]:
+def _chance_shares(comparisons: Sequence[Comparison], pairs: Mapping[str, tuple[Patterns, Reals]]) -> tuple[Reals, ...]:
+    """u of each level, from the pairs of different persons (their patterns, and how many each stands for) in which its
+    condition is found."""
     found = []
     for i, comparison in enumerate(comparisons):
-        size = len(comparison.levels)
-        weight = strangers.pairs if different is None else strangers.pairs * different
-        count = _level_counts(strangers.levels[:, i], weight, size)
-        if any(level.given for level in comparison.levels):
-            weight = neighbours.pairs if different_near is None else neighbours.pairs * different_near
-            near = _level_counts(neighbours.levels[:, i], weight, size)
-            within = np.array([level.given == 0 for level in comparison.levels])
-            count = np.where(within, near, count)
+        size, count = len(comparison.levels), np.zeros(len(comparison.levels))
+        for kind in {level.by_chance for level in comparison.levels}:
+            patterns, weight = pairs[kind]
+            chosen = np.array([level.by_chance == kind for level in comparison.levels])
+            count += np.where(chosen, _level_counts(patterns.levels[:, i], weight, size), 0.0)
         found.append(_shares(count + _STRANGER_PAIRS / size, comparison))
     return tuple(found)
 

@@ -15,7 +15,8 @@ from cx_orchestration.identity.matching.comparisons import Comparison
 from cx_orchestration.identity.matching.fields import Fields
 from cx_orchestration.identity.matching.model import FieldProfile, MatchingModel
 from cx_orchestration.identity.matching.observation import level_shares, measure_coverage, patterns_of
-from cx_orchestration.identity.matching.pairs import compare, find_candidates, mark_flipped, workspace
+from cx_orchestration.identity.matching.pairs import find_candidates, mark_flipped, workspace
+from cx_orchestration.identity.matching.weighing import levels_of, weigh
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.storage.engine import Engine
 
@@ -51,7 +52,6 @@ def score_pairs(
     ``matching.least_bits`` are left out.
     """
     comparisons = model.comparisons
-    parts = [WANTED.empty_table()]
     with workspace(engine, fields.rows, model.namespaces, everything=everything) as connection:
         scope = None
         if not everything:
@@ -62,12 +62,9 @@ def score_pairs(
             ).to_arrow_table()
         candidates = find_candidates(connection, model.caps)
         profile = _profile(connection, model, candidates)
-        scored = compare(connection, model.settings, "candidates", model.frequencies, least=config.matching.least_bits)
-        for part in scored:
-            connection.register("scored", part.to_arrow_table())
-            parts.append(connection.sql(_rows(comparisons, model.version)).to_arrow_table().cast(WANTED))
-            connection.unregister("scored")
-    rows = pa.concat_tables(parts).sort_by([(name, "ascending") for name in WANTED.names[:4]])
+        weigh(connection, model.settings, "candidates", model.frequencies, config.matching.least_bits).create("scored")
+        connection.execute("DROP TABLE candidates")
+        rows = connection.sql(_rows(comparisons, model.version)).to_arrow_table().cast(WANTED)
     return ScoredPairs(rows, scope, candidates, profile)
 
 
@@ -84,22 +81,32 @@ def _profile(connection: duckdb.DuckDBPyConnection, model: MatchingModel, candid
             "CREATE OR REPLACE TABLE observed AS SELECT * FROM candidates"
             f" WHERE hash(join_key_l, join_key_r) % {candidates} < {_SAMPLE}"
         )
-        for part in compare(connection, model.settings, "observed"):
-            levels = level_shares(patterns_of(part, model.comparisons)["0"], model.comparisons)
+        found = levels_of(connection, model.settings["comparisons"], "observed")
+        levels = level_shares(patterns_of(found, model.comparisons)["0"], model.comparisons)
     per_entity = candidates / looked_at / entities if looked_at else 0.0
     return FieldProfile(measure_coverage(connection, model.namespaces), levels, per_entity)
 
 
 def _rows(comparisons: Sequence[Comparison], version: str) -> str:
-    """Rounded to a millionth of a bit: the sum of the same weights may differ in its last digits."""
+    """Rounded to a millionth of a bit: the sum of the same weights may differ in its last digits.
+
+    Evidence is written once for each pattern of levels, of which there are few. Numbers of entities lie in the order
+    of their names, so the rows are in that of ``ledger.WANTED``.
+    """
+    columns = ", ".join(comparison.column for comparison in comparisons)
     levels = ", ".join(f"{comparison.name}: {_label(comparison)}" for comparison in comparisons)
     return f"""
         SELECT l.service AS left_service, l.entity AS left_entity, r.service AS right_service,
                r.entity AS right_entity, '{MODEL_RULE}' AS rule, round(s.match_weight, 6) AS match_weight,
-               to_json({{levels: {{{levels}}}}})::VARCHAR AS evidence, '{version}' AS model_version
+               p.evidence, '{version}' AS model_version
         FROM scored s
-        JOIN fields l ON l.unique_id = s.unique_id_l
-        JOIN fields r ON r.unique_id = s.unique_id_r
+        JOIN (
+            SELECT {columns}, to_json({{levels: {{{levels}}}}})::VARCHAR AS evidence
+            FROM (SELECT DISTINCT {columns} FROM scored) AS s
+        ) AS p USING ({columns})
+        JOIN fields l ON l.unique_id = s.join_key_l
+        JOIN fields r ON r.unique_id = s.join_key_r
+        ORDER BY s.join_key_l, s.join_key_r
     """
 
 

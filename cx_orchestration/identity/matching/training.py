@@ -10,25 +10,27 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from cx_orchestration.identity.matching.comparisons import Comparison, derive_comparisons, key_column
+from cx_orchestration.identity.matching.comparisons import (
+    HOUSEMATES,
+    NEIGHBOURS,
+    STRANGERS,
+    Comparison,
+    derive_comparisons,
+    key_column,
+)
 from cx_orchestration.identity.matching.estimation import Block, Estimates, Patterns, estimate
 from cx_orchestration.identity.matching.model import FieldProfile, MatchingModel, version_of
 from cx_orchestration.identity.matching.observation import level_shares, measure_coverage, patterns_of
-from cx_orchestration.identity.matching.pairs import (
-    compare,
-    count_frequencies,
-    find_candidates,
-    settings,
-    workspace,
-)
+from cx_orchestration.identity.matching.pairs import find_candidates, workspace
+from cx_orchestration.identity.matching.weighing import count_frequencies, levels_of, settings
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.storage.engine import Engine, sql_text
 
 _SEED = 20_250_601
 #: Random pairs to learn from what agrees by chance: so many for each entity, within these bounds.
-_STRANGERS_PER_ENTITY, _STRANGERS = 30, (100_000, 1_000_000)
-#: Pairs of one surname, of one training block, and of candidates; each is a sample where there are more.
-_SAMPLE = 150_000
+_STRANGERS_PER_ENTITY, _STRANGERS = 30, (100_000, 300_000)
+#: Pairs of one surname, of one home, of one training block, and of candidates; each is a sample where there are more.
+_SAMPLE = 60_000
 #: Entities that share a value, beyond which it is no block to train on.
 _TRAINING_CAP = 200
 #: What a rule may bring: so many pairs for each entity, in blocks of at most so many.
@@ -39,13 +41,16 @@ _LEAST_ENTITIES = 30
 #: Blocks that a model learns from, and the comparisons that what they share decides.
 _BLOCKS: tuple[tuple[str, frozenset[str]], ...] = (
     ("birth", frozenset({"birth"})),
-    ("street", frozenset({"address", "area", "family"})),
+    ("street", frozenset({"address", "area"})),
     ("given family", frozenset({"given", "family"})),
     ("postcode given", frozenset({"given", "area", "address"})),
     ("postcode family", frozenset({"family", "area", "address"})),
     ("city given", frozenset({"given", "area", "address"})),
     ("city family", frozenset({"family", "area", "address"})),
 )
+#: Those in which households meet. What these share does not judge there: they would pass for one person, and teach that
+#: persons differ in given name and birth date.
+_OF_HOUSEHOLDS = frozenset({"street", "postcode family", "city family"})
 
 
 def train(
@@ -67,13 +72,14 @@ def train(
             return None
         caps = _choose_caps(connection, fields.num_rows)
         candidates = find_candidates(connection, caps)
-        blocks = [*_BLOCKS, *((f"key {name}", frozenset({key_column(name)})) for name in namespaces)]
-        patterns = _compare_sample(connection, comparisons, [rule for rule, _ in blocks], fields.num_rows)
+        blocks = _training_blocks(comparisons, namespaces, household)
+        patterns = _compare_sample(connection, comparisons, [rule for rule, _, _ in blocks], fields.num_rows)
         estimates = estimate(
             comparisons,
-            strangers=patterns["strangers"],
-            neighbours=patterns["neighbours"],
-            blocks=[Block(rule, patterns[rule], unused) for rule, unused in blocks],
+            strangers=patterns[STRANGERS],
+            neighbours=patterns[NEIGHBOURS],
+            housemates=patterns[HOUSEMATES],
+            blocks=[Block(rule, patterns[rule], unused, unjudged) for rule, unused, unjudged in blocks],
             candidates=patterns["candidates"],
             candidate_share=max(patterns["candidates"].total(), 1.0) / max(candidates, 1),
             entities=fields.num_rows,
@@ -99,6 +105,21 @@ def train(
     )
 
 
+def _training_blocks(
+    comparisons: Sequence[Comparison], namespaces: Sequence[str], household: frozenset[str]
+) -> list[tuple[str, frozenset[str], frozenset[str]]]:
+    """The rules of blocks, with the comparisons that are not looked at and those that do not judge.
+
+    Where neither given names nor birth dates are compared, as with companies, nothing tells a household's members
+    apart, and nothing is taken for theirs.
+    """
+    persons = any(comparison.name in ("given", "birth") for comparison in comparisons)
+    shared = frozenset(comparison.name for comparison in comparisons if comparison.of_household and persons)
+    rules = [*_BLOCKS, *((f"key {name}", frozenset({key_column(name)})) for name in namespaces)]
+    meeting = _OF_HOUSEHOLDS | {f"key {name}" for name in namespaces if key_column(name) in household}
+    return [(rule, unused, shared if rule in meeting else frozenset()) for rule, unused in rules]
+
+
 def _choose_caps(connection: duckdb.DuckDBPyConnection, entities: int) -> dict[str, int]:
     limits = {"largest": _LARGEST_BLOCK, "pairs": _PAIRS_PER_ENTITY * entities}
     rows = connection.execute(sql_text(__package__, "caps.sql"), limits).fetchall()
@@ -114,17 +135,10 @@ def _compare_sample(
     text = sql_text(__package__, "training_pairs.sql")
     limits = {"sample": _SAMPLE, "largest": _TRAINING_CAP}
     connection.execute(f"CREATE OR REPLACE TABLE training_pairs AS {text}", limits)
-    kinds = [*rules, "strangers", "neighbours", "candidates"]
-    found: dict[str, list[Patterns]] = {kind: [] for kind in kinds}
-    for part in compare(connection, settings(comparisons, _untrained(comparisons)), "training_pairs"):
-        for kind, patterns in patterns_of(part, comparisons).items():
-            found[kind].append(patterns)
-    return {kind: _together(parts, len(comparisons)) for kind, parts in found.items()}
-
-
-def _together(parts: Sequence[Patterns], comparisons: int) -> Patterns:
-    levels = [part.levels for part in parts] or [np.empty((0, comparisons), np.int64)]
-    return Patterns(np.concatenate(levels), np.concatenate([part.pairs for part in parts] or [np.empty(0)]))
+    model = settings(comparisons, _untrained(comparisons))
+    nothing = Patterns(np.empty((0, len(comparisons)), np.int64), np.empty(0))
+    found = patterns_of(levels_of(connection, model["comparisons"], "training_pairs"), comparisons)
+    return {kind: found.get(kind, nothing) for kind in (*rules, STRANGERS, NEIGHBOURS, HOUSEMATES, "candidates")}
 
 
 def _draw_strangers(entities: int) -> pa.Table:

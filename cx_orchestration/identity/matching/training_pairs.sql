@@ -1,6 +1,7 @@
 -- Grain: one pair of entities to learn from, once in each kind of pairs that it is of.
 -- Columns: join_key_l, join_key_r (unique_id, the smaller one first), match_key (the kind: a rule of blocks,
--- `neighbours` of one surname, `candidates`, or `strangers`).
+-- `neighbours` of one surname, `housemates` of one street and number or of one surname in one postcode, `candidates`, or
+-- `strangers`).
 -- Inputs: blocks, fields, candidates; drawn (join_key_l, join_key_r), random pairs; rules (rule). Parameters: $sample,
 -- about how many pairs of a kind; $largest, the largest block. Samples are drawn by hashes, so that the same entities
 -- give the same pairs.
@@ -31,6 +32,10 @@ surnames AS (
 )
 SELECT l.unique_id AS join_key_l, r.unique_id AS join_key_r, l.rule AS match_key
 FROM members l JOIN members r ON r.rule = l.rule AND r.block = l.block AND r.unique_id > l.unique_id
+UNION ALL
+SELECT l.unique_id, r.unique_id, 'housemates'
+FROM members l JOIN members r ON r.rule = l.rule AND r.block = l.block AND r.unique_id > l.unique_id
+WHERE l.rule IN ('street', 'postcode family')
 UNION ALL
 SELECT least(unique_id, other), greatest(unique_id, other), 'neighbours'
 FROM surnames

@@ -44,6 +44,7 @@ def learn(comparisons: tuple[Comparison, ...] = COMPARISONS, *, share: float = 0
         comparisons,
         strangers=draw(rng, 400_000, 0.0005),
         neighbours=nothing,
+        housemates=nothing,
         blocks=blocks,
         candidates=draw(rng, 1_000_000, 0.0008),
         candidate_share=1_000_000 / (5_000 * 4_999 / 2),
@@ -79,11 +80,12 @@ def _with_levels_between(comparison: Comparison) -> Estimates:
     drawn = draw(rng, 5_000, 0.5)
     # Level numbers of four levels: the second one is never seen.
     levels = np.column_stack([np.where(drawn.levels[:, 0] == 2, 3, drawn.levels[:, 0]), drawn.levels[:, 1]])
-    patterns = Patterns(levels, drawn.pairs)
+    patterns, nothing = Patterns(levels, drawn.pairs), Patterns(np.empty((0, 2), np.int64), np.empty(0))
     return estimate(
         (comparison, COMPARISONS[1]),
         strangers=patterns,
         neighbours=patterns,
+        housemates=nothing,
         blocks=[Block("birth", patterns, frozenset({"birth"}))],
         candidates=patterns,
         candidate_share=1.0,
@@ -98,6 +100,7 @@ def test_without_pairs_to_learn_from_what_is_expected_stays() -> None:
         COMPARISONS,
         strangers=draw(rng, 10_000, 0.0),
         neighbours=nothing,
+        housemates=nothing,
         blocks=[],
         candidates=nothing,
         candidate_share=1.0,
@@ -178,3 +181,28 @@ def test_a_name_in_another_place_counts_once(
         query = f"SELECT CASE {cases} ELSE 'different' END FROM (SELECT {row})"
         found[comparison.name] = duckdb.execute(query, values).fetchall()[0][0]
     assert found == {"given": given, "family": family}
+
+
+HOME = {"street": "1 elm", "numbers": "1", "postcode": "10115", "city": "berlin"}
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "level"),
+    [
+        (HOME | {"family": "berg"}, HOME | {"family": "ott"}, "same, one home"),
+        (HOME | {"family": "berg", "street": None}, HOME | {"family": "berg"}, "same, one home"),
+        (HOME | {"family": "berg", "street": None}, HOME | {"family": "ott"}, "same, other surname"),
+        (HOME | {"family": "berg"}, {"family": "berg", "street": "7 oak", "numbers": "7"}, "same"),
+    ],
+)
+def test_a_households_phone_is_weighed_given_whether_two_live_in_one_home(
+    left: dict[str, str | None], right: dict[str, str | None], level: str
+) -> None:
+    coverage = {"given": 0.9, "family": 0.9, "key_phone": 0.9}
+    phone = next(c for c in derive_comparisons(coverage, frozenset({"key_phone"})) if c.name == "key_phone")
+    values: dict[str, object] = {"key_phone_l": ["1"], "key_phone_r": ["1"]}
+    for name in ("family", *HOME):
+        values |= {f"{name}_l": left.get(name), f"{name}_r": right.get(name)}
+    row = ", ".join(f"${name}{'' if name.startswith('key') else '::VARCHAR'} AS {name}" for name in values)
+    cases = " ".join(f"WHEN {each.sql} THEN '{each.label}'" for each in phone.levels[:-1])
+    assert duckdb.execute(f"SELECT CASE {cases} END FROM (SELECT {row})", values).fetchall() == [(level,)]
