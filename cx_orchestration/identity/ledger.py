@@ -88,24 +88,25 @@ def update_ledger(
     of it is one commit; when nothing differs nothing is appended. Of two runs at the same time neither sees what the
     other makes, so a link may be made twice: it is one standing link, and when it goes every entry of it is retracted.
     """
-    inputs = _looked_at(lake, scope) | {
-        "wanted": wanted.select(WANTED.names).cast(WANTED),
-        "reasons": REASONS.empty_table() if reasons is None else reasons.select(REASONS.names).cast(REASONS),
-    }
-    count = {"made": 0, "retracted": 0}
+    wanted = wanted.select(WANTED.names).cast(WANTED)
+    params, count = {"names": _LINK_NAMES.hex, "now": now}, {"made": 0, "retracted": 0}
 
-    def entries(session: Session) -> Iterator[pa.Table]:
-        parts = 1 + wanted.num_rows // _ROWS_AT_ONCE
-        for part in range(parts):
-            params = {"names": _LINK_NAMES.hex, "now": now, "part": part, "parts": parts}
-            for name in ("retracted", "made"):
-                rows = session.query(sql_text(__package__, f"links_{name}.sql"), params)
-                count[name] += rows.num_rows
-                yield rows.select(LINKS.schema.names).cast(LINKS.schema)
+    def entries(session: Session, text: str) -> pa.Table:
+        rows = session.query(sql_text(__package__, f"links_{text}.sql"), params)
+        count[text] += rows.num_rows
+        return rows.select(LINKS.schema.names).cast(LINKS.schema)
 
-    with engine.session(inputs) as session:
-        _keep_entries(session, scope is not None, family)
-        lake.append(LINKS, entries(session), run_id=run_id)
+    def changes(session: Session) -> Iterator[pa.Table]:
+        if _keep_entries(session, scope is not None, family):
+            session.keep("wanted", wanted)
+            session.keep("reasons", REASONS.empty_table() if reasons is None else reasons)
+            yield entries(session, "retracted")
+        for start in range(0, wanted.num_rows, _ROWS_AT_ONCE):
+            session.keep("wanted", wanted.slice(start, _ROWS_AT_ONCE))
+            yield entries(session, "made")
+
+    with engine.session(_looked_at(lake, scope)) as session:
+        lake.append(LINKS, changes(session), run_id=run_id)
     return LedgerChange(**count)
 
 
@@ -115,8 +116,8 @@ def _looked_at(lake: Lake, touching: pa.Table | None) -> dict[str, Input]:
     return {"links": lake.scan(LINKS), "touching": touching.select(ENTITIES.names).cast(ENTITIES)}
 
 
-def _keep_entries(session: Session, touching: bool, family: str | None) -> None:
-    """Keep the table ``entries`` (``standing_entries.sql``): those of all rules, or of one family."""
+def _keep_entries(session: Session, touching: bool, family: str | None) -> int:
+    """Keep the table ``entries`` (``standing_entries.sql``): those of all rules, or of one family. Returns how many."""
     if touching:
         session.make("ledger", sql_text(__package__, "ledger_touching.sql"), {"family": family})
-    session.make("entries", sql_text(__package__, "standing_entries.sql"), {"family": family})
+    return session.make("entries", sql_text(__package__, "standing_entries.sql"), {"family": family})

@@ -2,18 +2,17 @@
 -- twice is retracted twice.
 -- Columns: those of the ledger.
 -- Inputs: wanted; entries (standing_entries.sql), those that were looked at; reasons (digest, why), the values that link
--- nobody. Parameters: $now; $part of $parts, which of the left ends to look at.
+-- nobody. Parameter: $now.
 WITH gone AS (
     SELECT s.* EXCLUDE (copies), unnest(range(copies)) AS copy
     FROM entries s
-    WHERE hash(s.left_entity) % $parts = $part
-      AND NOT EXISTS (
-          SELECT 1 FROM wanted w
-          WHERE w.left_service = s.left_service AND w.left_entity = s.left_entity
-            AND w.right_service = s.right_service AND w.right_entity = s.right_entity
-            AND w.rule = s.rule AND w.match_weight = s.match_weight AND w.evidence = s.evidence
-            AND w.model_version IS NOT DISTINCT FROM s.model_version
-      )
+    WHERE NOT EXISTS (
+        SELECT 1 FROM wanted w
+        WHERE w.left_service = s.left_service AND w.left_entity = s.left_entity
+          AND w.right_service = s.right_service AND w.right_entity = s.right_entity
+          AND w.rule = s.rule AND w.match_weight = s.match_weight AND w.evidence = s.evidence
+          AND w.model_version IS NOT DISTINCT FROM s.model_version
+    )
 ),
 evidence AS (
     SELECT DISTINCT link_id, made_at, unnest(json_extract_string(evidence, '$.digests[*]')) AS digest FROM gone
