@@ -103,8 +103,8 @@ def compile_versions(versions: Sequence[Version]) -> CompiledMap:
     for n, one in enumerate(maps):
         for move in sorted(one.transitions, key=_guarded):
             target = code[n, move.target]
-            if move.to_last_in is not None:
-                recall = (remembered[move.to_last_in, one.steps[move.target].part], target)
+            if move.back:
+                recall = (remembered[one.steps[move.target].stage, one.steps[move.target].part], target)
                 recalls += [] if recall in recalls else [recall]
                 target = FIRST_RECALL - recalls.index(recall)
             for source in move.source:
@@ -160,10 +160,8 @@ def _guards(maps: Sequence[JourneyMap], kind: str) -> tuple[Guards, ...]:
 
 def _remembered(maps: Sequence[JourneyMap]) -> dict[tuple[str, str | None], int]:
     """The stages, by part, whose last step some transition leads back to, and where it is remembered."""
-    wanted = [
-        (move.to_last_in, one.steps[move.target].part) for one in maps for move in one.transitions if move.to_last_in
-    ]
-    return {stage: place for place, stage in enumerate(dict.fromkeys(wanted))}
+    targets = [one.steps[move.target] for one in maps for move in one.transitions if move.back]
+    return {stage: place for place, stage in enumerate(dict.fromkeys((to.stage, to.part) for to in targets))}
 
 
 def _part(one: JourneyMap, step: str) -> int:

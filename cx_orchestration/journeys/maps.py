@@ -24,6 +24,7 @@ def check_map(journey_map: JourneyMap, file: str = "") -> list[ProjectError]:
     found = [
         *_unknown_names(journey_map),
         *_wrong_parts(journey_map),
+        *_ways_back(journey_map),
         *_ambiguous_beginnings(journey_map),
         *_ambiguous_transitions(journey_map),
         *_impossible_guards(journey_map),
@@ -61,14 +62,19 @@ def _unknown_names(journey_map: JourneyMap) -> Iterator[_Error]:
     for path, step_name in used:
         if step_name not in journey_map.steps:
             yield path, step_name, f"expected one of the steps {steps}"
+
+
+def _ways_back(journey_map: JourneyMap) -> Iterator[_Error]:
     for place, move in enumerate(journey_map.transitions):
-        if move.to_last_in is not None and move.to_last_in not in journey_map.stages:
-            path = f"transitions[{place}].to_last_in"
-            yield path, move.to_last_in, f"expected one of the stages {stages}"
-        elif move.to_last_in is not None and move.target in journey_map.steps:
-            part = journey_map.steps[move.target].part
-            if not any(step.stage == move.to_last_in and step.part == part for step in journey_map.steps.values()):
-                yield f"transitions[{place}].to_last_in", move.to_last_in, "expected a stage with steps"
+        to = journey_map.steps.get(move.target)
+        if not move.back or to is None:
+            continue
+        inside = [
+            name for name in move.source if name in journey_map.steps and journey_map.steps[name].stage == to.stage
+        ]
+        if inside:
+            expected = f"expected a way back to a stage that was left, but {', '.join(inside)} is in {to.stage} as well"
+            yield f"transitions[{place}].back", "true", expected
 
 
 def _wrong_parts(journey_map: JourneyMap) -> Iterator[_Error]:
@@ -170,7 +176,7 @@ def _wrong_ends(journey_map: JourneyMap) -> list[_Error]:
     errors = []
     for name, step in journey_map.steps.items():
         moves = [move for move in journey_map.transitions if name in move.source]
-        leaves = any(move.target != name or move.to_last_in is not None for move in moves)
+        leaves = any(move.target != name for move in moves)
         if step.completes and moves:
             errors.append((f"steps.{name}.completes", "true", "a journey ends here, so no transition may start here"))
         if step.completes and step.abandoned_after_days is not None:

@@ -28,7 +28,7 @@ def to_mermaid(journey_map: JourneyMap) -> str:
         for _, event_type, beginning in journey_map.beginnings()
     ]
     for move in journey_map.transitions:
-        back = f", to the last step in {move.to_last_in}" if move.to_last_in else ""
+        back = f", back to where it was in {journey_map.steps[move.target].stage}" if move.back else ""
         lines += [f"  {source} --> {move.target} : {_on(move.on, move.when)}{back}" for source in move.source]
     for name, step in journey_map.steps.items():
         if step.completes:

@@ -83,9 +83,10 @@ class Transition(Declared):
         description="All must hold for the move. Transitions from one step on one event type must exclude each other; "
         "one without guards takes what the others leave",
     )
-    to_last_in: Slug | None = Field(
-        default=None,
-        description="A stage: the move leads back to the step of it where the instance stood last, to 'to' if to none",
+    back: bool = Field(
+        default=False,
+        description="The move leads back to the step where the instance stood last in the stage of 'to', and to 'to' "
+        "itself if it never stood there",
     )
     requires: list[Slug] = Field(
         default_factory=list,
@@ -157,9 +158,9 @@ class JourneyMap(Declared):
 
     def targets(self, move: Transition) -> list[str]:
         """The steps to which a transition may lead."""
-        part = self.steps[move.target].part
-        back = [name for name, step in self.steps.items() if (step.stage, step.part) == (move.to_last_in, part)]
-        return list(dict.fromkeys([move.target, *back]))
+        to = self.steps[move.target]
+        found = [name for name, step in self.steps.items() if (step.stage, step.part) == (to.stage, to.part)]
+        return found if move.back else [move.target]
 
     @property
     def event_types(self) -> list[str]:
@@ -174,9 +175,5 @@ class JourneyMap(Declared):
     def event_types_at(self, stages: Collection[str]) -> set[str]:
         """The event types that lead to, or move a customer on from, a step of one of these stages."""
         here = {name for name, step in self.steps.items() if step.stage in stages}
-        moves = {
-            move.on
-            for move in self.transitions
-            if move.target in here or move.to_last_in in stages or not here.isdisjoint(move.source)
-        }
+        moves = {move.on for move in self.transitions if move.target in here or not here.isdisjoint(move.source)}
         return moves | {event_type for _, event_type, beginning in self.beginnings() if beginning.target in here}

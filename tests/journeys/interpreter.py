@@ -118,7 +118,8 @@ class Interpreter:
             leaving = [move for move in instance.map.transitions if move.on == event.kind and step in move.source]
             to = self._first_fitting([(move.when, move) for move in leaving], event)
             if to is not None:
-                back = instance.remembered.get((to.to_last_in, part)) if to.to_last_in else None
+                stage = instance.map.steps[to.target].stage
+                back = instance.remembered.get((stage, part)) if to.back else None
                 found[part] = back or to.target
         return found
 

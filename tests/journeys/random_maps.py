@@ -55,8 +55,9 @@ def random_map(
         same_part = [name for name in steps if part[name] == part[source]]
         for kind in rng.sample(kinds, rng.randint(0, 3)):
             for choice in choices(same_part):
-                back = None if plain else rng.choice([None, None, *STAGES])
-                moves.append({"from": [source], "on": kind} | choice | ({"to_last_in": back} if back else {}))
+                # Back to a stage is a way for those who have left it.
+                can_be_back = not plain and stage[choice["to"]] != stage[source]
+                moves.append({"from": [source], "on": kind, "back": can_be_back and rng.random() < 0.6} | choice)
     begins = {kind: choices(sources or steps) for kind in rng.sample(kinds, rng.randint(1, 2))}
 
     reachable = {choice["to"] for found in begins.values() for choice in found} | set(starts.values())
@@ -64,14 +65,7 @@ def random_map(
         reachable |= {move["to"] for move in moves if move["from"][0] in reachable}
     kept = [name for name in steps if name in reachable]
 
-    def can_lead_back(move: dict) -> bool:
-        return any(stage[name] == move["to_last_in"] and part[name] == part[move["to"]] for name in kept)
-
-    moves = [
-        {word: value for word, value in move.items() if word != "to_last_in" or can_lead_back(move)}
-        for move in moves
-        if move["from"][0] in kept
-    ]
+    moves = [move for move in moves if move["from"][0] in kept]
     declared: dict = {
         "journey": journey,
         "version": version,
@@ -88,7 +82,7 @@ def random_map(
         "steps": {},
     }
     for name in kept:
-        leaves = any(move["from"][0] == name and (move["to"] != name or "to_last_in" in move) for move in moves)
+        leaves = any(move["from"][0] == name and move["to"] != name for move in moves)
         declared["steps"][name] = {"stage": stage[name], "part": part[name]} | (
             {"completes": True}
             if ends[name] == "completes"

@@ -282,7 +282,7 @@ def test_a_way_back_leads_to_where_the_instance_stood_last_even_after_it_was_aba
         transitions=[
             {"from": ["browsing"], "on": "cart.opened", "to": "cart"},
             {"from": ["browsing", "cart"], "on": "ticket", "to": "helped"},
-            {"from": ["helped"], "on": "solved", "to": "browsing", "to_last_in": "sales"},
+            {"from": ["helped"], "on": "solved", "to": "browsing", "back": True},
         ],
     )
     events = [

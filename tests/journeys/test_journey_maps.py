@@ -141,14 +141,13 @@ def test_steps_belong_to_parts_or_there_are_none(changes, path):
     assert path in [*paths(chart(**SIDES | changes)), None] and bool(paths(chart(**SIDES | changes))) == bool(path)
 
 
+BACK = {"from": ["paid"], "on": "x", "to": "cart", "back": True}
+
+
 @pytest.mark.parametrize(
     ("changes", "path"),
     [
-        ({"transitions": [*MOVES, {"from": ["paid"], "on": "x", "to": "cart", "to_last_in": "moon"}]}, "to_last_in"),
-        (
-            {"transitions": [*MOVES, {"from": ["paid"], "on": "x", "to": "cart", "to_last_in": "post_sales"}]},
-            "to_last_in",
-        ),
+        ({"transitions": [*MOVES, {"from": ["paid"], "on": "x", "to": "cart", "back": True}]}, "transitions[2].back"),
         ({"version": 2, "migrations": {2: {"cart": "cart"}}}, "migrations.2"),
         ({"version": 2, "migrations": {1: {"cart": "moon"}}}, "migrations.1.cart"),
         ({"version": 2, "migrations": {1: {"cart": "happy"}}}, "migrations.1.cart"),
