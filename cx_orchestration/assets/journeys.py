@@ -5,9 +5,11 @@ import dagster as dg
 from cx_orchestration.assets.edge import markdown_table, row_count, table_spec, told_plainly
 from cx_orchestration.integration.coverage import newest_day_end
 from cx_orchestration.journeys.completeness import transition_metadata
+from cx_orchestration.journeys.drawing.figures import Figures, read_figures
+from cx_orchestration.journeys.drawing.page import drawing_markdown
 from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.fold import fold_journeys
-from cx_orchestration.journeys.pictures import declared_maps, declared_steps, to_mermaid
+from cx_orchestration.journeys.pictures import declared_maps, declared_steps
 from cx_orchestration.journeys.sequences import build_sequences
 from cx_orchestration.model import tables
 from cx_orchestration.project import CXProject
@@ -71,8 +73,9 @@ def steps_and_instances(
         run_id=context.run.run_id,
     )
     counts = [vars(journey) for journey in summary.journeys]
+    figures = read_figures(lake, analytics)
     pictures = {
-        f"map_{name}": dg.MetadataValue.md(f"```mermaid\n{to_mermaid(journey)}\n```")
+        f"map_{name}": dg.MetadataValue.md(drawing_markdown(journey, figures.get(name, Figures())))
         for name, journey in project.journeys.items()
     }
     facts = {

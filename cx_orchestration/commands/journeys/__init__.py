@@ -1,0 +1,18 @@
+"""``cx journeys``: maps drawn, drafted, and taken to other tools and back; one module a command."""
+
+import typer
+
+from cx_orchestration.commands.journeys.draft import draft
+from cx_orchestration.commands.journeys.draw import draw
+from cx_orchestration.commands.journeys.exchange import export, import_
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+app.command()(draft)
+app.command()(draw)
+app.command()(export)
+app.command("import")(import_)
+
+
+@app.callback()
+def journeys() -> None:
+    """Journey maps: draft one from the data, draw it with its customers, take it to other tools and back."""

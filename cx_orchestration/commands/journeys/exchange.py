@@ -1,0 +1,47 @@
+"""``cx journeys export`` and ``cx journeys import``: maps as Mermaid and SCXML."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+import yaml
+
+from cx_orchestration.commands.options import ProjectFolder
+from cx_orchestration.journeys.maps import check_map
+from cx_orchestration.journeys.pictures import to_mermaid
+from cx_orchestration.journeys.scxml import from_scxml, to_scxml
+from cx_orchestration.model.failures import InvalidProject, PermanentFailure
+from cx_orchestration.project import CXProject
+
+
+def export(
+    journey: Annotated[str, typer.Argument(help="The name of a map of the project", show_default=False)],
+    project: ProjectFolder = Path(),
+    format: Annotated[  # the option's name
+        Literal["scxml", "mermaid"], typer.Option(help="SCXML comes back by 'import'; Mermaid is a picture in text")
+    ] = "scxml",
+) -> None:
+    """Write a map to standard output in the words of other tools."""
+    loaded = CXProject.load(project)
+    if journey not in loaded.journeys:
+        known = ", ".join(loaded.journeys) or "none"
+        raise PermanentFailure(f"there is no journey '{journey}' in {loaded.folder}; its maps: {known}")
+    typer.echo((to_scxml if format == "scxml" else to_mermaid)(loaded.journeys[journey]), nl=False)
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="An SCXML document", exists=True, dir_okay=False, show_default=False)],
+    project: ProjectFolder = Path(),
+) -> None:
+    """Write journeys/NAME.yaml from an SCXML document whose name is NAME; a map that exists is not overwritten."""
+    loaded = CXProject.load(project)
+    journey_map = from_scxml(file.read_text(encoding="utf-8"))
+    if errors := check_map(journey_map, str(file)):
+        raise InvalidProject(str(file), errors)
+    target = loaded.folder / "journeys" / f"{journey_map.journey}.yaml"
+    if target.exists():
+        raise PermanentFailure(f"{target} exists; move it away first, or give the document another name")
+    declared = journey_map.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
+    typer.echo(f"Wrote {target}; run 'cx check'")

@@ -1,0 +1,122 @@
+"""What customers did on a journey map, in numbers: by step, by move, and how they felt.
+
+Belongs here: reading the figures. Does not belong here: where they are drawn (``layout``).
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cx_orchestration.model import tables
+from cx_orchestration.storage.engine import Engine, Input, sql_text
+from cx_orchestration.storage.lake import Lake
+
+#: Lowest and highest answer by kind of score, as the questions are usually asked: 0 to 10 for the recommendation, 1 to
+#: 5 for satisfaction, 1 to 7 for ease.
+SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0)}
+
+
+@dataclass(frozen=True)
+class AtStep:
+    """``instances`` came there at least once; ``active``, ``completed`` and ``abandoned`` ones stand or ended there."""
+
+    instances: int
+    active: int
+    completed: int
+    abandoned: int
+    again: int
+
+
+@dataclass(frozen=True)
+class OnMove:
+    """How often instances made the move, and how long half of them took for it at most."""
+
+    moves: int
+    median: dt.timedelta | None
+
+
+@dataclass(frozen=True)
+class Feeling:
+    """The mean of ``n`` scores, from 0, the worst answer, to 1, the best."""
+
+    n: int
+    mean: float
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """An event type of the map that came where nothing on the map follows from it, in so many instances."""
+
+    step: str
+    type: str
+    events: int
+    instances: int
+
+
+@dataclass(frozen=True)
+class Conformance:
+    """How far ``instances`` follow the map: ``conforming`` ones have no deviation. The commonest ones come first."""
+
+    instances: int = 0
+    conforming: int = 0
+    deviations: tuple[Deviation, ...] = ()
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one journey: by step, by move (source and target; no source where instances begin), and by step again."""
+
+    steps: Mapping[str, AtStep] = field(default_factory=dict)
+    moves: Mapping[tuple[str | None, str], OnMove] = field(default_factory=dict)
+    feelings: Mapping[str, Feeling] = field(default_factory=dict)
+    conformance: Conformance = Conformance()
+
+
+_FOLLOWS = """
+SELECT journey, count(*) AS instances, CAST(sum(CASE WHEN deviations = 0 THEN 1 ELSE 0 END) AS BIGINT) AS conforming
+FROM instances
+GROUP BY journey
+ORDER BY journey
+"""
+
+
+def read_figures(lake: Lake, engine: Engine) -> dict[str, Figures]:
+    """The figures of every journey that has instances in ``journeys/steps``."""
+    inputs: dict[str, Input] = {
+        "steps": lake.scan(tables.STEPS),
+        "instances": lake.scan(tables.INSTANCES),
+        "sequences": lake.scan(tables.SEQUENCES),
+    }
+    steps: defaultdict[str, dict[str, AtStep]] = defaultdict(dict)
+    moves: defaultdict[str, dict[tuple[str | None, str], OnMove]] = defaultdict(dict)
+    scores: defaultdict[str, defaultdict[str, list[Feeling]]] = defaultdict(lambda: defaultdict(list))
+    deviations: defaultdict[str, list[Deviation]] = defaultdict(list)
+    with engine.session(inputs) as session:
+        for row in session.query(sql_text(__package__, "step_figures.sql")).to_pylist():
+            at = (row["instances"], row["active"], row["completed"], row["abandoned"], row["again"])
+            steps[row["journey"]][row["step"]] = AtStep(*at)
+        for row in session.query(sql_text(__package__, "move_figures.sql")).to_pylist():
+            median = None if row["median_us"] is None else dt.timedelta(microseconds=row["median_us"])
+            moves[row["journey"]][row["source"], row["target"]] = OnMove(row["moves"], median)
+        for row in session.query(sql_text(__package__, "feedback.sql")).to_pylist():
+            lowest, highest = SCALES[row["score_kind"]]
+            share = min(1.0, max(0.0, (row["mean"] - lowest) / (highest - lowest)))
+            scores[row["journey"]][row["step"]].append(Feeling(row["n"], share))
+        follows = session.query(_FOLLOWS).to_pylist()
+        for row in session.query(sql_text(__package__, "conformance.sql")).to_pylist():
+            deviations[row["journey"]].append(Deviation(row["step"], row["type"], row["events"], row["instances"]))
+    return {
+        row["journey"]: Figures(
+            steps[row["journey"]],
+            moves[row["journey"]],
+            {step: _together(given) for step, given in scores[row["journey"]].items()},
+            Conformance(row["instances"], row["conforming"], tuple(deviations[row["journey"]])),
+        )
+        for row in follows
+    }
+
+
+def _together(given: list[Feeling]) -> Feeling:
+    n = sum(one.n for one in given)
+    return Feeling(n, sum(one.n * one.mean for one in given) / n)

@@ -1,0 +1,65 @@
+"""``cx journeys``: a map goes to other tools and comes back, and is drawn, also before anything ran."""
+
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from cx_orchestration.cli import app
+from cx_orchestration.definitions import DEMO_PROJECT
+from cx_orchestration.project import CXProject
+
+
+def cx(*arguments):
+    return CliRunner().invoke(app, [str(each) for each in arguments])
+
+
+@pytest.fixture
+def project(tmp_path):
+    return shutil.copytree(DEMO_PROJECT, tmp_path / "project")
+
+
+def test_a_map_that_was_exported_is_imported_as_it_was(project, tmp_path):
+    document = tmp_path / "map.scxml"
+    document.write_text(cx("journeys", "export", "customer_lifecycle", "--project", project).output, encoding="utf-8")
+    before = CXProject.load(project).journeys["customer_lifecycle"]
+    assert cx("journeys", "import", document, "--project", project).exit_code == 1
+    (project / "journeys" / "customer_lifecycle.yaml").unlink()
+    assert cx("journeys", "import", document, "--project", project).exit_code == 0
+    after = CXProject.load(project).journeys["customer_lifecycle"]
+    assert after.steps == before.steps
+    assert len(after.transitions) <= len(before.transitions)
+
+
+def test_an_unsound_chart_is_refused_with_what_is_wrong(project, tmp_path):
+    document = tmp_path / "map.scxml"
+    text = cx("journeys", "export", "customer_lifecycle", "--project", project).output
+    document.write_text(
+        text.replace('name="customer_lifecycle"', 'name="other"').replace("product.viewed", "signup.completed")
+    )
+    result = cx("journeys", "import", document, "--project", project)
+    assert result.exit_code == 1
+    assert "expected one transition" in result.output
+    assert not (project / "journeys" / "other.yaml").exists()
+
+
+def test_a_map_is_drawn_before_anybody_is_on_it(project, tmp_path):
+    result = cx("journeys", "draw", "customer_lifecycle", "--project", project, "--out", tmp_path / "map.svg")
+    assert "no customers are on it yet" in result.output
+    assert (tmp_path / "map.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("draw", "nowhere"), "no journey 'nowhere'"),
+        (("export", "nowhere"), "no journey 'nowhere'"),
+        (("draw", "customer_lifecycle", "--out", "map.png"), "ends in .html or .svg"),
+        (("draft", "customer_lifecycle"), "never overwrites a map"),
+        (("draft", "first_look"), "nothing to draft from"),
+    ],
+)
+def test_what_cannot_be_done_is_said(project, arguments, message):
+    result = cx("journeys", *arguments, "--project", project)
+    assert result.exit_code == 1
+    assert message in " ".join(result.output.split())
