@@ -6,9 +6,10 @@ INSTALLED := $(VENV)/.installed
 EXAMPLE_LOGS := $(VENV)/example-logs
 PEER := .run/peer-dlt
 PEERS_IDENTITY := .run/peers-identity
+PEERS_JOURNEYS := .run/peers-journeys
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench-extract bench-findings bench-identity test test-crash test-long test-spark dev bench check format examples clean
+.PHONY: help demo bench-extract bench-findings bench-identity bench-journeys test test-crash test-long test-spark dev bench check format examples clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +43,9 @@ bench-findings: $(INSTALLED)  ## Count planted findings found and false ones ove
 
 bench-identity: $(INSTALLED) $(PEERS_IDENTITY)/.installed  ## Measure matching beside plain Splink and recordlinkage
 	@$(BIN)/python -m bench.identity --peers $(PEERS_IDENTITY)/bin/python
+
+bench-journeys: $(INSTALLED) $(PEERS_JOURNEYS)/.installed  ## Measure path analytics beside DuckDB, pm4py and retentioneering
+	@$(BIN)/python -m bench.journeys --peers $(PEERS_JOURNEYS)/bin/python
 
 examples: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the two example projects on real logs
 	@$(BIN)/python examples/run_examples.py
@@ -88,4 +92,10 @@ $(PEER)/.installed: bench/extract/requirements.txt
 $(PEERS_IDENTITY)/.installed: bench/identity/requirements.txt
 	@$(PYTHON) -m venv $(PEERS_IDENTITY)
 	@$(PEERS_IDENTITY)/bin/pip install -qq --disable-pip-version-check -r bench/identity/requirements.txt
+	@touch $@
+
+# What path analytics are measured against; pm4py is AGPL and must stay out of the project's own environment.
+$(PEERS_JOURNEYS)/.installed: bench/journeys/requirements.txt
+	@$(PYTHON) -m venv $(PEERS_JOURNEYS)
+	@$(PEERS_JOURNEYS)/bin/pip install -qq --disable-pip-version-check -r bench/journeys/requirements.txt
 	@touch $@

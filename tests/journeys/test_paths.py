@@ -6,10 +6,12 @@ from itertools import pairwise
 from operator import add
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from cx_orchestration.journeys.logs import order_log
 from cx_orchestration.journeys.paths.follows import directly_follows
 from cx_orchestration.journeys.paths.funnel import SEMANTICS, Funnel, add_counts, count_funnel, progress
 from cx_orchestration.journeys.paths.leaving import leaving
@@ -26,7 +28,7 @@ LOGS = st.lists(
     min_size=1,
     max_size=8,
 )
-slow = settings(max_examples=150, deadline=None)
+slow = settings(max_examples=100, deadline=None)
 
 
 def histories(log):
@@ -278,3 +280,25 @@ def test_a_funnel_of_one_customers_events_is_not_a_funnel_of_the_next_ones():
             *arrays(customers), KINDS, Funnel((frozenset({0}), frozenset({1})), 10, semantics), as_of=AS_OF
         )
         assert counts.reached.tolist() == [1, 0]
+
+
+@slow
+@given(
+    st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from("ab"), st.integers(0, 3)), max_size=90)
+    | st.lists(st.tuples(st.just("x"), st.sampled_from("ab"), st.integers(0, 99)), min_size=66, max_size=90)
+)
+def test_a_log_in_any_order_comes_by_customer_time_and_id(events):
+    ids = [f"{(n * 37) % 101:03}" for n in range(len(events))]
+    rows = [
+        {"customer_id": who, "type": kind, "occurred_at": at, "event_id": event_id}
+        for (who, kind, at), event_id in zip(events, ids, strict=True)
+    ]
+    schema = [("customer_id", pa.string()), ("type", pa.string()), ("occurred_at", pa.timestamp("us", tz="UTC"))]
+    log = order_log(pa.Table.from_pylist(rows, pa.schema(schema)), lambda: pa.chunked_array([pa.array(ids)]))
+    met = {name: [*dict.fromkeys(row[name] for row in rows)] for name in ("customer_id", "type")}
+    ordered = sorted(
+        rows, key=lambda row: (met["customer_id"].index(row["customer_id"]), row["occurred_at"], row["event_id"])
+    )
+    assert log.customers.take(pa.array(log.customer)).to_pylist() == [row["customer_id"] for row in ordered]
+    assert log.types.take(pa.array(log.kind)).to_pylist() == [row["type"] for row in ordered]
+    assert log.at.tolist() == [row["occurred_at"] for row in ordered]
