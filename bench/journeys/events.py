@@ -106,8 +106,12 @@ def fill_lake(lake: Lake, log: pa.Table) -> None:
 
 def main(events: int, folder: Path) -> None:
     drawn = draw(events)
-    pq.write_table(pa.table(drawn), folder / "integers.parquet", use_dictionary=["type"])
     log = texts(drawn)
+    # In the order of time and id, as a stable sort by customer is to give the order that everybody else has.
+    integers = pa.table({**drawn, "event_id": log["event_id"]})
+    integers = integers.sort_by([("at", "ascending"), ("event_id", "ascending")]).drop_columns("event_id")
+    pq.write_table(integers, folder / "integers.parquet", use_dictionary=["type"])
+    del integers
     pq.write_table(log, folder / "log.parquet", use_dictionary=["type"])
     lake = Lake(folder / "lake")
     fill_lake(lake, log)
