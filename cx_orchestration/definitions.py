@@ -16,6 +16,7 @@ from cx_orchestration.assets import (
     integration,
     journeys,
     landing,
+    paths,
     progress,
     scoring,
     standing,
@@ -68,6 +69,7 @@ def build_defs(
         progress.integration_progress,
         *identity.ASSETS,
         *journeys.ASSETS,
+        *paths.ASSETS,
         *exploration.ASSETS,
     ]
     return dg.Definitions(

@@ -15,7 +15,6 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-
 ROOT = Path(__file__).parents[2]
 WARM_EVENTS = 20_000
 

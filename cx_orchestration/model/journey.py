@@ -137,6 +137,9 @@ class JourneyMap(Declared):
         default_factory=list, description="Things that go wrong and could be changed: candidates for improvements"
     )
     re_entry: bool = True
+    conversion_window_days: float = Field(
+        default=30, gt=0, le=3660, description="A customer who begins counts for a milestone reached within this time"
+    )
     migrations: dict[int, dict[Slug, Slug]] = Field(
         default_factory=dict,
         description="By earlier version: its steps, and where in this version an instance goes on that stands there",
@@ -166,6 +169,12 @@ class JourneyMap(Declared):
     def event_types(self) -> list[str]:
         """The types that are on the map: those of beginnings and transitions, in the order of the file."""
         return list(dict.fromkeys([*self.begins_with, *(move.on for move in self.transitions)]))
+
+    def types_leading_to(self, step: str) -> list[str]:
+        """The event types that may lead to a step, in the order of the file."""
+        begins = [event_type for _, event_type, beginning in self.beginnings() if beginning.target == step]
+        moves = [move.on for move in self.transitions if step in self.targets(move)]
+        return list(dict.fromkeys([*begins, *moves]))
 
     @property
     def micro_journeys(self) -> list[str]:

@@ -653,6 +653,127 @@ INSTANCES = _table(
     partition_by=("journey",),
 )
 
+# --- paths ----------------------------------------------------------------------------------------------------------
+
+#: Whose events a table of paths is about.
+_SELECTION: Column = ("journey", text, "whose map's event types are looked at; empty: all event types")
+
+DIRECTLY_FOLLOWS = _table(
+    "journeys/directly_follows",
+    "one pair of event types that come right after each other",
+    _SELECTION,
+    ("from_type", text, "null where a customer's events begin"),
+    ("to_type", text, "null where they end"),
+    ("transitions", whole, "how often"),
+    ("customers", whole, "of how many customers"),
+    ("share", real, "of all that follows `from_type`: the transition matrix"),
+    ("mean_seconds", real, "from the one to the other; null where there is only one"),
+    persons=NOBODY,
+)
+VARIANTS = _table(
+    "journeys/variants",
+    "one of the most frequent paths, and one row for all others",
+    _SELECTION,
+    ("rank", whole, "from 1, most frequent first; null for all others together"),
+    ("path", text, "event types, with ` > ` between them; null for all others"),
+    ("events", whole, "of all its customers"),
+    ("customers", whole, "whose whole path it is"),
+    ("variants", whole, "how many paths the row stands for"),
+    ("share", real, "of the customers"),
+    ("mean_seconds", real, "from first event to last"),
+    persons=NOBODY,
+)
+FUNNELS = _table(
+    "journeys/funnels",
+    "one step of a journey's funnel: its beginning, then its milestones",
+    _SELECTION,
+    (
+        "semantics",
+        text,
+        "`first_touch`: only a customer's first entry counts; `any_start`: the one that leads furthest",
+    ),
+    ("window_days", real, "within which after the entry a step must be reached"),
+    ("place", whole, "from 1"),
+    ("step", text, "the milestone; `begin` for the beginning"),
+    ("customers", whole, "who reached it"),
+    ("dropped", whole, "of these, who came no further and whose time is over"),
+    ("open", whole, "of these, who came no further and still have time"),
+    ("mature", whole, "of `customers`, those whose window is over, wherever they are"),
+    ("of_entered", real, "share of those who entered, of `mature` ones alone"),
+    ("of_previous", real, "share of those who reached the step before, of `mature` ones alone"),
+    ("mean_seconds", real, "from entry"),
+    persons=NOBODY,
+)
+FUNNEL_EXITS = _table(
+    "journeys/funnel_exits",
+    "one thing that customers who dropped out of a funnel at a step did next",
+    _SELECTION,
+    ("semantics", text, "as in `journeys/funnels`"),
+    ("place", whole, "of the last step they reached"),
+    ("step", text, "that step"),
+    ("next_type", text, "the first event after it, of any type; null: nothing"),
+    ("customers", whole, "how many; over a step, they are `dropped` in `journeys/funnels`"),
+    persons=NOBODY,
+)
+SESSIONS = _table(
+    "journeys/sessions",
+    "one event type that sessions begin or end with; a session ends before a gap of more than 30 minutes",
+    ("type", text, "such as `order.completed`"),
+    ("begun", whole, "sessions that begin with it"),
+    ("single", whole, "of these, with one event"),
+    ("events", whole, "of these sessions"),
+    ("mean_seconds", real, "of these sessions, from first event to last"),
+    ("ended", whole, "sessions that end with it"),
+    persons=NOBODY,
+)
+LEAVING = _table(
+    "journeys/leaving",
+    "one event type of a journey's map after which customers may go quiet",
+    _SELECTION,
+    ("type", text, "such as `order.completed`"),
+    ("wait_days", real, "the longest `abandoned_after_days` of the steps that it leads to"),
+    ("visits", whole, "events of the type"),
+    ("left", whole, "of these, without any event of the map within that time"),
+    ("returned", whole, "of `left`, with one later"),
+    ("open", whole, "of `visits`, those whose time is not over: neither left nor stayed"),
+    ("rate", real, "`left` of `visits - open`"),
+    persons=NOBODY,
+)
+RETENTION = _table(
+    "journeys/retention",
+    "one week of life of the customers whose first event lies in one calendar week",
+    ("cohort", date, "the Monday"),
+    ("week", whole, "since a customer's first event, from 0"),
+    ("customers", whole, "of the cohort"),
+    ("observed", whole, "of these, for whom that week is over"),
+    ("active", whole, "of `observed`, with an event in it"),
+    ("share", real, "`active` of `observed`"),
+    persons=NOBODY,
+)
+TIME_TO_MILESTONE = _table(
+    "journeys/time_to_milestone",
+    "one number of days after customers began: who has reached a milestone by then",
+    _SELECTION,
+    ("step", text, "the milestone"),
+    ("days", real, "since a customer's first beginning event"),
+    ("share", real, "Kaplan-Meier: who had no time yet is censored, not lost"),
+    ("share_low", real, "lower end of its 95% interval"),
+    ("share_high", real, "upper end"),
+    ("at_risk", whole, "had not reached it, and were followed beyond these days"),
+    persons=NOBODY,
+)
+CHANNEL_HANDOFFS = _table(
+    "journeys/channel_handoffs",
+    "one pair of channels that come right after each other",
+    ("from_channel", text, "null where a customer's events begin"),
+    ("to_channel", text, "null where they end"),
+    ("transitions", whole, "how often"),
+    ("customers", whole, "of how many customers"),
+    ("share", real, "of all that follows `from_channel`"),
+    ("mean_seconds", real, "from the one to the other; null where there is only one"),
+    persons=NOBODY,
+)
+
 # --- exploration ----------------------------------------------------------------------------------------------------
 
 #: What the tables of findings have in common: a cluster at a step, compared with the others there.

@@ -169,7 +169,10 @@ def test_funnels_come_as_far_as_their_semantics_says(semantics, log, steps, wind
             there = [(who, one) for who, one in expected.items() if one[0] > step]
             ended = [(who, one) for who, one in there if one[0] == step + 1 < len(steps)]
             dropped = [(who, one) for who, one in ended if one[3] < AS_OF]
-            assert counts.reached[step] == len(there)
+            assert (counts.reached[step], counts.mature[step]) == (
+                len(there),
+                len([one for _, one in there if one[3] < AS_OF]),
+            )
             assert (counts.dropped[step], counts.open[step]) == (len(dropped), len(ended) - len(dropped))
             if there:
                 mean = np.mean([one[2][step] for _, one in there]) / 1e6
@@ -220,7 +223,7 @@ def test_leaving_is_judged_by_each_codes_wait_and_open_is_censored(log, wait):
             gone = (following[1] if following else AS_OF) - at > wait[kind]
             left[kind] += gone
             returned[kind] += bool(gone and following)
-            still_open[kind] += not gone and following is None
+            still_open[kind] += AS_OF - at <= wait[kind]
     for found in in_parts(customers, lambda *of: leaving(*of, np.array(wait, np.int64), as_of=AS_OF)):
         for kind in range(KINDS):
             assert (found.visits[kind], found.left[kind], found.returned[kind], found.open[kind]) == (

@@ -48,9 +48,14 @@ class Funnel:
 class FunnelCounts:
     """By step: ``reached`` it, of these ``dropped`` for good and ``open`` who came no further, whose window is over or
     not, with the sum of the times since entry. ``next_kind[step, code]`` says what the dropped did next, by its last
-    column that they did nothing; so ``reached[i] = dropped[i] + open[i] + reached[i + 1]``."""
+    column that they did nothing; so ``reached[i] = dropped[i] + open[i] + reached[i + 1]``.
+
+    ``mature`` are those of ``reached`` whose window is over. Rates are of these alone: among the others, those who
+    convert fast are known already and those who do not are not.
+    """
 
     reached: Ints
+    mature: Ints
     dropped: Ints
     open: Ints
     low: Ints
@@ -62,6 +67,7 @@ class FunnelCounts:
         carry(low, high)
         return FunnelCounts(
             self.reached + other.reached,
+            self.mature + other.mature,
             self.dropped + other.dropped,
             self.open + other.open,
             low,
@@ -202,14 +208,16 @@ def _count(
     row: Ints,
     took: Ints,
     open_until: Ints,
-) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
+) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints, Ints]:
     n = len(customer)
+    mature = np.zeros(steps, np.int64)
     reached, dropped, still_open = np.zeros(steps, np.int64), np.zeros(steps, np.int64), np.zeros(steps, np.int64)
     low, high = np.zeros(steps, np.int64), np.zeros(steps, np.int64)
     next_kind = np.zeros((steps, kinds + 1), np.int64)
     for k in range(len(who)):
         for step in range(depth[k]):
             reached[step] += 1
+            mature[step] += open_until[k] < as_of
             low[step] += took[k, step] & LOW_MASK
             high[step] += took[k, step] >> LOW_BITS
         step = depth[k] - 1
@@ -225,4 +233,4 @@ def _count(
         else:
             next_kind[step, kinds] += 1
     carry(low, high)
-    return reached, dropped, still_open, low, high, next_kind
+    return reached, mature, dropped, still_open, low, high, next_kind

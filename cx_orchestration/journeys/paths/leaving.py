@@ -20,8 +20,8 @@ Codes = NDArray[np.int32]
 @dataclass(frozen=True, eq=False)
 class Leaving:
     """By code: ``visits``, and of these ``left`` that nothing followed in time, ``returned`` the part of ``left`` that
-    something followed later, and ``open``, the last events of customers whose time is not over. The rate of leaving is
-    ``left`` of ``visits - open``: what is open is censored, neither lost nor kept."""
+    something followed later, and ``open``, those whose time is not over, whatever followed: who comes back at once is
+    known at once, who does not is not. The rate of leaving is ``left`` of ``visits - open``."""
 
     visits: Ints
     left: Ints
@@ -58,12 +58,11 @@ def _leaving(customer: Codes, kind: Codes, at: Ints, wait: Ints, as_of: int) -> 
         visits[code] += 1
         if wait[code] < 0:
             continue
-        if i + 1 < n and customer[i + 1] == customer[i]:
-            if at[i + 1] - at[i] > wait[code]:
-                left[code] += 1
-                returned[code] += 1
-        elif as_of - at[i] > wait[code]:
-            left[code] += 1
-        else:
+        if as_of - at[i] <= wait[code]:
             still_open[code] += 1
+        elif i + 1 == n or customer[i + 1] != customer[i]:
+            left[code] += 1
+        elif at[i + 1] - at[i] > wait[code]:
+            left[code] += 1
+            returned[code] += 1
     return visits, left, returned, still_open

@@ -1,0 +1,125 @@
+"""All passes over all buckets, and their sums: what customers' paths are as of one instant.
+
+Belongs here: which pass is run on which events. Does not belong here: the passes, and their results as tables
+(``results``).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cx_orchestration.journeys.paths.follows import Follows, directly_follows
+from cx_orchestration.journeys.paths.funnel import SEMANTICS, Funnel, FunnelCounts, Semantics, count_funnel, progress
+from cx_orchestration.journeys.paths.leaving import Leaving, leaving
+from cx_orchestration.journeys.paths.retention import Retention, retention
+from cx_orchestration.journeys.paths.selections import Selection
+from cx_orchestration.journeys.paths.sessions import Sessions, sessions
+from cx_orchestration.journeys.paths.variants import Variants, add_variants, variants
+from cx_orchestration.journeys.reading import Bucket
+
+SESSION_GAP = 30 * 60 * 1_000_000
+WEEK = 7 * 86_400_000_000
+
+#: So many weeks of cohorts are told.
+COHORTS = 52
+
+_FOR_EVER = 2**61
+
+Part = TypeVar("Part", Follows, FunnelCounts, Leaving, Retention, Sessions)
+
+
+@dataclass
+class SelectionPaths:
+    """What the events of one selection are: ``milestones`` has, by step, the microseconds that each customer took, -1
+    for not yet, and was followed for."""
+
+    selection: Selection
+    customers: int = 0
+    events: int = 0
+    follows: Follows | None = None
+    variants: list[Variants] = field(default_factory=list)
+    funnels: dict[Semantics, FunnelCounts] = field(default_factory=dict)
+    leaving: Leaving | None = None
+    milestones: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = field(default_factory=dict)
+
+
+@dataclass
+class Paths:
+    """The sums over all buckets; what has no events in them is ``None``."""
+
+    types: list[str]
+    channels: list[str]
+    selections: list[SelectionPaths]
+    as_of: int
+    first_monday: int
+    sessions: Sessions | None = None
+    retention: Retention | None = None
+    handoffs: Follows | None = None
+
+
+def analyse(
+    buckets: Iterable[Bucket], types: list[str], channels: list[str], wanted: Sequence[Selection], *, as_of: int
+) -> Paths:
+    """The paths in these buckets, which must have the column ``channel``; events from ``as_of`` on do not count."""
+    monday = (as_of - 1 + 3 * 86_400_000_000) // WEEK * WEEK - 3 * 86_400_000_000
+    paths = Paths(types, channels, [SelectionPaths(one) for one in wanted], as_of, monday - (COHORTS - 1) * WEEK)
+    for bucket in buckets:
+        _add_bucket(paths, bucket)
+    for one in paths.selections:
+        one.variants = [add_variants(one.variants)] if one.variants else []
+    return paths
+
+
+def _add_bucket(paths: Paths, bucket: Bucket) -> None:
+    before = bucket.at < paths.as_of
+    customer, kind, at = bucket.customer[before], bucket.kind[before], bucket.at[before]
+    paths.sessions = _sum(paths.sessions, sessions(customer, kind, at, len(paths.types), gap=SESSION_GAP))
+    kept = retention(customer, at, origin=paths.first_monday, period=WEEK, cohorts=COHORTS, as_of=paths.as_of)
+    paths.retention = _sum(paths.retention, kept)
+    channel = pc.fill_null(pc.index_in(bucket.more["channel"], pc.cast(paths.channels, "string")), -1)
+    channel = channel.to_numpy().astype(np.int32)[before]
+    known = channel >= 0
+    handoffs = directly_follows(customer[known], channel[known], at[known], len(paths.channels))
+    paths.handoffs = _sum(paths.handoffs, handoffs)
+    for one in paths.selections:
+        _add_selection(one, customer, kind, at, paths)
+
+
+def _add_selection(
+    one: SelectionPaths, customer: NDArray[np.int32], kind: NDArray[np.int32], at: NDArray[np.int64], paths: Paths
+) -> None:
+    kinds, selection = len(paths.types), one.selection
+    inside = np.zeros(kinds, np.bool_)
+    inside[selection.codes] = True
+    chosen = inside[kind]
+    customers, codes, times = (customer, kind, at) if chosen.all() else (customer[chosen], kind[chosen], at[chosen])
+    if len(codes) == 0:
+        return
+    found = variants(customers, codes, times)
+    one.customers += int(found.customers.sum())
+    one.events += len(codes)
+    one.variants.append(found)
+    one.follows = _sum(one.follows, directly_follows(customers, codes, times, kinds))
+    one.leaving = _sum(one.leaving, leaving(customers, codes, times, selection.wait, as_of=paths.as_of))
+    if not selection.has_funnel:
+        return
+    steps = tuple(reached for _, reached in selection.steps)
+    for semantics in SEMANTICS:
+        # Over all events: what those who dropped did next may be anything.
+        counts, _ = count_funnel(
+            customer, kind, at, kinds, Funnel(steps, selection.window, semantics), as_of=paths.as_of
+        )
+        one.funnels[semantics] = _sum(one.funnels.get(semantics), counts)
+    for name, reached in selection.steps[1:]:
+        way = progress(customers, codes, times, kinds, Funnel((steps[0], reached), _FOR_EVER, "first_touch"))
+        took = way.took[:, 1]
+        entered = times[way.row] - np.maximum(took, 0)
+        one.milestones.setdefault(name, []).append((took.copy(), paths.as_of - entered))
+
+
+def _sum(total: Part | None, part: Part) -> Part:
+    return part if total is None else total + part

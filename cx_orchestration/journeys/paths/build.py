@@ -1,0 +1,69 @@
+"""The tables of paths in the lake, and whether they add up.
+
+Belongs here: reading, writing, and the totals that must agree. Does not belong here: how paths are counted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+from cx_orchestration.journeys.event_types import type_names
+from cx_orchestration.journeys.paths.analysis import analyse
+from cx_orchestration.journeys.paths.results import path_tables
+from cx_orchestration.journeys.paths.selections import selections
+from cx_orchestration.journeys.reading import read_buckets
+from cx_orchestration.model import tables
+from cx_orchestration.model.journey import JourneyMap
+from cx_orchestration.model.tables import Table
+from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.lake import Lake
+
+PATH_TABLES = (
+    tables.DIRECTLY_FOLLOWS,
+    tables.VARIANTS,
+    tables.FUNNELS,
+    tables.FUNNEL_EXITS,
+    tables.SESSIONS,
+    tables.LEAVING,
+    tables.RETENTION,
+    tables.TIME_TO_MILESTONE,
+    tables.CHANNEL_HANDOFFS,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Total:
+    """One number of one journey, or of all events, as two tables give it."""
+
+    journey: str
+    what: str
+    one: int
+    other: int
+    agrees: bool
+
+
+def build_paths(
+    lake: Lake, engine: Engine, maps: Sequence[JourneyMap], *, as_of: datetime, run_id: str
+) -> dict[Table, pa.Table]:
+    """Write all tables of paths anew, of the events before ``as_of``; returns their rows."""
+    types = type_names(lake, engine)
+    named = "SELECT DISTINCT channel FROM sequences WHERE channel IS NOT NULL ORDER BY channel"
+    channels = engine.query(named, {"sequences": lake.scan(tables.SEQUENCES)})["channel"].to_pylist()
+    instant = (as_of - _EPOCH) // timedelta(microseconds=1)
+    paths = analyse(read_buckets(lake, ["channel"]), types, channels, selections(maps, types), as_of=instant)
+    found = path_tables(paths)
+    for table, rows in found.items():
+        lake.replace(table, rows, run_id=run_id)
+    return found
+
+
+def reconcile(lake: Lake, engine: Engine, *, as_of: datetime) -> list[Total]:
+    """Numbers that different tables give for the same thing, by journey: they must be equal, or in the order told."""
+    wanted = (*PATH_TABLES, tables.SEQUENCES, tables.INSTANCES)
+    inputs = {table.path.rpartition("/")[2]: lake.scan(table) for table in wanted}
+    rows = engine.query(sql_text(__package__, "reconcile.sql"), inputs, {"as_of": as_of}).to_pylist()
+    return [Total(row["journey"], row["what"], row["one"], row["other"], row["agrees"]) for row in rows]

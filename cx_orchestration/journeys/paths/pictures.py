@@ -1,0 +1,127 @@
+"""Paths as small charts for asset metadata.
+
+Belongs here: one static picture a table. Does not belong here: maps drawn with their counts.
+"""
+
+import base64
+
+import altair as alt
+import pandas as pd
+import pyarrow as pa
+import vl_convert
+
+from cx_orchestration.model import tables
+from cx_orchestration.model.tables import Table
+
+_MOST = 12
+_BLUE = "#2f6690"
+
+
+def path_picture(table: Table, rows: pa.Table) -> str | None:
+    """Markdown with the picture of a table as an SVG in a data URI; ``None`` for one that has none, or no rows."""
+    draw = _PICTURES.get(table)
+    shown = rows.to_pandas()
+    if draw is None or shown.empty:
+        return None
+    svg = vl_convert.vegalite_to_svg(draw(shown).to_json())
+    name = table.path.rpartition("/")[2].replace("_", " ")
+    return f"![{name}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode('ascii')})"
+
+
+def _follows(rows: pd.DataFrame) -> alt.Chart:
+    """The transition matrix of all events, of the types that are followed most."""
+    pairs = rows[(rows["journey"] == "") & rows["from_type"].notna()].fillna({"to_type": "(nothing)"})
+    busiest = pairs.groupby("from_type")["transitions"].sum().nlargest(_MOST).index
+    shown = pairs[pairs["from_type"].isin(busiest) & pairs["to_type"].isin([*busiest, "(nothing)"])]
+    return _heat(shown, "from_type", "to_type", "share", "share of what follows")
+
+
+def _handoffs(rows: pd.DataFrame) -> alt.Chart:
+    named = rows.fillna({"from_channel": "(begin)", "to_channel": "(end)"})
+    return _heat(named, "from_channel", "to_channel", "share", "share of what follows")
+
+
+def _heat(rows: pd.DataFrame, y: str, x: str, value: str, title: str) -> alt.Chart:
+    return (
+        alt.Chart(rows[[y, x, value]])
+        .mark_rect()
+        .encode(
+            alt.X(f"{x}:N", title=None, axis=alt.Axis(labelAngle=-40)),
+            alt.Y(f"{y}:N", title=None),
+            alt.Color(f"{value}:Q", title=title, scale=alt.Scale(scheme="blues")),
+        )
+        .properties(width={"step": 26}, height={"step": 20})
+    )
+
+
+def _variants(rows: pd.DataFrame) -> alt.Chart:
+    shown = rows[(rows["journey"] == "") & rows["rank"].notna()].head(_MOST)
+    return _bars(shown, "path", "customers")
+
+
+def _sessions(rows: pd.DataFrame) -> alt.Chart:
+    return _bars(rows.nlargest(_MOST, "begun"), "type", "begun")
+
+
+def _leaving(rows: pd.DataFrame) -> alt.Chart:
+    shown = rows.dropna(subset=["rate"]).nlargest(_MOST, "rate")
+    return _bars(shown.assign(after=shown["type"] + " (" + shown["journey"] + ")"), "after", "rate")
+
+
+def _bars(rows: pd.DataFrame, label: str, value: str) -> alt.Chart:
+    return (
+        alt.Chart(rows[[label, value]])
+        .mark_bar(color=_BLUE)
+        .encode(
+            alt.X(f"{value}:Q", title=value.replace("_", " ")),
+            alt.Y(f"{label}:N", sort=None, title=None, axis=alt.Axis(labelLimit=420)),
+        )
+        .properties(width=320, height={"step": 20})
+    )
+
+
+def _funnels(rows: pd.DataFrame) -> alt.Chart:
+    """Each journey's funnel under both semantics, as shares of those who entered."""
+    order = [row.step for row in rows.sort_values("place").itertuples()]
+    base = alt.Chart(rows[["journey", "semantics", "step", "of_entered"]].dropna())
+    return (
+        base.mark_bar()
+        .encode(
+            alt.X("of_entered:Q", title="share of those who entered", axis=alt.Axis(format="%")),
+            alt.Y("step:N", sort=list(dict.fromkeys(order)), title=None),
+            alt.YOffset("semantics:N", sort=["first_touch", "any_start"]),
+            alt.Color("semantics:N", title=None, scale=alt.Scale(range=[_BLUE, "#9ab8cf"])),
+            alt.Row("journey:N", title=None),
+        )
+        .properties(width=320)
+        .resolve_scale(y="independent")
+    )
+
+
+def _retention(rows: pd.DataFrame) -> alt.Chart:
+    shown = rows.assign(cohort=rows["cohort"].astype(str))
+    return _heat(shown, "cohort", "week", "share", "share still active")
+
+
+def _milestones(rows: pd.DataFrame) -> alt.LayerChart:
+    columns = ["journey", "step", "days", "share", "share_low", "share_high"]
+    named = rows[columns].assign(milestone=rows["journey"] + ": " + rows["step"])
+    base = alt.Chart(named, width=420, height=240).encode(
+        alt.X("days:Q", title="days since the beginning"), alt.Color("milestone:N", title=None)
+    )
+    band = base.mark_area(opacity=0.2).encode(
+        alt.Y("share_low:Q", title="share that has reached it", axis=alt.Axis(format="%")), alt.Y2("share_high:Q")
+    )
+    return alt.layer(band, base.mark_line(point=True).encode(alt.Y("share:Q")))
+
+
+_PICTURES = {
+    tables.DIRECTLY_FOLLOWS: _follows,
+    tables.VARIANTS: _variants,
+    tables.FUNNELS: _funnels,
+    tables.SESSIONS: _sessions,
+    tables.LEAVING: _leaving,
+    tables.RETENTION: _retention,
+    tables.TIME_TO_MILESTONE: _milestones,
+    tables.CHANNEL_HANDOFFS: _handoffs,
+}

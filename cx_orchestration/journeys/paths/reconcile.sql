@@ -1,0 +1,70 @@
+-- Grain: one number that two tables give. Columns: journey (empty: all events), what, one, other, agrees.
+-- Inputs: the tables of journeys/ of the same names. Parameter: $as_of, up to which events count.
+WITH events AS (
+    SELECT count(*) AS n FROM sequences WHERE occurred_at < $as_of
+),
+follows AS (
+    SELECT
+        journey,
+        sum(transitions) AS pairs,
+        sum(CASE WHEN from_type IS NULL THEN transitions ELSE 0 END) AS firsts,
+        sum(CASE WHEN to_type IS NULL THEN transitions ELSE 0 END) AS lasts
+    FROM directly_follows
+    GROUP BY journey
+),
+paths AS (
+    SELECT journey, sum(customers) AS customers, sum(events) AS events FROM variants GROUP BY journey
+),
+funnel AS (
+    SELECT
+        journey, semantics,
+        max(CASE WHEN place = 1 THEN customers ELSE 0 END) AS entered,
+        sum(dropped) + sum("open") + min(customers) AS ended,
+        sum(dropped) AS dropped
+    FROM funnels
+    GROUP BY journey, semantics
+),
+exits AS (
+    SELECT journey, semantics, sum(customers) AS customers FROM funnel_exits GROUP BY journey, semantics
+),
+begun AS (
+    SELECT journey, count(DISTINCT customer_id) AS customers FROM instances GROUP BY journey
+),
+totals AS (
+    SELECT '' AS journey, 'events: in sequences, and in paths' AS what, e.n AS one, p.events AS other
+    FROM events AS e JOIN paths AS p ON p.journey = ''
+    UNION ALL
+    SELECT '', 'events: in sequences, and in sessions', e.n, s.events
+    FROM events AS e CROSS JOIN (SELECT sum(events) AS events FROM sessions) AS s
+    WHERE s.events IS NOT NULL
+    UNION ALL
+    SELECT '', 'sessions: begun, and ended', sum(begun), sum(ended) FROM sessions HAVING count(*) > 0
+    UNION ALL
+    SELECT f.journey, 'events: in transitions, and in paths', f.pairs - f.lasts, p.events
+    FROM follows AS f JOIN paths AS p ON p.journey = f.journey
+    UNION ALL
+    SELECT f.journey, 'customers: with a first event, and in paths', f.firsts, p.customers
+    FROM follows AS f JOIN paths AS p ON p.journey = f.journey
+    UNION ALL
+    SELECT f.journey, 'customers: with a last event, and in paths', f.lasts, p.customers
+    FROM follows AS f JOIN paths AS p ON p.journey = f.journey
+    UNION ALL
+    SELECT journey, 'funnel, ' || semantics || ': entered, and dropped, open or through', entered, ended FROM funnel
+    UNION ALL
+    SELECT f.journey, 'funnel, ' || f.semantics || ': dropped, and where they went', f.dropped, coalesce(e.customers, 0)
+    FROM funnel AS f LEFT JOIN exits AS e ON e.journey = f.journey AND e.semantics = f.semantics
+    UNION ALL
+    SELECT a.journey, 'funnel: entered by first touch, and by any start', a.entered, b.entered
+    FROM funnel AS a JOIN funnel AS b ON b.journey = a.journey
+    WHERE a.semantics = 'first_touch' AND b.semantics = 'any_start'
+)
+SELECT journey, what, CAST(one AS BIGINT) AS one, CAST(other AS BIGINT) AS other, one = other AS agrees
+FROM totals
+UNION ALL
+-- A beginning event whose guards do not hold begins no instance, so there may be fewer instances' customers, not more.
+SELECT f.journey, 'customers: with a beginning event, and at least those with an instance', f.entered, b.customers,
+    f.entered >= b.customers AS agrees
+FROM funnel AS f
+JOIN begun AS b ON b.journey = f.journey
+WHERE f.semantics = 'first_touch'
+ORDER BY 1, 2
