@@ -47,10 +47,7 @@ def main(
 
 
 def _explored(wanted: list[tuple[int, bool]], customers: int, days: int, processes: int) -> Iterator[Explored]:
-    # A new process now and then: what libraries keep for themselves does not pile up over a hundred companies.
-    with ProcessPoolExecutor(
-        processes, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=10
-    ) as pool:
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         tasks = [pool.submit(explore, seed, customers, days, null=null) for seed, null in wanted]
         for task in as_completed(tasks):
             one = task.result()

@@ -2,7 +2,8 @@
 --   provided twice the time allowed there had passed before $as_of: younger entries cannot be judged, whatever they did.
 -- Columns: hit, 1 if the customer rested there longer than that, so that the journey counts as abandoned, in a rest
 --   that began within that time after the entry: everybody is judged over the same time, however often they did the
---   step again; amount, the revenue after the entry of those who did not, in $currency.
+--   step again; amount, the revenue after the entry of those who did not, in $currency; early, 1 for those who came in
+--   the first half of the time, at which half of the step's customers had come.
 -- Inputs: entries (entries.sql), visits (visits.sql), waits (journey, step, wait in microseconds), sequences.
 WITH judged AS (
     SELECT
@@ -20,6 +21,11 @@ WITH judged AS (
     WHERE e.entered_at + 2 * w.wait < epoch_us($as_of)
     GROUP BY e.journey, e.step, e.customer_id, e.event_id, e.entered_at
 ),
+middles AS (
+    SELECT journey, step, percentile_disc(0.5) WITHIN GROUP (ORDER BY entered_at) AS middle
+    FROM judged
+    GROUP BY journey, step
+),
 money AS (
     SELECT customer_id, event_id, epoch_us(occurred_at) AS at, amount
     FROM sequences
@@ -34,6 +40,10 @@ earned AS (
     WHERE j.hit = 0
     GROUP BY j.journey, j.step, j.customer_id
 )
-SELECT j.journey, j.step, j.customer_id, j.hit, CAST(coalesce(e.amount, 0) AS DECIMAL(38, 4)) AS amount
+SELECT
+    j.journey, j.step, j.customer_id, j.hit,
+    CAST(coalesce(e.amount, 0) AS DECIMAL(38, 4)) AS amount,
+    CASE WHEN j.entered_at <= h.middle THEN 1 ELSE 0 END AS early
 FROM judged AS j
+JOIN middles AS h ON h.journey = j.journey AND h.step = j.step
 LEFT JOIN earned AS e ON e.journey = j.journey AND e.step = j.step AND e.customer_id = j.customer_id

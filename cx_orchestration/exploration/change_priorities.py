@@ -19,7 +19,17 @@ from cx_orchestration.storage.engine import Engine, sql_text
 LANDMARK_DAYS = 2
 
 _COLUMNS = [*KEY, "n", "other_n", "value", "baseline", "effect", "effect_low", "effect_high", "p_value", "p_contrary"]
-_COLUMNS += ["change", "revenue_kept", "expense_saved", "net_value", "net_value_low", "net_value_high", "assumption"]
+_COLUMNS += [
+    "effect_early",
+    "effect_late",
+    "change",
+    "revenue_kept",
+    "expense_saved",
+    "net_value",
+    "net_value_low",
+    "net_value_high",
+    "assumption",
+]
 
 
 def change_priorities(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa.Table:
@@ -73,6 +83,10 @@ def _compare(customers: pd.DataFrame, exploration: Exploration) -> pd.DataFrame:
             continue
         net = at_step["revenue"] - at_step["contacts"] * exploration.support_contact_cost
         compared = significance.compare_means(net[met.index], net[others.index], "less")
+        early, late = (
+            net[met.index][met["early"] == half].mean() - net[others.index][others["early"] == half].mean()
+            for half in (1, 0)
+        )
         rows.append(
             {
                 "journey": journey,
@@ -86,6 +100,8 @@ def _compare(customers: pd.DataFrame, exploration: Exploration) -> pd.DataFrame:
                 "effect": compared.effect,
                 "effect_low": compared.low,
                 "effect_high": compared.high,
+                "effect_early": early,
+                "effect_late": late,
                 "p_value": compared.p_value,
                 "p_contrary": 1.0,  # who met it and still did better explains nothing: see docs/findings.md
                 "change": f"prevent {event} at {step}",

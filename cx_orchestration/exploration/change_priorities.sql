@@ -2,7 +2,8 @@
 --   least $least of those customers met there, for customers followed until the end of the horizon.
 -- Columns: met, 1 if the customer met it while at the step and within $landmark microseconds after the entry, 0 if not
 --   within that time at all (who met it in that time after leaving the step is in neither group); revenue in $currency
---   and contacts with support from the landmark to the horizon; horizon_days.
+--   and contacts with support from the landmark to the horizon; horizon_days; early, 1 for those who came in the first half
+--   of the time, at which half of the step's customers had come.
 -- Both groups are told apart at the same instant, the landmark, and followed from there for the same time: nobody has to
 -- stay a customer in order to be counted as having met the event.
 -- The horizon is the time for which half of the step's customers were followed after the landmark, in whole days.
@@ -22,6 +23,11 @@ followed AS (
     FROM indexed AS i
     JOIN spans AS m ON m.journey = i.journey AND m.step = i.step
     WHERE i.landmark_at + m.followed - m.followed % 86400000000 <= epoch_us($as_of) AND m.followed >= 86400000000
+),
+middles AS (
+    SELECT journey, step, percentile_disc(0.5) WITHIN GROUP (ORDER BY entered_at) AS middle
+    FROM followed
+    GROUP BY journey, step
 ),
 frictions AS (
     SELECT t.journey, t.type, s.customer_id, s.event_id, epoch_us(s.occurred_at) AS at
@@ -68,8 +74,10 @@ SELECT
     coalesce(m.at_the_step, 0) AS met,
     CAST(coalesce(t.revenue, 0) AS DOUBLE) AS revenue,
     coalesce(t.contacts, 0) AS contacts,
-    f.horizon / 86400000000 AS horizon_days
+    f.horizon / 86400000000 AS horizon_days,
+    CASE WHEN f.entered_at <= h.middle THEN 1 ELSE 0 END AS early
 FROM followed AS f
+JOIN middles AS h ON h.journey = f.journey AND h.step = f.step
 JOIN candidates AS c ON c.journey = f.journey AND c.step = f.step
 LEFT JOIN meetings AS m
     ON m.journey = f.journey AND m.step = f.step AND m.customer_id = f.customer_id AND m.type = c.type

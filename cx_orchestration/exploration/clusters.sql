@@ -3,6 +3,8 @@
 -- Columns: segment_value.
 -- Inputs: entries (entries.sql), sequences, profiles, identity_map, segments (journey, segment as declared in its map).
 -- Parameter: $as_of.
+-- Besides the declared segments every customer has, unless the map declares one of the same name: channel, of the event
+-- that led there; came_from, the step before, or 'nowhere'; came_back, 'yes' if it is not the customer's first instance.
 -- An attribute that any event carries is read from events only: the value on the event that led to the step, else the
 -- latest before it. Otherwise the latest profile that has a value gives it.
 WITH names AS (
@@ -64,3 +66,14 @@ SELECT e.journey, e.step, e.customer_id, g.segment, l.segment_value
 FROM entries AS e
 JOIN segments AS g ON g.journey = e.journey
 JOIN latest_profiles AS l ON l.customer_id = e.customer_id AND l.segment = g.segment AND l.age = 1
+UNION ALL
+SELECT u.journey, u.step, u.customer_id, u.segment, u.segment_value
+FROM (
+    SELECT journey, step, customer_id, 'channel' AS segment, channel AS segment_value FROM entries
+    UNION ALL
+    SELECT journey, step, customer_id, 'came_from', coalesce(came_from, 'nowhere') FROM entries
+    UNION ALL
+    SELECT journey, step, customer_id, 'came_back', CASE WHEN came_back = 1 THEN 'yes' ELSE 'no' END FROM entries
+) AS u
+LEFT JOIN segments AS g ON g.journey = u.journey AND g.segment = u.segment
+WHERE g.segment IS NULL AND u.segment_value <> ''

@@ -78,13 +78,18 @@ def finding_id(table: Table, journey: str, step: str, segment: str, value: str) 
 def as_findings(table: Table, judged: pd.DataFrame) -> pa.Table:
     """Judged candidates as rows of an exploration table, in their order.
 
-    Expects all columns of the table but ``finding_id``; ``other_n`` becomes ``baseline_n``.
+    Expects all columns of the table but ``finding_id``; ``other_n`` becomes ``baseline_n``. An effect is stable if it
+    has the same sign in both halves of the time; in a half that lacks one of the groups there is none.
     """
+    halves = judged[["effect_early", "effect_late"]].astype("float64")
     ids = [finding_id(table, *key) for key in judged[KEY].itertuples(index=False, name=None)]
     values = {name: judged[name].tolist() for name in judged.columns} | {
         "finding_id": ids,
         "step": [step or None for step in judged["step"]],
         "baseline_n": judged["other_n"].tolist(),
+        "is_stable": halves.mul(judged["effect"].astype("float64"), axis=0).gt(0).all(axis=1).tolist(),
         "shadow_of": [None if pd.isna(row) else ids[int(row)] for row in judged["shadow_of"]],
     }
-    return pa.table([pa.array(values[field.name], field.type) for field in table.schema], schema=table.schema)
+    return pa.table(
+        [pa.array(values[field.name], field.type, from_pandas=True) for field in table.schema], schema=table.schema
+    )

@@ -10,12 +10,13 @@ import pyarrow as pa
 from cx_orchestration.exploration import significance
 from cx_orchestration.exploration.cohorts import Cohorts
 from cx_orchestration.exploration.findings import KEY, as_findings, judge
+from cx_orchestration.exploration.rules import with_rules
 from cx_orchestration.model import tables
-from cx_orchestration.model.settings import Settings
+from cx_orchestration.model.settings import Exploration, Settings
 from cx_orchestration.storage.engine import Engine, sql_text
 
 _COLUMNS = [*KEY, "n", "other_n", "value", "baseline", "effect", "effect_low", "effect_high", "p_value", "p_contrary"]
-_COLUMNS += ["path", "support_rate", "baseline_support_rate"]
+_COLUMNS += ["effect_early", "effect_late", "path", "support_rate", "baseline_support_rate"]
 
 
 def profitable_paths(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa.Table:
@@ -27,7 +28,7 @@ def profitable_paths(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa
     customers who brought revenue.
     """
     exploration = settings.exploration
-    customers = engine.query(
+    begun = engine.query(
         sql_text(__package__, "profitable_paths.sql"),
         {
             "entries": cohorts.entries,
@@ -37,6 +38,7 @@ def profitable_paths(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa
         },
         {"as_of": cohorts.as_of, "currency": settings.currency},
     ).to_pandas()
+    customers = _with_rules(engine, begun, exploration)
 
     def look_again(taken: pd.DataFrame) -> pd.DataFrame:
         """Without the customers of segments already taken."""
@@ -53,13 +55,42 @@ def profitable_paths(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa
     return as_findings(tables.PROFITABLE_PATHS, judged)
 
 
+def _with_rules(engine: Engine, begun: pd.DataFrame, exploration: Exploration) -> pd.DataFrame:
+    """One row a customer and candidate: those of ``candidates.sql``, with what each customer did.
+
+    Rules are searched by revenue less support expense, as the journey as a whole is compared: their step is empty.
+    """
+    begun = begun.assign(step="", outcome=begun["revenue"] - begun["contacts"] * exploration.support_contact_cost)
+    customers = begun.drop_duplicates(["journey", "customer_id"])
+    candidates: pd.DataFrame = with_rules(
+        engine,
+        _as_table(begun, ["journey", "step", "customer_id", "segment", "segment_value"]),
+        _as_table(customers, ["journey", "step", "customer_id", "outcome"]),
+        side="more",
+        least=exploration.min_customers,
+    ).to_pandas()
+    did = customers.drop(columns=["step", "segment", "segment_value", "outcome"])
+    order = ["journey", "segment", "rule", "segment_value", "customer_id"]
+    return candidates.merge(did, on=["journey", "customer_id"]).sort_values(order)
+
+
+def _as_table(rows: pd.DataFrame, columns: list[str]) -> pa.Table:
+    schema = pa.schema([(name, pa.float64() if name == "outcome" else pa.string()) for name in columns])
+    return pa.Table.from_pandas(rows[columns], schema=schema, preserve_index=False)
+
+
 def _compare(customers: pd.DataFrame, min_customers: int) -> pd.DataFrame:
     rows = []
-    for (journey, segment), known in customers.groupby(["journey", "segment"], sort=True):
-        for value, own in known.groupby("segment_value", sort=True):
+    counted = customers[customers["counts"] == 1]
+    for (journey, segment, _), known in counted.groupby(["journey", "segment", "rule"], sort=True):
+        for value, own in known[known["segment_value"] != ""].groupby("segment_value", sort=True):
             others = known[known["segment_value"] != value]
             if min(len(own), len(others)) < min_customers:
                 continue
+            early, late = (
+                own["revenue"][own["early"] == half].mean() - others["revenue"][others["early"] == half].mean()
+                for half in (1, 0)
+            )
             more = significance.compare_means(own["revenue"], others["revenue"], "more")
             less = significance.compare_means(own["revenue"], others["revenue"], "less")
             asked, others_asked = int((own["contacts"] > 0).sum()), int((others["contacts"] > 0).sum())
@@ -77,6 +108,8 @@ def _compare(customers: pd.DataFrame, min_customers: int) -> pd.DataFrame:
                     "effect": more.effect,
                     "effect_low": more.low,
                     "effect_high": more.high,
+                    "effect_early": early,
+                    "effect_late": late,
                     "p_value": max(more.p_value, significance.rate_p_values(*support, "less").item()),
                     "p_contrary": max(less.p_value, significance.rate_p_values(*support, "more").item()),
                     "path": _commonest_path(own),

@@ -1,6 +1,6 @@
 -- Grain: one known segment value of one customer at the beginning of one journey (journey, customer_id, segment), of
 --   the customers who were followed for at least the journey's horizon before $as_of.
--- Columns: segment_value, revenue in $currency and contacts with support within the horizon; path, the steps in the
+-- Columns: segment_value, early (1 in the first half of the time, at which half of them had begun), revenue in $currency and contacts with support within the horizon; path, the steps in the
 --   order in which the customer first came to them within it.
 -- The horizon is the time for which two thirds of the journey's customers were followed, in whole days: it depends on
 -- when customers began, not on what they did, and is the same for all.
@@ -18,6 +18,11 @@ followed AS (
     FROM begun AS b
     JOIN spans AS m ON m.journey = b.journey
     WHERE b.entered_at + m.followed - m.followed % 86400000000 <= epoch_us($as_of) AND m.followed >= 86400000000
+),
+middles AS (
+    SELECT journey, percentile_disc(0.5) WITHIN GROUP (ORDER BY entered_at) AS middle
+    FROM followed
+    GROUP BY journey
 ),
 happened AS (
     SELECT
@@ -46,8 +51,10 @@ SELECT
     f.journey, c.segment, c.segment_value, f.customer_id,
     CAST(coalesce(t.revenue, 0) AS DOUBLE) AS revenue,
     coalesce(t.contacts, 0) AS contacts,
-    p.path
+    p.path,
+    CASE WHEN f.entered_at <= h.middle THEN 1 ELSE 0 END AS early
 FROM followed AS f
+JOIN middles AS h ON h.journey = f.journey
 JOIN clusters AS c ON c.journey = f.journey AND c.step = f.step AND c.customer_id = f.customer_id
 JOIN paths AS p ON p.journey = f.journey AND p.customer_id = f.customer_id
 LEFT JOIN totals AS t ON t.journey = f.journey AND t.customer_id = f.customer_id

@@ -1,6 +1,7 @@
 -- Grain: one customer's first entry into one step (journey, step, customer_id), provided the whole window after it lies
 --   before $as_of.
--- Columns: hit, 1 if the customer turned to support within $window microseconds after the entry; amount, how often.
+-- Columns: hit, 1 if the customer turned to support within $window microseconds after the entry; amount, how often; early, 1 for
+--   those who came in the first half of the time, at which half of the step's customers had come.
 -- Inputs: entries (entries.sql), support_types (journey, type), sequences, claimed (journey, step): contacts within the
 --   window of a claimed step are not counted at other steps, whoever makes them.
 WITH contacts AS (
@@ -12,6 +13,11 @@ WITH contacts AS (
 judged AS (
     SELECT * FROM entries
     WHERE entered_at + $window <= epoch_us($as_of) AND journey IN (SELECT journey FROM support_types)
+),
+middles AS (
+    SELECT journey, step, percentile_disc(0.5) WITHIN GROUP (ORDER BY entered_at) AS middle
+    FROM judged
+    GROUP BY journey, step
 ),
 after_entry AS (
     SELECT e.journey, e.step, e.customer_id, c.event_id AS contact
@@ -39,6 +45,8 @@ turned AS (
 SELECT
     j.journey, j.step, j.customer_id,
     CASE WHEN t.contacts > 0 THEN 1 ELSE 0 END AS hit,
-    CAST(coalesce(t.contacts, 0) AS DECIMAL(38, 4)) AS amount
+    CAST(coalesce(t.contacts, 0) AS DECIMAL(38, 4)) AS amount,
+    CASE WHEN j.entered_at <= h.middle THEN 1 ELSE 0 END AS early
 FROM judged AS j
+JOIN middles AS h ON h.journey = j.journey AND h.step = j.step
 LEFT JOIN turned AS t ON t.journey = j.journey AND t.step = j.step AND t.customer_id = j.customer_id

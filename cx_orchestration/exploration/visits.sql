@@ -1,12 +1,17 @@
 -- Grain: one move of a customer's first visit to one step of one journey (journey, step, customer_id, event_id).
 -- Columns: moved_at; next_at, when the customer moved next, to whatever step and in whatever instance, or null; begins, 1
---   for the move that began the visit. Times are microseconds since 1970.
+--   for the move that began the visit; channel of the move; came_from, the step where the customer stood before, or null;
+--   came_back, 1 if it is in another instance than the customer's first. Times are microseconds since 1970.
 -- Input: steps (journeys/steps). Parameter: $as_of, up to which customers are followed.
 -- Moves to the step where the customer already stands belong to the same visit. Where a map has a correlation key or
 -- parts, each value of the key and each part is followed by itself.
 WITH moves AS (
     SELECT
         journey, customer_id, correlation, part, event_id, seq, to_state AS step, epoch_us(occurred_at) AS moved_at,
+        channel, instance_id,
+        FIRST_VALUE(instance_id) OVER (
+            PARTITION BY journey, customer_id ORDER BY occurred_at, event_id, seq
+        ) AS first_instance,
         LAG(to_state) OVER w AS step_before,
         LEAD(epoch_us(occurred_at)) OVER w AS next_at
     FROM steps
@@ -35,6 +40,7 @@ compared AS (
 )
 SELECT
     journey, step, customer_id, event_id, moved_at, next_at,
-    CASE WHEN step = step_before THEN 0 ELSE 1 END AS begins
+    CASE WHEN step = step_before THEN 0 ELSE 1 END AS begins,
+    channel, step_before AS came_from, CASE WHEN instance_id = first_instance THEN 0 ELSE 1 END AS came_back
 FROM compared
 WHERE place = 1

@@ -65,13 +65,15 @@ PAYMENT = {"card": 0.7, "paypal": 0.3}
 
 @dataclass(frozen=True)
 class Planted:
-    """Which of the effects act; ``android_is_western``: nearly all of region west, and nobody else, is on Android."""
+    """Which of the effects act; ``android_is_western``: nearly all of region west, and nobody else, is on Android;
+    ``together``: at the checkout those give up who are in region west and on Android, but neither of the two alone."""
 
     e1: bool = False
     e2: bool = False
     e3: bool = False
     e4: bool = False
     android_is_western: bool = False
+    together: bool = False
 
 
 ALL = Planted(True, True, True, True)
@@ -101,7 +103,8 @@ def company(seed: int, planted: Planted, *, customers: int = 5000) -> tuple[pa.T
     goes_on("product.viewed", "ad.clicked", 0.8, 0.1, 2)
     goes_on("signup.completed", "product.viewed", 0.75, 0.1, 2)
     goes_on("checkout.started", "signup.completed", 0.85, 0.1, 2)
-    gives_up = np.where((device == "android") & planted.e1, 0.7, 0.3)
+    both = (device == "android") & (traits["region"] == "west") & planted.together
+    gives_up = np.where(((device == "android") & planted.e1) | both, 0.7, 0.3)
     goes_on("order.completed", "checkout.started", 1 - gives_up, 0.01, 0.5)
     late = chance(0.15)
     harmed = late & planted.e4
@@ -168,6 +171,7 @@ def as_sequences(events: pd.DataFrame) -> pa.Table:
         "amount": pa.array(money, tables.MONEY),
         "currency": pa.array(["USD"] * len(events)),
         "attributes": pa.array(events["attributes"].tolist(), pa.string(), from_pandas=True),
+        "channel": pa.array(events.get("channel", [None] * len(events)), pa.string(), from_pandas=True),
         "customer_key": pa.array(pd.Series([f"c{person:06}" for person in events["customer"]]).map(keys)),
         "type_code": pa.array(pd.factorize(events["type"], sort=True)[0], pa.int32()),
         "occurred_us": pa.array(microseconds, pa.int64()),
@@ -192,14 +196,15 @@ def as_profiles(traits: dict[str, np.ndarray]) -> pa.Table:
 
 
 def happenings(*events: tuple[int, float, str] | tuple[int, float, str, dict]) -> pa.Table:
-    """Sequences from customer, day, event type and, where there are any, ``amount`` and attributes."""
+    """Sequences from customer, day, event type and, where there are any, ``amount``, ``channel`` and attributes."""
     rows = []
     for number, (customer, days, kind, *more) in enumerate(events):
         attributes = dict(more[0]) if more else {}
-        amount = attributes.pop("amount", np.nan)
+        amount, channel = attributes.pop("amount", np.nan), attributes.pop("channel", None)
         text = json.dumps(attributes, separators=(",", ":")) if attributes else None
-        rows.append((customer, days, kind, amount, text, f"e{number:05}"))
-    return as_sequences(pd.DataFrame(rows, columns=["customer", "days", "type", "amount", "attributes", "event_id"]))
+        rows.append((customer, days, kind, amount, channel, text, f"e{number:05}"))
+    columns = ["customer", "days", "type", "amount", "channel", "attributes", "event_id"]
+    return as_sequences(pd.DataFrame(rows, columns=columns))
 
 
 def settle(lake: Lake, sequences: pa.Table, profiles: pa.Table, journey_map: JourneyMap = LIFECYCLE) -> Lake:

@@ -26,7 +26,20 @@ def cohorts(lake, *events, traits=None, journey_map=LIFECYCLE, profiles=None):
     return read_cohorts(lake, Engine(), [journey_map], as_of=AS_OF)
 
 
+#: What every customer has, whatever the map declares.
+UNDECLARED = {"channel", "came_from", "came_back"}
+
+
 def values(found, step: str) -> dict[str, str]:
+    """The declared segments."""
+    return {name: value for name, value in all_values(found, step).items() if name not in UNDECLARED}
+
+
+def undeclared(found, step: str) -> dict[str, str]:
+    return {name: value for name, value in all_values(found, step).items() if name in UNDECLARED}
+
+
+def all_values(found, step: str) -> dict[str, str]:
     rows = found.clusters.to_pylist()
     return {row["segment"]: row["segment_value"] for row in rows if row["step"] == step}
 
@@ -83,7 +96,31 @@ def test_the_latest_profile_with_a_value_counts(lake):
 
 def test_attributes_that_the_map_does_not_name_are_left_alone(lake):
     found = cohorts(lake, (0, 1, "ad.clicked", {"campaign": "spring"}), traits={"size": ["big"]})
-    assert found.clusters.num_rows == 0
+    assert all_values(found, "aware") == {"came_from": "nowhere", "came_back": "no"}
+
+
+def test_channel_and_the_path_so_far_are_known_without_declaring(lake):
+    found = cohorts(
+        lake,
+        (0, 1, "ad.clicked", {"channel": "web"}),
+        (0, 2, "product.viewed", {"channel": "app"}),
+        (0, 3, "ad.clicked"),
+    )
+    assert undeclared(found, "aware") == {"channel": "web", "came_from": "nowhere", "came_back": "no"}
+    assert undeclared(found, "evaluating") == {"channel": "app", "came_from": "aware", "came_back": "no"}
+
+
+def test_who_comes_to_a_step_in_a_later_instance_has_come_back(lake):
+    way = [(0, day, kind) for day, kind in enumerate(("ad.clicked", "product.viewed", "signup.completed"), 1)]
+    found = cohorts(lake, *way, (0, 4, "checkout.started"), (0, 20, "order.completed"))
+    assert undeclared(found, "checkout") == {"came_from": "registered", "came_back": "no"}
+    assert undeclared(found, "purchased") == {"came_from": "checkout", "came_back": "yes"}
+
+
+def test_a_declared_segment_takes_the_place_of_an_undeclared_one(lake):
+    declared = LIFECYCLE.model_copy(update={"segments": ["channel"]})
+    found = cohorts(lake, (0, 1, "ad.clicked", {"channel": "web"}), traits={"channel": ["tv"]}, journey_map=declared)
+    assert all_values(found, "aware")["channel"] == "tv"
 
 
 def test_only_the_first_entry_into_a_step_counts(lake):

@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 
+import numpy as np
 import pyarrow.compute as pc
 import pytest
 from lifecycle_company import (
@@ -96,6 +97,15 @@ def test_the_four_planted_effects_are_found_and_nothing_else(planted):
     assert found(planted) == {E1, E2, E3, E4}
 
 
+def test_what_is_found_shows_in_both_halves_of_the_time(planted):
+    for table, rows in planted.items():
+        for one in rows.to_pylist():
+            assert one["is_stable"] or not one["is_finding"]
+            if one["effect_early"] is not None and one["effect_late"] is not None:
+                signs = {np.sign(one[name]) for name in ("effect", "effect_early", "effect_late")}
+                assert one["is_stable"] == (len(signs) == 1 and signs != {0}), (table.path, one)
+
+
 def test_a_planted_rate_lies_in_its_interval(planted):
     hotspot = row(planted[tables.ABANDONMENT_HOTSPOTS], step="checkout", segment_value="android")
     assert hotspot["effect_low"] < 0.70 - 0.30 < hotspot["effect_high"]
@@ -103,12 +113,21 @@ def test_a_planted_rate_lies_in_its_interval(planted):
 
 
 @pytest.mark.parametrize(
-    ("planted", "expected"), [({"e1": True}, E1), ({"e2": True}, E2), ({"e3": True}, E3), ({"e4": True}, E4)]
+    ("analyse", "planted", "expected"),
+    [
+        (abandonment_hotspots, {"e1": True}, E1),
+        (support_shifts, {"e2": True}, E2),
+        (profitable_paths, {"e3": True}, E3),
+        (change_priorities, {"e4": True}, E4),
+    ],
+    ids=["E1", "E2", "E3", "E4"],
 )
-def test_each_effect_is_found_without_the_others(tmp_path, planted, expected):
-    results = explore(settle(Lake(tmp_path), *company(3, Planted(**planted))))
-    of_its_analysis = {finding for finding in found(results) if finding[0] == expected[0]}
-    assert of_its_analysis == {expected}
+def test_each_effect_is_found_without_the_others(tmp_path, analyse, planted, expected):
+    lake = settle(Lake(tmp_path), *company(3, Planted(**planted), customers=4000))
+    of_its_analysis = analysed(analyse, lake, exploration=SETTINGS).to_pylist()
+    assert [(one["step"], one["segment"], one["segment_value"]) for one in of_its_analysis if one["is_finding"]] == [
+        expected[1:]
+    ]
 
 
 def test_companies_without_effects_have_findings_no_more_often_than_declared(tmp_path):
@@ -127,6 +146,21 @@ def test_a_value_that_merely_goes_with_the_cause_is_its_shadow(tmp_path):
     assert shadow["p_adjusted"] < 1e-6
     assert (cause["is_finding"], shadow["is_finding"]) == (True, False)
     assert shadow["shadow_of"] == cause["finding_id"]
+
+
+def test_what_two_attributes_do_together_is_found_and_named(tmp_path):
+    hotspots = analysed(
+        abandonment_hotspots,
+        settle(Lake(tmp_path), *company(4, Planted(together=True), customers=6000)),
+        exploration=SETTINGS,
+    )
+    cause = row(hotspots, step="checkout", segment="device & region", segment_value="android & west")
+    assert [one["finding_id"] for one in hotspots.to_pylist() if one["is_finding"]] == [cause["finding_id"]]
+    assert cause["effect_low"] < 0.7 - 0.3 < cause["effect_high"]
+    # Half of them: the other half is where it was found.
+    device = row(hotspots, step="checkout", segment="device", segment_value="android")
+    assert cause["n"] + cause["baseline_n"] < 0.6 * (device["n"] + device["baseline_n"])
+    assert device["shadow_of"] == cause["finding_id"] or not device["p_adjusted"] < SETTINGS.error_rate / 4
 
 
 def test_one_cause_is_not_reported_at_the_neighbouring_steps_too(planted):
@@ -257,6 +291,12 @@ def asker(customer: int, day: float, *later: float) -> list[tuple]:
 def test_contacts_count_within_the_window_after_the_step_only(tmp_path):
     found = asking(tmp_path, asker(0, 10, 0.1, 6.9), asker(1, 10, 7), asker(2, 10, -1), asker(3, 10))
     assert (found["n"], found["value"]) == (14, pytest.approx(1 / 14))
+
+
+def test_the_halves_of_the_time_part_at_the_day_when_half_had_come(tmp_path):
+    """The padding comes on day 5: all twenty, then four on day 20, of whom one asks."""
+    found = asking(tmp_path, asker(0, 20, 1), asker(1, 20), asker(2, 20), asker(3, 20))
+    assert (found["effect_early"], found["effect_late"], found["is_stable"]) == (0, None, False)
 
 
 def test_the_window_must_have_passed(tmp_path):
