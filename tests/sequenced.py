@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from cx_orchestration.model import tables
+from cx_orchestration.storage.lake import Lake
 
 MONDAY = dt.datetime(1969, 12, 29, tzinfo=dt.UTC)
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -25,6 +26,19 @@ def follows_from(customer_id: str, occurred_at: dt.datetime) -> dict[str, int]:
     }
 
 
+def types_of(rows: pa.Table) -> list[str]:
+    """The event types by the codes that ``sequenced`` gives them."""
+    return sorted(set(rows.column("type").to_pylist()))
+
+
+def write_sequences(lake: Lake, rows: pa.Table) -> None:
+    """The rows of ``sequenced`` in place of all that there are, and what their types' codes stand for."""
+    types = types_of(rows)
+    codes = pa.table({"type": types, "type_code": range(len(types))}, schema=tables.EVENT_TYPES.schema)
+    lake.replace(tables.EVENT_TYPES, codes, run_id="r")
+    lake.replace(tables.SEQUENCES, rows, where={"bucket": (0, 4095)}, run_id="r")
+
+
 def sequenced(rows: Iterable[dict], codes: dict[str, int] | None = None) -> pa.Table:
     """The rows in order, with all columns; those without a bucket in bucket 0."""
     rows = [dict.fromkeys(tables.SEQUENCES.schema.names) | {"bucket": 0} | row for row in rows]
@@ -34,3 +48,9 @@ def sequenced(rows: Iterable[dict], codes: dict[str, int] | None = None) -> pa.T
     order = ("bucket", "week", "customer_key", "occurred_us", "event_id")
     rows.sort(key=lambda row: tuple(row[name] for name in order))
     return pa.Table.from_pylist(rows, tables.SEQUENCES.schema)
+
+
+def as_begun(steps: pa.Table, instances: pa.Table) -> list[dict]:
+    """Instances by customer and in the order in which they began, which their weeks do not keep."""
+    first = {row["instance_id"]: (row["occurred_at"], row["event_id"]) for row in steps.to_pylist() if row["seq"] == 1}
+    return sorted(instances.to_pylist(), key=lambda row: (row["customer_id"], first[row["instance_id"]]))

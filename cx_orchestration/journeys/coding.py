@@ -1,7 +1,7 @@
 """Events of one bucket as the integers that the kernel takes.
 
-Belongs here: reading a bucket's events, their order, their symbols and threads on one compiled map. Does not belong
-here: what moves (``kernel``), what micro journeys add to the events (``micro``).
+Belongs here: a bucket's events in order, their symbols and threads on one compiled map. Does not belong here: reading
+files (``reading``), what moves (``kernel``), what micro journeys add to the events (``micro``).
 """
 
 import datetime as dt
@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 
 from cx_orchestration.journeys.charts import CompiledMap
 from cx_orchestration.journeys.guards import COLUMNS, fitting
-from cx_orchestration.journeys.kernel import Codes, Ints, code_threads
+from cx_orchestration.journeys.kernel import Codes, Flags, Ints, code_threads
 from cx_orchestration.journeys.micro_events import is_micro_event
+from cx_orchestration.journeys.reading import AT, CODE, KEY, in_order, order_by_key
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.storage.engine import Engine, sql_text
-from cx_orchestration.storage.scan import Scan
+from cx_orchestration.storage.engine import Engine
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -28,15 +28,15 @@ EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 UNITS = 10_000
 _MOST_UNITS = 10**18 - 1  # what tables.MONEY can hold
 
-_READ = ("customer_id", "event_id", "type", "channel", "occurred_at", "e.at", "amount", "in_other_currency")
+_READ = (KEY, CODE, AT, "customer_id", "event_id", "channel", "amount", "currency")
 
 # What a guard asks of an event, by the name that it has in a guard.
-_ASKED = {"amount": "money"}
+_ASKED = {"amount": "CAST(amount AS DOUBLE)"}
 
 
 @dataclass(frozen=True, eq=False)
 class Events:
-    """What happened to some customers, sorted by customer, time and event id: ``rows`` as read, and integers.
+    """What happened to some customers, sorted by customer, time and event id: ``rows`` as they lie, and integers.
 
     ``customer`` ascends from 0. ``kind`` is the place of an event's type in ``types``. ``row`` is the row that says
     what an event carries: its own, and for what a micro journey did the one that caused it; ``id`` its place among the
@@ -47,6 +47,7 @@ class Events:
     customer: Ints
     at: Ints
     amount: Ints
+    in_other_currency: int
     types: tuple[str, ...]
     kind: Codes
     row: Ints
@@ -75,41 +76,87 @@ class Events:
         return pa.array(self.types, pa.string()).take(self.kind[places])
 
 
-def read_events(
-    engine: Engine, sequences: Scan | pa.Table, charts: Sequence[CompiledMap], *, as_of: dt.datetime, currency: str
-) -> pa.Table:
-    """The events of one bucket before ``as_of``, and in columns ``asked_<name>`` what maps ask of them."""
-    inner = sql_text(__package__, "fold_input.sql")
-    sql = f"SELECT {', '.join([*_READ, *_asked(charts)])} FROM ({inner}) AS e"
-    return engine.query(sql, {"sequences": sequences}, {"as_of": as_of, "currency": currency})
+def sequence_columns(charts: Sequence[CompiledMap]) -> list[str]:
+    """The columns of ``journeys/sequences`` that ``code_events`` takes for these maps."""
+    asked = {name for chart in charts for name in (*chart.names, chart.correlation) if name is not None}
+    more = {name if name in COLUMNS else "attributes" for name in asked}
+    return [*_READ, *sorted(more.difference(_READ))]
 
 
-def code_events(rows: pa.Table) -> Events:
-    """The integers of rows as ``read_events`` gives them; rows that are not in order are sorted."""
-    amount = _whole(rows, "amount")
+def code_events(
+    rows: pa.Table,
+    charts: Sequence[CompiledMap],
+    *,
+    types: Sequence[str],
+    as_of: dt.datetime,
+    currency: str,
+) -> Events:
+    """The events of one bucket before ``as_of``, of rows with ``sequence_columns``.
+
+    Rows come as the bucket's files have them, week after week, each sorted by customer, time and id; in another order
+    they are sorted first. ``types`` are the event types by code. Raises ``PermanentFailure`` for amounts in
+    ``currency`` that add up to more than revenue can hold.
+    """
+    key, code, at = (rows[name].to_numpy() for name in (KEY, CODE, AT))
+    order = order_by_key(key)
+    if not _is_sorted(rows, key[order], at[order], order):
+        return code_events(
+            rows.sort_by([(name, "ascending") for name in (KEY, AT, "event_id")]),
+            charts,
+            types=types,
+            as_of=as_of,
+            currency=currency,
+        )
+    order = order[at[order] < (as_of - EPOCH) // dt.timedelta(microseconds=1)]
+    customer, kind, at, _ = in_order(order, key, code, at)
+    amount, other = _money(rows, currency)
     if np.abs(amount.astype(np.float64)).sum() > _MOST_UNITS:
         raise PermanentFailure(
             f"{tables.SEQUENCES.path}: the amounts of one bucket add up to more than {_MOST_UNITS // UNITS}, "
             "which revenue cannot hold; look for a wrong 'scale' in a service's mapping"
         )
-    at = _whole(rows, "at")
-    customer = rows.column("customer_id").combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
-    if not _is_sorted(rows, customer, at):
-        return code_events(rows.sort_by([(name, "ascending") for name in ("customer_id", "at", "event_id")]))
-    of_type = rows.column("type").combine_chunks().dictionary_encode()
-    places = np.arange(rows.num_rows)
+    row = order.astype(np.int64)
     return Events(
-        rows=rows,
-        customer=customer,
+        rows=_with_asked(rows, charts, types),
+        customer=customer.astype(np.int64),
         at=at,
-        amount=amount,
-        types=tuple(of_type.dictionary.to_pylist()),
-        kind=of_type.indices.to_numpy().astype(np.int32),
-        row=places,
-        id=places,
-        anchor=places,
+        amount=amount[row],
+        in_other_currency=int(other[row].sum()),
+        types=tuple(types),
+        kind=kind,
+        row=row,
+        id=row,
+        anchor=np.arange(len(row)),
         more_ids=pa.chunked_array([], pa.string()),
     )
+
+
+def _money(rows: pa.Table, currency: str) -> tuple[Ints, Flags]:
+    """Amounts in ten-thousandths of a currency, 0 without one, and which are in another currency."""
+    given = rows.column("amount").combine_chunks()
+    # A decimal is a 128-bit little-endian integer; what fits into 18 digits is in its lower half.
+    halves = np.frombuffer(given.buffers()[1], np.int64) if len(given) else np.empty(0, np.int64)
+    units = halves[2 * given.offset : 2 * (given.offset + len(given)) : 2]
+    is_given = _flags(pc.is_valid(given))
+    is_ours = _flags(pc.fill_null(pc.equal(rows.column("currency"), currency), False))
+    return np.where(is_given & is_ours, units, 0), is_given & ~is_ours
+
+
+def _flags(values: pa.Array | pa.ChunkedArray) -> Flags:
+    found: Flags = values.to_numpy(zero_copy_only=False) if isinstance(values, pa.Array) else values.to_numpy()
+    return found.astype(np.bool_)
+
+
+def _with_asked(rows: pa.Table, charts: Sequence[CompiledMap], types: Sequence[str]) -> pa.Table:
+    """What steps and instances show of events, and in columns ``asked_<name>`` what maps ask of them."""
+    shown = rows.select(["customer_id", "event_id", "channel"])
+    if not (items := _asked(charts, types)):
+        return shown
+    # The engine of this process: the rows are in its memory already.
+    found = Engine().query(f"SELECT {', '.join(items)} FROM events", {"events": rows})
+    for name in found.column_names:
+        shown = shown.append_column(name, found.column(name))
+    return shown
 
 
 def symbols(events: Events, chart: CompiledMap) -> Codes:
@@ -166,34 +213,33 @@ def threads(events: Events, chart: CompiledMap) -> Threads:
     return Threads(thread, customer, of_customers, of_thread, coded.dictionary)
 
 
-def _whole(rows: pa.Table, name: str) -> Ints:
-    values: Ints = rows.column(name).to_numpy().astype(np.int64)
-    return values
-
-
-def _is_sorted(rows: pa.Table, customer: Ints, at: Ints) -> bool:
-    """Customers are coded in the order in which they come, so they lie together when their codes never fall."""
-    ascending, ties = _order(customer, at)
-    if not ascending:
-        return False
+def _is_sorted(rows: pa.Table, key: Ints, at: Ints, order: Codes) -> bool:
+    """Whether time, and among events of one time the id, never falls within a customer."""
+    ascending, ties = _ties(key, at)
     ids = rows.column("event_id")
-    return pc.all(pc.less(ids.take(ties), ids.take(ties + 1))).as_py() is not False
+    return ascending and pc.all(pc.less(ids.take(order[ties]), ids.take(order[ties + 1]))).as_py() is not False
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]  # numba has no type stubs
-def _order(customer: Ints, at: Ints) -> tuple[bool, Ints]:
-    """Whether customers, and times of each customer, never fall; and the places of events as late as their next."""
-    ties = []
-    for i in range(len(customer) - 1):
-        if customer[i + 1] < customer[i] or (customer[i + 1] == customer[i] and at[i + 1] < at[i]):
-            return False, np.empty(0, np.int64)
-        if customer[i + 1] == customer[i] and at[i + 1] == at[i]:
-            ties.append(i)
-    return True, np.array(ties, np.int64) if len(ties) else np.empty(0, np.int64)
+def _ties(key: Ints, at: Ints) -> tuple[bool, Ints]:
+    """Whether times of each customer never fall; and the places of events as late as their next."""
+    count = 0
+    for i in range(len(key) - 1):
+        if key[i + 1] == key[i]:
+            if at[i + 1] < at[i]:
+                return False, np.empty(0, np.int64)
+            count += at[i + 1] == at[i]
+    ties = np.empty(count, np.int64)
+    count = 0
+    for i in range(len(key) - 1):
+        if key[i + 1] == key[i] and at[i + 1] == at[i]:
+            ties[count] = i
+            count += 1
+    return True, ties
 
 
-def _asked(charts: Iterable[CompiledMap]) -> list[str]:
-    """SELECT items for what maps ask of events; names and types are of letters, digits, _ and dots alone."""
+def _asked(charts: Iterable[CompiledMap], types: Sequence[str]) -> list[str]:
+    """SELECT items for what maps ask of events; names are of letters, digits and _ alone."""
     of_types: dict[str, set[str]] = {}
     of_all: set[str] = set()
     for chart in charts:
@@ -206,7 +252,7 @@ def _asked(charts: Iterable[CompiledMap]) -> list[str]:
     for name in sorted(of_all | set(of_types)):
         value = _ASKED.get(name, name) if name in COLUMNS else f"""json_extract_string(attributes, '$."{name}"')"""
         if name not in of_all:
-            named = ", ".join(f"'{kind}'" for kind in sorted(of_types[name]))
-            value = f"CASE WHEN type IN ({named}) THEN {value} ELSE NULL END"
+            codes = ", ".join(str(code) for code, kind in enumerate(types) if kind in of_types[name])
+            value = f"CASE WHEN {CODE} IN ({codes or -1}) THEN {value} ELSE NULL END"
         items.append(f"{value} AS asked_{name}")
     return items

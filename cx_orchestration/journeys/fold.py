@@ -7,20 +7,21 @@ one bucket's events (``placing``), whether a map is sound (``maps``).
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from cx_orchestration.journeys.charts import CompiledMap
-from cx_orchestration.journeys.coding import code_events, read_events
+from cx_orchestration.journeys.coding import code_events, sequence_columns
+from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.micro_events import by_nesting
-from cx_orchestration.journeys.placing import Folded, JourneyCounts, fold_bucket
+from cx_orchestration.journeys.placing import STILL_OPEN, JourneyCounts, fold_bucket
+from cx_orchestration.journeys.reading import read_rows
 from cx_orchestration.journeys.versions import compile_in_use
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
+
+#: All weeks of steps and instances, and those without one.
+EVERY_WEEK = (STILL_OPEN - 1_000_000, 1_000_000)
 
 
 @dataclass(frozen=True)
@@ -53,32 +54,28 @@ def fold_journeys(
     Raises ``InvalidProject`` for a map that is not sound, before anything is written.
     """
     charts = compile_in_use(lake, by_nesting(maps), as_of=as_of, run_id=run_id)
-    folded: dict[str, list[Folded]] = {chart.journey: [] for chart in charts}
+    before = lake.partition_values(tables.INSTANCES, "journey")
+    types = type_names(lake, engine)
+    counts: dict[str, list[JourneyCounts]] = {chart.journey: [] for chart in charts}
     events_read = in_other_currency = 0
-    for bucket in _values(lake, engine, tables.SEQUENCES, "bucket"):
-        sequences = lake.scan(tables.SEQUENCES, {"bucket": bucket})
-        rows = read_events(engine, sequences, charts, as_of=as_of, currency=currency)
-        events_read += rows.num_rows
-        in_other_currency += pc.sum(rows.column("in_other_currency")).as_py() or 0
-        of_bucket = fold_bucket(code_events(rows), charts, as_of=as_of, support_contact_cost=support_contact_cost)
-        for chart, one in zip(charts, of_bucket, strict=True):
-            folded[chart.journey].append(one)
-    removed = tuple(name for name in _values(lake, engine, tables.INSTANCES, "journey") if name not in folded)
-    for journey, parts in [*folded.items(), *[(name, []) for name in removed]]:
-        slice_ = {"journey": journey}
-        steps = pa.concat_tables([tables.STEPS.empty(), *[part.steps for part in parts]])
-        instances = pa.concat_tables([tables.INSTANCES.empty(), *[part.instances for part in parts]])
-        lake.replace(tables.STEPS, steps, where=slice_, run_id=run_id)
-        lake.replace(tables.INSTANCES, instances, where=slice_, run_id=run_id)
-    by_name = {chart.journey: _add_up(chart, [part.counts for part in folded[chart.journey]]) for chart in charts}
-    counts = tuple(by_name[one.journey] for one in maps)
-    return FoldSummary(events_read, in_other_currency, counts, removed)
-
-
-def _values(lake: Lake, engine: Engine, table: tables.Table, column: str) -> list[Any]:
-    found = engine.query(f"SELECT DISTINCT {column} FROM t ORDER BY {column}", {"t": lake.scan(table)})
-    values: list[Any] = found.column(column).to_pylist()
-    return values
+    for table in (tables.STEPS, tables.INSTANCES):
+        lake.empty_for_layout(table, run_id=run_id)
+    # Written bucket by bucket: no more than one is ever in memory.
+    with lake.writer(tables.STEPS) as steps, lake.writer(tables.INSTANCES) as instances:
+        for _, rows in read_rows(lake, sequence_columns(charts)):
+            events = code_events(rows, charts, types=types, as_of=as_of, currency=currency)
+            events_read += len(events)
+            in_other_currency += events.in_other_currency
+            folded = fold_bucket(events, charts, as_of=as_of, support_contact_cost=support_contact_cost)
+            for chart, of_bucket in zip(charts, folded, strict=True):
+                counts[chart.journey].append(of_bucket.counts)
+                steps.write(of_bucket.steps)
+                instances.write(of_bucket.instances)
+        for table, writer in ((tables.STEPS, steps), (tables.INSTANCES, instances)):
+            lake.replace_by_files(table, writer.finish(), where={"week": EVERY_WEEK}, run_id=run_id)
+    totals = {chart.journey: _add_up(chart, counts[chart.journey]) for chart in charts}
+    removed = tuple(name for name in before if name not in totals)
+    return FoldSummary(events_read, in_other_currency, tuple(totals[one.journey] for one in maps), removed)
 
 
 def _add_up(chart: CompiledMap, counts: Iterable[JourneyCounts]) -> JourneyCounts:

@@ -20,13 +20,18 @@ from numpy.typing import NDArray
 from cx_orchestration.journeys import kernel
 from cx_orchestration.journeys.charts import CompiledMap
 from cx_orchestration.journeys.coding import EPOCH, UNITS, Events, Threads, symbols, threads
-from cx_orchestration.journeys.kernel import ABANDONED, ACTIVE, COMPLETED, Flags, Instances, Ints, Rows
+from cx_orchestration.journeys.kernel import ABANDONED, ACTIVE, COMPLETED, Codes, Flags, Instances, Ints, Rows
 from cx_orchestration.journeys.micro import Doings, doings, with_doings
 from cx_orchestration.journeys.micro_events import is_micro_event
 from cx_orchestration.model import tables
 from cx_orchestration.model.uuid5 import as_uuid5
 from cx_orchestration.storage.engine import Engine, sql_text
 
+#: The week of an instance that is still open.
+STILL_OPEN = -1
+
+_WEEK = 604_800_000_000
+_FIRST_MONDAY = -259_200_000_000  # 29 December 1969, in microseconds from 1970 on
 _NAMESPACE = uuid.UUID("6f3c1a52-9d0e-5b47-8f1d-2f6f7a1c9e04")
 _STATUS = pa.array(["active", "completed", "abandoned"])
 
@@ -56,7 +61,7 @@ class JourneyCounts:
 
 @dataclass(frozen=True)
 class Folded:
-    """Steps and instances of one journey, as rows of ``tables.STEPS`` and ``tables.INSTANCES``."""
+    """Steps and instances of one journey, as rows of ``tables.STEPS`` and ``tables.INSTANCES``, week after week."""
 
     steps: pa.Table
     instances: pa.Table
@@ -138,6 +143,9 @@ def _steps(
     events: Events, chart: CompiledMap, on_map: Threads, made: Instances, rows: Rows, ids: pa.ChunkedArray
 ) -> pa.Table:
     words = _Words(chart)
+    week = _weeks(events.at[rows.event])
+    by_week = np.argsort(week, kind="stable")
+    rows, week = Rows._make(column[by_week] for column in rows), week[by_week]
     return _table(
         tables.STEPS,
         journey=_repeated(chart.journey, len(rows.event)),
@@ -155,6 +163,7 @@ def _steps(
         deviation=rows.deviation,
         correlation=on_map.keys_of(made.thread[rows.instance]),
         part=words.part.take(rows.target),
+        week=week,
     )
 
 
@@ -162,6 +171,9 @@ def _instances(
     events: Events, chart: CompiledMap, on_map: Threads, made: Instances, ids: pa.ChunkedArray, contact_cost: int
 ) -> pa.Table:
     words = _Words(chart)
+    week = np.where(made.status == ACTIVE, STILL_OPEN, _weeks(np.where(made.status == ACTIVE, 0, made.ended_at)))
+    by_week = np.argsort(week, kind="stable")
+    made, week, ids = Instances._make(column[by_week] for column in made), week[by_week], ids.take(by_week)
     return _table(
         tables.INSTANCES,
         journey=_repeated(chart.journey, len(made.state)),
@@ -183,6 +195,7 @@ def _instances(
         cost=_money(made.contacts.astype(np.int64) * contact_cost),
         correlation=on_map.keys_of(made.thread),
         standing=words.standing(made.standing),
+        week=week,
     )
 
 
@@ -244,6 +257,11 @@ def _table(table: tables.Table, **columns: Any) -> pa.Table:
 
 def _repeated(word: str, times: int) -> pa.Array:
     return pa.array([word], pa.string()).take(pa.array(np.zeros(times, np.int32)))
+
+
+def _weeks(at: Ints) -> Codes:
+    """The week of each time, counted as in ``journeys/sequences``."""
+    return ((at - _FIRST_MONDAY) // _WEEK).astype(np.int32)
 
 
 def _times(microseconds: Ints, mask: Flags | None = None) -> pa.Array:

@@ -43,16 +43,22 @@ def read_buckets(lake: Lake, columns: Sequence[str] = ()) -> Iterator[Bucket]:
     Each file is sorted by customer, and weeks follow each other, so a stable counting sort by customer is all that is
     left to do; see ``order_by_key``. ``columns`` are further columns, each of which costs more than the integers.
     """
+    for number, rows in read_rows(lake, [KEY, CODE, AT, *columns]):
+        yield _bucket(number, rows, columns)
+
+
+def read_rows(lake: Lake, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
+    """The buckets one after the other, all of one version of the table, each with its rows week after week."""
     by_bucket: dict[int, list[DataFile]] = defaultdict(list)
     for file in lake.live_files(tables.SEQUENCES):
         by_bucket[file.partition[0]].append(file)
-    for number in sorted(by_bucket):
-        yield _bucket(lake, number, sorted(by_bucket[number], key=lambda file: file.partition[1]), columns)
+    folder = lake.folder_of(tables.SEQUENCES)
+    for number, files in sorted(by_bucket.items()):
+        by_week = sorted(files, key=lambda file: file.partition[1])
+        yield number, pa.concat_tables([read_columns(tables.SEQUENCES, folder, file, columns) for file in by_week])
 
 
-def _bucket(lake: Lake, number: int, files: Sequence[DataFile], columns: Sequence[str]) -> Bucket:
-    folder, wanted = lake.folder_of(tables.SEQUENCES), [KEY, CODE, AT, *columns]
-    rows = pa.concat_tables([read_columns(tables.SEQUENCES, folder, file, wanted) for file in files])
+def _bucket(number: int, rows: pa.Table, columns: Sequence[str]) -> Bucket:
     key, kind, at = (rows[name].to_numpy() for name in (KEY, CODE, AT))
     order = order_by_key(key)
     more = rows.select(columns)

@@ -623,8 +623,10 @@ STEPS = _table(
     ("deviation", flag, "the event is on the map, but not from here: nothing moved"),
     ("correlation", text, "the value of the map's correlation key, null in a map without one"),
     ("part", text, "the part of `to_state`, null in a map without parts"),
+    ("week", pa.int32(), "of `occurred_at`, counted as in `journeys/sequences`"),
     persons=OF_CUSTOMERS,
-    partition_by=("journey",),
+    partition_by=("journey", "week"),
+    distinct=("event_id",),
 )
 
 INSTANCES = _table(
@@ -649,8 +651,10 @@ INSTANCES = _table(
     ("cost", MONEY, "support events times the cost of one"),
     ("correlation", text, "the value of the map's correlation key, null in a map without one"),
     ("standing", text, "in a map with parts: the steps where they stand or ended, joined by ` + `"),
+    ("week", pa.int32(), "of `ended_at`, counted as in `journeys/sequences`; -1 while active"),
     persons=OF_CUSTOMERS,
-    partition_by=("journey",),
+    partition_by=("journey", "week"),
+    distinct=("instance_id", "last_event_id"),
 )
 
 # --- paths ----------------------------------------------------------------------------------------------------------

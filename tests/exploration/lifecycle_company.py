@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from sequenced import MONDAY, customer_key
+from sequenced import MONDAY, customer_key, write_sequences
 
 from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.model import tables
@@ -213,7 +213,7 @@ def settle(lake: Lake, sequences: pa.Table, profiles: pa.Table, journey_map: Jou
     known = {"service": profiles.column("service"), "entity": entity, "customer_id": entity}
     schema = tables.IDENTITY_MAP.schema
     identities = pa.table([known.get(f.name, pa.nulls(len(entity), f.type)) for f in schema], schema=schema)
-    lake.replace(tables.SEQUENCES, sequences, where={"bucket": (0, 10)}, run_id="r")
+    write_sequences(lake, sequences)
     lake.replace(tables.PROFILES, profiles, run_id="r")
     lake.replace(tables.IDENTITY_MAP, identities, run_id="r")
     fold_journeys(lake, Engine(), [journey_map], as_of=AS_OF, currency="USD", support_contact_cost=8, run_id="r")

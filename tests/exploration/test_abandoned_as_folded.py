@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sequenced import sequenced
+from sequenced import sequenced, write_sequences
 
 from cx_orchestration.exploration.cohorts import read_cohorts
 from cx_orchestration.journeys.fold import fold_journeys
@@ -52,7 +52,7 @@ def folded(root, log: list[tuple[str, str, float]]) -> Lake:
         }
         for place, (customer, kind, day) in enumerate(log)
     ]
-    lake.replace(tables.SEQUENCES, sequenced(rows), where={"bucket": (0, 0)}, run_id="r")
+    write_sequences(lake, sequenced(rows))
     fold_journeys(lake, Engine(), [PURCHASE], as_of=AS_OF, currency="USD", support_contact_cost=0, run_id="r")
     return lake
 

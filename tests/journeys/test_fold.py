@@ -7,10 +7,10 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
-from sequenced import sequenced
+from sequenced import as_begun, sequenced, types_of, write_sequences
 
 from cx_orchestration.journeys.charts import compile_map
-from cx_orchestration.journeys.coding import code_events, read_events
+from cx_orchestration.journeys.coding import code_events
 from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.journeys.micro_events import by_nesting
 from cx_orchestration.journeys.placing import fold_bucket
@@ -75,15 +75,15 @@ def sequences(events: list[Event]) -> pa.Table:
 
 def fold(events: list[Event], *, journey_map: JourneyMap = PURCHASE, as_of: float = 100, cost: float = 2.5):
     until, chart = START + as_of * DAY, compile_map(journey_map)
-    rows = read_events(Engine(), sequences(events), [chart], as_of=until, currency="USD")
-    (folded,) = fold_bucket(code_events(rows), [chart], as_of=until, support_contact_cost=cost)
+    rows = sequences(events)
+    coded = code_events(rows, [chart], types=types_of(rows), as_of=until, currency="USD")
+    (folded,) = fold_bucket(coded, [chart], as_of=until, support_contact_cost=cost)
     return folded
 
 
 def states(folded) -> list[tuple[str, str]]:
     """State and status of each instance, by customer and in the order in which they began."""
-    rows = sorted(folded.instances.to_pylist(), key=lambda row: row["customer_id"])
-    return [(row["state"], row["status"]) for row in rows]
+    return [(row["state"], row["status"]) for row in as_begun(folded.steps, folded.instances)]
 
 
 def moves(folded) -> list[tuple]:
@@ -211,7 +211,7 @@ ORDERS = PURCHASE.model_copy(update={"correlation": "order_id"})
 def test_two_orders_are_two_instances_open_at_once():
     events = [order("cart.opened", 0, "o1"), order("cart.opened", 1, "o2"), order("order.paid", 1.5, "o1")]
     folded = fold(events, journey_map=ORDERS, as_of=2)
-    assert [(row["correlation"], row["state"]) for row in folded.instances.to_pylist()] == [
+    assert [(row["correlation"], row["state"]) for row in as_begun(folded.steps, folded.instances)] == [
         ("o1", "paid"),
         ("o2", "cart"),
     ]
@@ -230,7 +230,10 @@ def test_the_same_key_of_another_customer_is_another_instance():
 def test_an_event_without_the_key_concerns_the_only_open_instance_or_none(open_orders, state, outside):
     events = [*[order("cart.opened", 0, key) for key in open_orders], order("order.paid", 1, None)]
     folded = fold(events, journey_map=ORDERS, as_of=2)
-    assert ([row["state"] for row in folded.instances.to_pylist()], folded.counts.outside) == (state, outside)
+    assert ([row["state"] for row in as_begun(folded.steps, folded.instances)], folded.counts.outside) == (
+        state,
+        outside,
+    )
 
 
 def test_an_event_without_the_key_begins_and_resumes_nothing():
@@ -365,8 +368,9 @@ MACRO = changed(
 
 def fold_nested(events: list[Event], *maps: JourneyMap, as_of: float = 100):
     until, charts = START + as_of * DAY, [compile_map(one) for one in by_nesting(maps)]
-    rows = read_events(Engine(), sequences(events), charts, as_of=until, currency="USD")
-    return fold_bucket(code_events(rows), charts, as_of=until, support_contact_cost=1)
+    rows = sequences(events)
+    coded = code_events(rows, charts, types=types_of(rows), as_of=until, currency="USD")
+    return fold_bucket(coded, charts, as_of=until, support_contact_cost=1)
 
 
 def test_what_a_micro_journey_does_moves_the_macro_journey():
@@ -388,7 +392,7 @@ def test_an_abandoned_micro_journey_counts_at_its_deadline_before_what_follows()
     micro, macro = fold_nested(events, MICRO, MACRO, as_of=6)
     assert states(micro) == [("cart", "abandoned"), ("paid", "completed")]
     lost = [row for row in macro.steps.to_pylist() if row["type"] == "journey.paying.abandoned"]
-    (first, _) = micro.instances.to_pylist()
+    (first, _) = as_begun(micro.steps, micro.instances)
     assert [(row["occurred_at"], row["event_id"]) for row in lost] == [(START + 2 * DAY, first["instance_id"])]
     assert states(macro) == [("customer", "completed")]
 
@@ -408,16 +412,14 @@ def test_journeys_nest_more_than_once():
     assert (whole.counts.journey, states(whole)) == ("whole", [("customer", "completed")])
 
 
-def test_rows_that_lie_in_another_order_give_the_same(tmp_path):
+def test_rows_that_lie_in_another_order_give_the_same():
     rows = sequences([Event("cart.opened", 0), Event("order.paid", 1), Event("praised", 1)])
-    chart = compile_map(PURCHASE)
-    read = [
-        read_events(Engine(), rows.take(at), [chart], as_of=START + DAY * 9, currency="USD")
-        for at in ([0, 1, 2], [2, 1, 0])
+    chart, until = compile_map(PURCHASE), START + DAY * 9
+    coded = [
+        code_events(rows.take(order), [chart], types=types_of(rows), as_of=until, currency="USD")
+        for order in ([0, 1, 2], [2, 1, 0])
     ]
-    one, other = (
-        fold_bucket(code_events(each), [chart], as_of=START + DAY * 9, support_contact_cost=1)[0] for each in read
-    )
+    one, other = (fold_bucket(each, [chart], as_of=until, support_contact_cost=1)[0] for each in coded)
     assert one.steps.equals(other.steps)
 
 
@@ -425,7 +427,7 @@ def test_rows_that_lie_in_another_order_give_the_same(tmp_path):
 
 
 def write(lake: Lake, events: list[Event]) -> None:
-    lake.replace(tables.SEQUENCES, sequences(events), where={"bucket": (0, 10)}, run_id="r")
+    write_sequences(lake, sequences(events))
 
 
 def run(lake: Lake, maps: list[JourneyMap], as_of: float = 100):
@@ -454,7 +456,7 @@ def test_a_second_fold_gives_the_same_content_whatever_the_buckets(tmp_path):
         rows = sequences(MANY)
         buckets = pa.array([bucket % spread for bucket in rows.column("bucket").to_pylist()], pa.int32())
         rows = rows.set_column(rows.schema.get_field_index("bucket"), "bucket", buckets)
-        lake.replace(tables.SEQUENCES, rows, where={"bucket": (0, 10)}, run_id="r")
+        write_sequences(lake, rows)
         run(lake, [PURCHASE])
         hashes.append((lake.content_hash(tables.STEPS), lake.content_hash(tables.INSTANCES)))
     assert hashes[0] == hashes[1]

@@ -12,17 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interpreter import Happening, Interpreter
 from random_maps import random_log, random_versions
-from sequenced import sequenced
+from sequenced import as_begun, sequenced, types_of
 
 from cx_orchestration.journeys.charts import Version, compile_versions
-from cx_orchestration.journeys.coding import code_events, read_events
+from cx_orchestration.journeys.coding import code_events
 from cx_orchestration.journeys.placing import Folded, fold_bucket
 from cx_orchestration.model.journey import JourneyMap
-from cx_orchestration.storage.engine import Engine
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
-ENGINE = Engine()
 SEEDS = st.integers(0, 2**32)
 
 Log = list[tuple[str, Happening]]
@@ -45,8 +43,9 @@ def fold_log(declared: list[tuple[int, JourneyMap]], log: Log, as_of: int) -> Fo
     until = START + as_of * DAY
     since = [Version(one, int((START + day * DAY).timestamp()) * 1_000_000) for day, one in declared]
     chart = compile_versions(since)
-    rows = read_events(ENGINE, sequences(log), [chart], as_of=until, currency="USD")
-    (folded,) = fold_bucket(code_events(rows), [chart], as_of=until, support_contact_cost=1)
+    rows = sequences(log)
+    coded = code_events(rows, [chart], types=types_of(rows), as_of=until, currency="USD")
+    (folded,) = fold_bucket(coded, [chart], as_of=until, support_contact_cost=1)
     return folded
 
 
@@ -99,7 +98,7 @@ def folded_rows(folded: Folded) -> list[tuple]:
             row["support_events"],
             row["revenue"],
         )
-        for row in sorted(folded.instances.to_pylist(), key=lambda row: row["customer_id"])
+        for row in as_begun(folded.steps, folded.instances)
     ]
 
 

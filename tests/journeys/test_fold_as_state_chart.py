@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import Machine
 from random_maps import random_log, random_map
+from sequenced import as_begun
 from test_fold_as_interpreted import fold_log
 
 
@@ -27,7 +28,8 @@ def compare(seed: int) -> None:
         for event in sorted((event for event in own if event.day < as_of), key=lambda event: event.day):
             machine.take(event)
         expected += [(who, key, steps, status) for steps, status in machine.finish(as_of)]
-    rows = fold_log([(0, journey_map)], keyed, as_of).instances.to_pylist()
+    folded = fold_log([(0, journey_map)], keyed, as_of)
+    rows = as_begun(folded.steps, folded.instances)
     found = [
         (row["customer_id"], row["correlation"], set((row["standing"] or row["state"]).split(" + ")), row["status"])
         for row in sorted(rows, key=lambda row: (row["customer_id"], row["correlation"] or ""))

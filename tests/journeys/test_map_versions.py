@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from sequenced import sequenced
+from sequenced import sequenced, write_sequences
 
 from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.model import tables
@@ -35,7 +35,7 @@ def fold(lake: Lake, declared: dict, events: list[tuple[str, str, float]], as_of
         {"customer_id": customer, "event_id": f"{n:03}", "type": kind, "occurred_at": START + day * DAY}
         for n, (customer, kind, day) in enumerate(events)
     ]
-    lake.replace(tables.SEQUENCES, sequenced(rows), where={"bucket": (0, 10)}, run_id="r")
+    write_sequences(lake, sequenced(rows))
     one = JourneyMap.model_validate(declared)
     until = START + as_of * DAY
     fold_journeys(lake, Engine(), [one], as_of=until, currency="USD", support_contact_cost=1, run_id="r")

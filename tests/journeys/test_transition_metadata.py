@@ -7,7 +7,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
-from sequenced import sequenced
+from sequenced import sequenced, write_sequences
 
 from cx_orchestration.journeys.completeness import event_metadata, transition_metadata
 from cx_orchestration.journeys.fold import fold_journeys
@@ -42,7 +42,7 @@ def paid(customer: int, service: str, *, amount: int | None = None, **attributes
 def complete(root, *customers: list[dict], maps=(MAP,)) -> tuple[Lake, dict]:
     lake = Lake(root)
     rows = sequenced([event for events in customers for event in events])
-    lake.replace(tables.SEQUENCES, rows, where={"bucket": (0, 0)}, run_id="r")
+    write_sequences(lake, rows)
     as_of = START + dt.timedelta(days=1)
     fold_journeys(lake, Engine(), maps, as_of=as_of, currency="USD", support_contact_cost=0, run_id="r")
     found = transition_metadata(lake, Engine(), maps).to_pylist()
