@@ -69,6 +69,8 @@ class Events:
     def ids(self, places: Ints) -> pa.ChunkedArray:
         """What these events are called: ``event_id``, or the id of an instance that was abandoned."""
         own = self.rows.column("event_id")
+        if not self.more_ids.num_chunks:
+            return own.take(self.id[places])
         every = pa.chunked_array([*own.chunks, *self.more_ids.chunks], pa.string())
         return every.take(self.id[places])
 
