@@ -270,21 +270,24 @@ def _area(*, beside_street: bool) -> Comparison:
 
 
 def _key(column: str, *, in_household: bool) -> Comparison:
-    first = (f"{column}_l[1]", f"{column}_r[1]")
-    similar = (
-        f"(length({first[0]}) >= 6 AND {one_slip(*first)}"
-        f" AND jaro_winkler_similarity({first[0]}, {first[1]}) >= 0.75)"
-        f" OR (contains({first[0]}, '@') AND split_part({first[0]}, '@', 1) = split_part({first[1]}, '@', 1))"
+    first, several, mailbox = (
+        tuple(f"{part}_{column}_{side}" for side in ("l", "r")) for part in ("first", "several", "mailbox")
     )
-    # Most have one value, and lists take ten times as long to compare as texts.
-    several = f"(len({column}_l) > 1 OR len({column}_r) > 1)"
-    same = f"({first[0]} = {first[1]} OR ({several} AND list_has_any({column}_l, {column}_r)))"
+    similar = (
+        f"({mailbox[0]} = {mailbox[1]} OR (length({first[0]}) >= 6 AND {one_slip(*first)}"
+        f" AND jaro_winkler_similarity({first[0]}, {first[1]}) >= 0.75))"
+    )
+    lists = ", ".join(f"coalesce({more}, [{one}])" for more, one in zip(several, first, strict=True))
+    same = (
+        f"({first[0]} = {first[1]}"
+        f" OR (({several[0]} IS NOT NULL OR {several[1]} IS NOT NULL) AND list_has_any({lists})))"
+    )
     grades = (
         ("same", same, 0.8),
-        ("similar", f"({similar})", 0.05),
+        ("similar", similar, 0.05),
         ("different", "TRUE", 0.15),
     )
-    missing = f"{column}_l IS NULL OR {column}_r IS NULL"
+    missing = f"{first[0]} IS NULL OR {first[1]} IS NULL"
     conditions: tuple[tuple[str, str, str], ...] = ((STRANGERS, "", ""),)
     if in_household:
         conditions = (

@@ -28,9 +28,9 @@ from cx_orchestration.storage.engine import Engine, sql_text
 
 _SEED = 20_250_601
 #: Random pairs to learn from what agrees by chance: so many for each entity, within these bounds.
-_STRANGERS_PER_ENTITY, _STRANGERS = 30, (100_000, 300_000)
+_STRANGERS_PER_ENTITY, _STRANGERS = 30, (100_000, 200_000)
 #: Pairs of one surname, of one home, of one training block, and of candidates; each is a sample where there are more.
-_SAMPLE = 60_000
+_SAMPLE = 40_000
 #: Entities that share a value, beyond which it is no block to train on.
 _TRAINING_CAP = 200
 #: What a rule may bring: so many pairs for each entity, in blocks of at most so many.

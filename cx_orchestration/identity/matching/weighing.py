@@ -9,6 +9,7 @@ computed once, and pairs stream through without being kept.
 """
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -93,7 +94,7 @@ def _levels(
     cases = [_case(each) for each in comparisons]
     asked = {name: sql for name, sql in SHARED.items() if any(name in case for case in cases)}
     used = " ".join([*cases, *asked.values()])
-    columns = [name for name in connection.table("fields").columns if f"{name}_l" in used]
+    columns = [name for name in connection.table("fields").columns if re.search(rf"\b{name}_l\b", used)]
     sides = [f"{side}.{name} AS {name}_{side}" for name in columns for side in _SIDES]
     extra, joined = ("", "") if kept is None else (", k.* EXCLUDE (unique_id)", f" JOIN {kept} k USING (unique_id)")
     left = f"(SELECT f.*{extra} FROM fields f{joined})"

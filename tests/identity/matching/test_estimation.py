@@ -200,9 +200,11 @@ def test_a_households_phone_is_weighed_given_whether_two_live_in_one_home(
 ) -> None:
     coverage = {"given": 0.9, "family": 0.9, "key_phone": 0.9}
     phone = next(c for c in derive_comparisons(coverage, frozenset({"key_phone"})) if c.name == "key_phone")
-    values: dict[str, object] = {"key_phone_l": ["1"], "key_phone_r": ["1"]}
+    values: dict[str, str | None] = {}
     for name in ("family", *HOME):
         values |= {f"{name}_l": left.get(name), f"{name}_r": right.get(name)}
-    row = ", ".join(f"${name}{'' if name.startswith('key') else '::VARCHAR'} AS {name}" for name in values)
+    values |= {f"{part}_key_phone_{side}": "1" for part in ("first", "mailbox") for side in ("l", "r")}
+    row = ", ".join(f"${name}::VARCHAR AS {name}" for name in values)
+    row += ", NULL::VARCHAR[] AS several_key_phone_l, NULL::VARCHAR[] AS several_key_phone_r"
     cases = " ".join(f"WHEN {each.sql} THEN '{each.label}'" for each in phone.levels[:-1])
     assert duckdb.execute(f"SELECT CASE {cases} END FROM (SELECT {row})", values).fetchall() == [(level,)]
