@@ -9,8 +9,8 @@ from cx_orchestration.journeys.drawing.figures import Figures, read_figures
 from cx_orchestration.journeys.drawing.page import drawing_markdown
 from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.fold import fold_journeys
+from cx_orchestration.journeys.nights import update_sequences
 from cx_orchestration.journeys.pictures import declared_maps, declared_steps
-from cx_orchestration.journeys.sequences import build_sequences
 from cx_orchestration.model import tables
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
@@ -30,7 +30,7 @@ def sequences(
     context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], engine: dg.ResourceParam[Engine]
 ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
     """Every distinct event of every customer, sorted: the input of everything that follows a customer's path."""
-    counts = build_sequences(lake, engine, run_id=context.run.run_id)
+    counts = update_sequences(lake, engine, run_id=context.run.run_id)
     facts = {name: value for name, value in vars(counts).items() if name != "sequenced"}
     types = len(type_names(lake, engine))
     return (

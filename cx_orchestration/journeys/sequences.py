@@ -17,6 +17,7 @@ from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.storage.data_files import DataFile
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.scan import Scan
 
 #: As many buckets as three hexadecimal digits can tell apart; see ``sequence_keys.sql``.
 MAX_BUCKETS = 4096
@@ -60,6 +61,33 @@ class Chunk:
         return {"since": since, "until": until, "first": self.first, "last": self.last}
 
 
+@dataclass(frozen=True)
+class Sources:
+    """The states of ``integration/events`` and ``identity/identity_map`` that sequences are made of; ``None`` for a
+    table that was never written."""
+
+    events: str | None
+    identity_map: str | None
+
+    @classmethod
+    def now(cls, lake: Lake) -> "Sources":
+        return cls(lake.state(tables.EVENTS), lake.state(tables.IDENTITY_MAP))
+
+    def scans(self, lake: Lake) -> tuple[Scan, Scan]:
+        """Both tables in these states."""
+        events, identity_map = (version_of(state) for state in (self.events, self.identity_map))
+        return lake.scan(tables.EVENTS, version=events), lake.scan(tables.IDENTITY_MAP, version=identity_map)
+
+    def note(self, buckets: int) -> dict[str, str]:
+        """What is noted with sequences made of them."""
+        return {"events": self.events or "", "identity_map": self.identity_map or "", "buckets": str(buckets)}
+
+
+def version_of(state: str | None) -> int | None:
+    """The version in a state as ``Lake.state`` gives it."""
+    return int(state.rpartition("-")[2]) if state else None
+
+
 def build_sequences(
     lake: Lake,
     engine: Engine,
@@ -78,7 +106,8 @@ def build_sequences(
         raise PermanentFailure(f"sequences: buckets is {buckets}, expected 1 to {MAX_BUCKETS}")
     lake.empty_for_layout(tables.SEQUENCES, run_id=run_id)
     codes = give_codes(lake, engine, run_id=run_id)
-    events, identity_map = lake.scan(tables.EVENTS), lake.scan(tables.IDENTITY_MAP)
+    sources = Sources.now(lake)
+    events, identity_map = sources.scans(lake)
     weeks = engine.query(sql_text(__package__, "sequence_weeks.sql"), {"events": events})
     reported = sum(weeks["events"].to_pylist())
     spread, known = _keys(engine, identity_map, buckets or buckets_for(reported))
@@ -91,7 +120,9 @@ def build_sequences(
                 with lake.writer(tables.SEQUENCES) as writer:
                     writer.write(session.query(sql_text(__package__, "sequences.sql"), chunk.params))
                     files += writer.finish()
-        lake.replace_by_files(tables.SEQUENCES, files, where={"bucket": (0, MAX_BUCKETS - 1)}, run_id=run_id)
+        everything = {"bucket": (0, MAX_BUCKETS - 1)}
+        note = sources.note(spread)
+        lake.replace_by_files(tables.SEQUENCES, files, where=everything, run_id=run_id, note=note)
     except BaseException:
         lake.remove_unused(tables.SEQUENCES, files)
         raise

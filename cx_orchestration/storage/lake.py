@@ -35,6 +35,9 @@ Bound = str | int | dt.date | tuple[dt.date, dt.date] | tuple[int, int] | frozen
 
 _COMMIT_ATTEMPTS = 20
 
+#: What keys of a note begin with among the metadata of a commit.
+_NOTED = "note_"
+
 # Delta forgets versions after 30 days unless it is told to keep them; here they are the history.
 _KEEP_VERSIONS = "interval 36500 days"
 _UNREADABLE_FEATURES = {"deletionVectors", "columnMapping"}
@@ -100,7 +103,13 @@ class Lake:
         return DataFileWriter(table, self._path(table))
 
     def replace_by_files(
-        self, table: Table, files: Sequence[DataFile], *, where: Mapping[str, Bound], run_id: str
+        self,
+        table: Table,
+        files: Sequence[DataFile],
+        *,
+        where: Mapping[str, Bound],
+        run_id: str,
+        note: Mapping[str, str] | None = None,
     ) -> int:
         """As ``replace``, with rows that a ``writer`` of the table has written. Returns the new version."""
         _refuse_no_slice(table, where)
@@ -108,13 +117,13 @@ class Lake:
             at = table.partition_by.index(column)
             if outside := [file.path for file in files if not _within(file.partition[at], bound)]:
                 raise PermanentFailure(f"{table.path}: {outside[0]} lies outside the slice {column} = {bound}")
-        return self._commit(table, files, None, where, run_id, mode="overwrite")
+        return self._commit(table, files, None, where, run_id, mode="overwrite", note=note)
 
-    def live_files(self, table: Table) -> list[DataFile]:
-        """The files that hold the table now."""
+    def live_files(self, table: Table, *, version: int | None = None) -> list[DataFile]:
+        """The files that hold the table now, or held it at an earlier version; those may be gone."""
         if not self.exists(table):
             return []
-        delta = self._at(table)
+        delta = self._at(table, version)
         rows = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
         return [
             DataFile(
@@ -127,10 +136,26 @@ class Lake:
             for row in rows
         ]
 
-    def swap(self, table: Table, old: Sequence[DataFile], new: Sequence[DataFile], *, run_id: str) -> int:
-        """Put files that a ``writer`` of the table has written in the place of live ones; returns the new version."""
+    def swap(
+        self,
+        table: Table,
+        old: Sequence[DataFile],
+        new: Sequence[DataFile],
+        *,
+        run_id: str,
+        note: Mapping[str, str] | None = None,
+    ) -> int:
+        """Put files that a ``writer`` of the table has written in the place of live ones; returns the new version.
+
+        ``note`` is kept with the commit, see ``note``.
+        """
         removed = [file.removal(table) for file in old]
-        return self._commit(table, new, None, {}, run_id, mode="append", removed=removed)
+        return self._commit(table, new, None, {}, run_id, mode="append", removed=removed, note=note)
+
+    def note(self, table: Table) -> Mapping[str, str]:
+        """What was noted with the newest commit of a table; nothing, when whoever made it noted nothing."""
+        (newest,) = self.history(table)[:1] or [{}]
+        return {key.removeprefix(_NOTED): str(value) for key, value in newest.items() if key.startswith(_NOTED)}
 
     def remove_unused(self, table: Table, files: Iterable[DataFile]) -> None:
         """Remove files that no commit has made part of the table."""
@@ -297,6 +322,7 @@ class Lake:
         *,
         mode: str,
         removed: Sequence[RemoveAction] = (),
+        note: Mapping[str, str] | None = None,
     ) -> int:
         """Make files part of the table, in place of the slice's; strictly one commit after the other.
 
@@ -304,6 +330,7 @@ class Lake:
         """
         actions: list[AddAction | RemoveAction] = [*removed, *[file.action(table) for file in files]]
         about = {"run_id": run_id} | {f"slice_{name}": str(bound) for name, bound in where.items()}
+        about |= {_NOTED + key: value for key, value in (note or {}).items()}
         once = CommitProperties(custom_metadata=about, max_commit_retries=0)
         for attempt in range(_COMMIT_ATTEMPTS):
             try:

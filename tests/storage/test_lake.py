@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.model.tables import REJECTED_RECORDS, SERVICE_SCORES, landed
+from cx_orchestration.model.tables import REJECTED_RECORDS, SEQUENCES, SERVICE_SCORES, landed
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
@@ -36,6 +36,19 @@ def records(*days: int, extracted_at: dt.datetime = EXTRACTED) -> pa.Table:
 
 def landed_days(lake: Lake) -> list[int]:
     return sorted(value.day for value in lake.read(CHARGES).column("day").to_pylist())
+
+
+def test_a_note_is_of_the_newest_commit_alone(lake):
+    table = SEQUENCES
+    with lake.writer(table) as writer:
+        files = writer.finish()
+    assert lake.note(table) == {}
+    lake.replace_by_files(table, files, where={"bucket": 0}, run_id="r", note={"made_of": "7"})
+    assert lake.note(table) == {"made_of": "7"}
+    lake.swap(table, [], files, run_id="r", note={"made_of": "8", "more": "x"})
+    assert lake.note(table) == {"made_of": "8", "more": "x"}
+    lake.swap(table, [], files, run_id="r")
+    assert lake.note(table) == {}
 
 
 def test_replacing_a_day_leaves_the_other_days_alone(lake: Lake) -> None:
