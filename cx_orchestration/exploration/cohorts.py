@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
-from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.scan import Scan
 
@@ -25,6 +26,7 @@ class Cohorts:
     ``visits`` has the moves of each customer's first visit to a step, ``entries`` a row for each such visit,
     ``clusters`` one for each known segment value at such an entry, from nothing that happened later; the columns are in
     the ``.sql`` files of the same names.
+    ``costs`` has the values of the attribute that a map names as ``acquisition_cost``, in the columns of ``clusters``.
     ``sequences`` are the events of one version of the lake; those from ``as_of`` on do not count.
     """
 
@@ -34,8 +36,11 @@ class Cohorts:
     clusters: pa.Table
     sequences: Scan
     support_types: pa.Table
+    human_types: pa.Table
     friction_types: pa.Table
+    milestones: pa.Table
     waits: pa.Table
+    costs: pa.Table
 
 
 def read_cohorts(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], *, as_of: dt.datetime) -> Cohorts:
@@ -43,17 +48,22 @@ def read_cohorts(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], *, as_o
     sequences = lake.scan(tables.SEQUENCES)
     visits = engine.query(sql_text(__package__, "visits.sql"), {"steps": lake.scan(tables.STEPS)}, {"as_of": as_of})
     entries = engine.query(sql_text(__package__, "entries.sql"), {"visits": visits})
-    clusters = engine.query(
-        sql_text(__package__, "clusters.sql"),
-        {
+
+    def known(names: pa.Table) -> pa.Table:
+        inputs: dict[str, Input] = {
             "entries": entries,
             "sequences": sequences,
             "profiles": lake.scan(tables.PROFILES),
             "identity_map": lake.scan(tables.IDENTITY_MAP),
-            "segments": _pairs(maps, "segment", lambda one: one.segments),
-        },
-        {"as_of": as_of},
-    )
+            "segments": names,
+        }
+        return engine.query(sql_text(__package__, "clusters.sql"), inputs, {"as_of": as_of})
+
+    clusters = known(_pairs(maps, "segment", lambda one: one.segments))
+    costs = clusters.slice(0, 0)
+    if named := {one.acquisition_cost for one in maps if one.acquisition_cost is not None}:
+        told = known(_pairs(maps, "segment", lambda one: [one.acquisition_cost] if one.acquisition_cost else []))
+        costs = told.filter(pc.is_in(told["segment"], pa.array(sorted(named))))
     return Cohorts(
         as_of=as_of,
         visits=visits,
@@ -61,8 +71,11 @@ def read_cohorts(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], *, as_o
         clusters=clusters,
         sequences=sequences,
         support_types=_pairs(maps, "type", lambda one: one.support_events),
+        human_types=_pairs(maps, "type", lambda one: one.human_events),
         friction_types=_pairs(maps, "type", lambda one: one.friction_events),
+        milestones=_pairs(maps, "step", lambda one: [name for name, step in one.steps.items() if step.milestone]),
         waits=_waits(maps),
+        costs=costs,
     )
 
 

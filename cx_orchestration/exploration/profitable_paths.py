@@ -4,6 +4,7 @@ Belongs here: comparing segments as known at the beginning of the journey. Does 
 (``significance``).
 """
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -17,6 +18,7 @@ from cx_orchestration.storage.engine import Engine, sql_text
 
 _COLUMNS = [*KEY, "n", "other_n", "value", "baseline", "effect", "effect_low", "effect_high", "p_value", "p_contrary"]
 _COLUMNS += ["effect_early", "effect_late", "path", "support_rate", "baseline_support_rate"]
+_COLUMNS += ["acquisition_cost", "baseline_acquisition_cost"]
 
 
 def profitable_paths(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa.Table:
@@ -38,7 +40,7 @@ def profitable_paths(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa
         },
         {"as_of": cohorts.as_of, "currency": settings.currency},
     ).to_pandas()
-    customers = _with_rules(engine, begun, exploration)
+    customers = _with_costs(_with_rules(engine, begun, exploration), cohorts)
 
     def look_again(taken: pd.DataFrame) -> pd.DataFrame:
         """Without the customers of segments already taken."""
@@ -52,7 +54,31 @@ def profitable_paths(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa
         is_worth_it=lambda rows: rows["effect"] > 0,
         look_again=look_again,
     )
-    return as_findings(tables.PROFITABLE_PATHS, judged)
+    return as_findings(tables.PROFITABLE_PATHS, judged.assign(on_frontier=_on_frontier(judged)))
+
+
+def _with_costs(customers: pd.DataFrame, cohorts: Cohorts) -> pd.DataFrame:
+    """With what winning each customer cost, as far as it is known where the journey began; NaN if it is no number."""
+    first = cohorts.entries.to_pandas().query("position == 1")[["journey", "step", "customer_id"]]
+    costs = cohorts.costs.to_pandas().merge(first, on=["journey", "step", "customer_id"])
+    costs = costs.assign(cost=pd.to_numeric(costs["segment_value"], errors="coerce"))
+    return customers.merge(costs[["journey", "customer_id", "cost"]], on=["journey", "customer_id"], how="left")
+
+
+def _on_frontier(rows: pd.DataFrame) -> list[bool]:
+    """Whether no other candidate of the journey has at least as much revenue with at most as much support, and more of
+    the one or less of the other."""
+    revenue, support = rows["value"].to_numpy(dtype=np.float64), rows["support_rate"].to_numpy(dtype=np.float64)
+    journey = rows["journey"].to_numpy(dtype=object)
+    return [
+        not np.any(
+            (journey == journey[row])
+            & (revenue >= revenue[row])
+            & (support <= support[row])
+            & ((revenue > revenue[row]) | (support < support[row]))
+        )
+        for row in range(len(rows))
+    ]
 
 
 def _with_rules(engine: Engine, begun: pd.DataFrame, exploration: Exploration) -> pd.DataFrame:
@@ -115,6 +141,8 @@ def _compare(customers: pd.DataFrame, min_customers: int) -> pd.DataFrame:
                     "path": _commonest_path(own),
                     "support_rate": asked / len(own),
                     "baseline_support_rate": others_asked / len(others),
+                    "acquisition_cost": own["cost"].mean(),
+                    "baseline_acquisition_cost": others["cost"].mean(),
                 }
             )
     return pd.DataFrame(rows, columns=_COLUMNS)

@@ -23,6 +23,14 @@ _NOTHING = pd.DataFrame(columns=[*KEY, "contrary"]).astype({"contrary": bool})
 
 
 @dataclass(frozen=True)
+class Searched:
+    """``rows``: one a candidate, judged; ``candidates``: who is in which (``candidates.sql``)."""
+
+    rows: pd.DataFrame
+    candidates: pa.Table
+
+
+@dataclass(frozen=True)
 class RateSearch:
     """All clusters at all steps, compared by one rate of which more is worse."""
 
@@ -31,8 +39,8 @@ class RateSearch:
     outcomes: Outcomes
     exploration: Exploration
 
-    def run(self) -> pd.DataFrame:
-        """One row a candidate, judged, in the order of ``KEY``; clusters that are too small are no candidates.
+    def run(self) -> Searched:
+        """All candidates, in the order of ``KEY``; clusters that are too small are no candidates.
 
         Columns: those of ``rates.sql``, value, baseline, effect, effect_low, effect_high, effect_early, effect_late,
         p_value, and ``judge``'s.
@@ -55,12 +63,13 @@ class RateSearch:
                 candidates, outcomes if taken.empty else self.outcomes(taken[~taken["contrary"]]), taken
             )
 
-        return judge(
+        judged = judge(
             compare(_NOTHING),
             error_rate=self.exploration.error_rate,
             is_worth_it=lambda rows: rows["effect"] >= self.exploration.min_effect,
             look_again=compare,
         )
+        return Searched(judged, candidates)
 
     def _compare(self, candidates: pa.Table, outcomes: pa.Table, taken: pd.DataFrame) -> pd.DataFrame:
         members = self.engine.query(

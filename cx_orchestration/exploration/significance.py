@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from statsmodels.duration.survfunc import SurvfuncRight
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
@@ -88,6 +89,17 @@ def permutation_p_value(cluster: ArrayLike, others: ArrayLike, side: Side) -> fl
     score = (x.sum() - n * everyone.mean()) / np.sqrt(variance)
     tail = stats.pearson3.sf if side == "more" else stats.pearson3.cdf
     return float(tail(score, third / variance**1.5))
+
+
+def median_time(times: ArrayLike, happened: ArrayLike) -> float:
+    """Kaplan and Meier's (1958) estimate of the time until half have got there; NaN where fewer than half do.
+
+    ``happened`` is 0 where the time is only known to be longer (censored).
+    """
+    known = np.asarray(times, dtype=np.float64)
+    if len(known) == 0:
+        return float("nan")
+    return float(SurvfuncRight(known, np.asarray(happened, dtype=np.float64)).quantile(0.5))
 
 
 def adjust(p_values: ArrayLike) -> Reals:

@@ -8,8 +8,9 @@ import pandas as pd
 import pyarrow as pa
 
 from cx_orchestration.exploration.cohorts import MICROSECONDS_A_DAY, Cohorts
-from cx_orchestration.exploration.findings import as_findings
-from cx_orchestration.exploration.rates import RateSearch, as_keys
+from cx_orchestration.exploration.findings import KEY, as_findings
+from cx_orchestration.exploration.rates import RateSearch, Searched, as_keys
+from cx_orchestration.exploration.significance import median_time
 from cx_orchestration.model import tables
 from cx_orchestration.model.settings import Settings
 from cx_orchestration.storage.engine import Engine, sql_text
@@ -25,6 +26,7 @@ def support_shifts(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa.T
     finding's is looked at again without the contacts that lie in the window of that finding's step.
     """
     exploration = settings.exploration
+    window = round(exploration.support_window_days * MICROSECONDS_A_DAY)
 
     def outcomes(taken: pd.DataFrame) -> pa.Table:
         return engine.query(
@@ -35,10 +37,50 @@ def support_shifts(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa.T
                 "sequences": cohorts.sequences,
                 "claimed": as_keys(taken),
             },
-            {"as_of": cohorts.as_of, "window": round(exploration.support_window_days * MICROSECONDS_A_DAY)},
+            {"as_of": cohorts.as_of, "window": window},
         )
 
-    found = RateSearch(engine, cohorts.clusters, outcomes, exploration).run()
+    searched = RateSearch(engine, cohorts.clusters, outcomes, exploration).run()
+    found = _with_contacts(engine, cohorts, searched, window)
     excess = found["amount"] / found["n"] - found["other_amount"] / found["other_n"]
     found["support_cost"] = np.maximum(excess, 0) * found["n"] * exploration.support_contact_cost
     return as_findings(tables.SUPPORT_SHIFTS, found)
+
+
+def _with_contacts(engine: Engine, cohorts: Cohorts, searched: Searched, window: int) -> pd.DataFrame:
+    """What came right before those who asked did, how often they asked, and how long they waited for a human."""
+    asked: pd.DataFrame = engine.query(
+        sql_text(__package__, "contacts.sql"),
+        {
+            "entries": cohorts.entries,
+            "candidates": searched.candidates,
+            "support_types": cohorts.support_types,
+            "human_types": cohorts.human_types,
+            "sequences": cohorts.sequences,
+        },
+        {"as_of": cohorts.as_of, "window": window},
+    ).to_pandas()
+    with_humans = set(cohorts.human_types["journey"].to_pylist())
+    told = [
+        {
+            **dict(zip(KEY, key, strict=True)),
+            "before_contact": _commonest(own["type_before"].fillna("nothing")),
+            "contacts_per_asker": own["contacts"].mean(),
+            "repeat_rate": (own["contacts"] > 1).mean(),
+            "hours_to_human": median_time(own["waited"] / (MICROSECONDS_A_DAY / 24), own["answered"])
+            if key[0] in with_humans
+            else np.nan,
+        }
+        for key, own in asked.groupby(KEY, sort=True)
+    ]
+    columns = [*KEY, "before_contact", "contacts_per_asker", "repeat_rate", "hours_to_human"]
+    found = searched.rows.merge(pd.DataFrame(told, columns=columns), on=KEY, how="left")
+    return found.assign(
+        before_contact=found["before_contact"].astype(object).where(found["before_contact"].notna(), None)
+    )
+
+
+def _commonest(types: "pd.Series[str]") -> str:
+    """The three commonest with their shares, as ``setup.started 62%, app.error 20%``."""
+    shares = sorted((-share, name) for name, share in types.value_counts(normalize=True).items())[:3]
+    return ", ".join(f"{name} {-share:.0%}" for share, name in shares)

@@ -210,6 +210,7 @@ def _repeated_names(journey_map: JourneyMap) -> list[_Error]:
     lists = {
         "stages": journey_map.stages,
         "support_events": journey_map.support_events,
+        "human_events": journey_map.human_events,
         "friction_events": journey_map.friction_events,
         "segments": journey_map.segments,
     }

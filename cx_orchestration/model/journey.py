@@ -133,6 +133,10 @@ class JourneyMap(Declared):
         default=None, description="An attribute such as order_id: each of its values has instances of its own"
     )
     support_events: list[EventType] = Field(default_factory=list, description="The customer turns to support")
+    human_events: list[EventType] = Field(
+        default_factory=list,
+        description="A person of the company answers: how long one was waited for counts from here",
+    )
     friction_events: list[EventType] = Field(
         default_factory=list, description="Things that go wrong and could be changed: candidates for improvements"
     )
@@ -148,6 +152,9 @@ class JourneyMap(Declared):
         default_factory=list,
         description="Attributes that clusters of customers are made of. One that events carry is read from events; "
         "otherwise it comes from profiles and must be what a customer is, not what became of them",
+    )
+    acquisition_cost: Slug | None = Field(
+        default=None, description="The attribute, of events or profiles, that says what winning the customer cost"
     )
 
     def beginnings(self) -> Iterator[tuple[str, str, Beginning]]:

@@ -814,12 +814,30 @@ ABANDONMENT_HOTSPOTS = _findings(
     "abandonment_hotspots",
     "one cluster of customers at one step: do more of them give up there than the others?",
     ("value_at_risk", real, "revenue, see docs/findings.md"),
+    (
+        "hours_to_move_on",
+        real,
+        "median until they go to another step, who still rest there censored; null where fewer than half do, and in "
+        "rows that are neither finding nor shadow",
+    ),
+    ("baseline_hours_to_move_on", real, "the same, of the others"),
+    ("days_to_milestone", real, "likewise, until the next milestone"),
+    ("baseline_days_to_milestone", real, "the same, of the others"),
     value="share who gave up",
 )
 SUPPORT_SHIFTS = _findings(
     "support_shifts",
     "one cluster of customers at one step: do more of them turn to support after it?",
     ("support_cost", real, "of the contacts beyond the others'"),
+    ("before_contact", text, "the commonest event types right before the first contact, with their shares"),
+    ("contacts_per_asker", real, "contacts within the window of each who turned to support"),
+    ("repeat_rate", real, "share of them who did so more than once"),
+    (
+        "hours_to_human",
+        real,
+        "median from the first contact until a human answered, who still wait censored; null where fewer than half "
+        "were answered, or the map names no `human_events`",
+    ),
     value="share who turned to support",
 )
 PROFITABLE_PATHS = _findings(
@@ -828,6 +846,13 @@ PROFITABLE_PATHS = _findings(
     ("path", text, "the commonest order of steps among those who brought revenue"),
     ("support_rate", real, "share who turned to support"),
     ("baseline_support_rate", real, "the same, of the others"),
+    ("acquisition_cost", real, "mean cost of winning one of them, of those of whom it is known"),
+    ("baseline_acquisition_cost", real, "the same, of the others"),
+    (
+        "on_frontier",
+        flag,
+        "no other candidate has more revenue without more support, or less support without less revenue",
+    ),
     step="empty: the whole journey is compared",
     value="revenue per customer",
 )

@@ -36,10 +36,12 @@ def journey_errors(name: str, journey: JourneyMap, parts: Parts) -> Iterator[Pro
         expected = f"an attribute that some service gives {' or '.join(begins)}: nothing else begins an instance"
         yield unknown_name(file, "correlation", key, expected, known)
     attributes = sorted(supplies.segments(parts.services.values()))
-    for n, segment in enumerate(journey.segments):
-        if segment not in attributes:
-            expected = "an attribute of some service's profile or events"
-            yield unknown_name(file, f"segments[{n}]", segment, expected, attributes)
+    named = [(f"segments[{n}]", segment) for n, segment in enumerate(journey.segments)]
+    if journey.acquisition_cost is not None:
+        named.append(("acquisition_cost", journey.acquisition_cost))
+    for path, attribute in named:
+        if attribute not in attributes:
+            yield unknown_name(file, path, attribute, "an attribute of some service's profile or events", attributes)
 
 
 def reserved_types(name: str, parts: Parts) -> Iterator[ProjectError]:
@@ -54,6 +56,7 @@ def _types_named(journey: JourneyMap) -> Iterator[tuple[str, str]]:
     yield from ((f"begins_with.{kind}", kind) for kind in journey.begins_with)
     yield from ((f"transitions[{n}].on", transition.on) for n, transition in enumerate(journey.transitions))
     yield from ((f"support_events[{n}]", kind) for n, kind in enumerate(journey.support_events))
+    yield from ((f"human_events[{n}]", kind) for n, kind in enumerate(journey.human_events))
     yield from ((f"friction_events[{n}]", kind) for n, kind in enumerate(journey.friction_events))
 
 

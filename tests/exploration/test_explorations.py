@@ -272,6 +272,15 @@ def test_value_at_risk_is_the_excess_times_what_the_others_who_went_on_spent_lat
     assert found["value_at_risk"] == pytest.approx((10 / 20 - 1 / 12) * 20 * 132 / 11)
 
 
+def test_how_long_a_finding_takes_counts_who_still_rests_as_censored(planted):
+    rows = planted[tables.ABANDONMENT_HOTSPOTS]
+    cause = row(rows, step="checkout", segment_value="android")
+    # 70% of them never go on, so there is no median; the others go on within half a day.
+    assert (cause["hours_to_move_on"], cause["days_to_milestone"]) == (None, None)
+    assert 0 < cause["baseline_hours_to_move_on"] < 12
+    assert row(rows, step="checkout", segment_value="basic")["baseline_hours_to_move_on"] is None
+
+
 # --- E2 by hand -------------------------------------------------------------------------------------------------------
 
 
@@ -297,6 +306,26 @@ def test_the_halves_of_the_time_part_at_the_day_when_half_had_come(tmp_path):
     """The padding comes on day 5: all twenty, then four on day 20, of whom one asks."""
     found = asking(tmp_path, asker(0, 20, 1), asker(1, 20), asker(2, 20), asker(3, 20))
     assert (found["effect_early"], found["effect_late"], found["is_stable"]) == (0, None, False)
+
+
+def test_what_came_before_and_how_often_they_asked_is_told_of_those_who_asked(tmp_path):
+    once = [*asker(0, 10, 3), (0, 12, "app.error")]
+    rows = asking(tmp_path, sorted(once, key=lambda e: e[1]), asker(1, 10, 1, 2), asker(2, 10))
+    assert rows["before_contact"] == "ad.clicked 50%, app.error 50%"
+    assert (rows["contacts_per_asker"], rows["repeat_rate"]) == (1.5, 0.5)
+    assert rows["hours_to_human"] is None
+
+
+def test_the_time_until_a_human_answers_counts_who_still_waits_as_censored(tmp_path):
+    answered = LIFECYCLE.model_copy(update={"human_events": ["agent.replied"]})
+    asked = [(n, 10, "ad.clicked", {"device": "android"}) for n in range(5)] + [
+        (n, 11, "support.requested") for n in range(5)
+    ]
+    replies = [(0, 11.5, "agent.replied"), (1, 12, "agent.replied"), (2, 13, "agent.replied")]
+    others = [(100 + n, 5, "ad.clicked", {"device": "ios"}) for n in range(10)]
+    lake = settle(Lake(tmp_path), happenings(*others, *asked, *replies), as_profiles({"region": ["west"]}), answered)
+    rows = analysed(support_shifts, lake, journey=answered)
+    assert row(rows, segment_value="android")["hours_to_human"] == pytest.approx(48)
 
 
 def test_the_window_must_have_passed(tmp_path):
@@ -341,6 +370,32 @@ def test_the_path_is_the_commonest_of_those_who_paid(tmp_path):
     ]
     assert beginners(tmp_path, *paying)["path"] == "aware > evaluating"
     assert beginners(tmp_path / "none")["path"] == "aware"
+
+
+def test_on_the_frontier_is_what_no_other_beats_in_both(planted):
+    rows = planted[tables.PROFITABLE_PATHS].to_pylist()
+    for one in rows:
+        beaten = any(
+            (other["value"], -other["support_rate"]) != (one["value"], -one["support_rate"])
+            and other["value"] >= one["value"]
+            and other["support_rate"] <= one["support_rate"]
+            for other in rows
+        )
+        assert one["on_frontier"] == (not beaten)
+    assert [one["segment_value"] for one in rows if one["on_frontier"] and one["is_finding"]] == ["community"]
+
+
+def test_what_winning_them_cost_comes_from_the_attribute_that_the_map_names(tmp_path):
+    priced = LIFECYCLE.model_copy(update={"acquisition_cost": "bid"})
+    bids = [12, 8, "unknown", None]
+    starts = [
+        (n, 30, "ad.clicked", {"device": "android" if n < 10 else "ios"} | ({"bid": bid} if bid is not None else {}))
+        for n, bid in zip(range(20), bids * 5, strict=True)
+    ]
+    lake = settle(Lake(tmp_path), happenings(*starts), as_profiles({"region": ["west"]}), priced)
+    rows = analysed(profitable_paths, lake, journey=priced)
+    assert row(rows, segment_value="android")["acquisition_cost"] == pytest.approx((3 * 12 + 3 * 8) / 6)
+    assert set(rows["segment"].to_pylist()) == {"device"}
 
 
 def test_more_revenue_with_more_support_is_no_finding(tmp_path):

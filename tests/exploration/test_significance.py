@@ -102,6 +102,13 @@ def test_null_rates_give_a_finding_no_more_often_than_the_analysis_may():
     assert with_finding <= stats.binom.ppf(0.999, companies, at_level)
 
 
+def test_the_median_time_is_that_of_kaplan_and_meier():
+    """By hand: of five, one is lost from sight at 2, so the share still waiting is 4/5, 4/5 * 2/3, 4/5 * 1/3."""
+    assert significance.median_time([1, 2, 3, 4, 9], [1, 0, 1, 1, 0]) == 4
+    assert np.isnan(significance.median_time([1, 2, 3], [1, 0, 0]))
+    assert np.isnan(significance.median_time([], []))
+
+
 def test_four_analyses_share_the_error_rate():
     assert significance.level(0.05) == pytest.approx(0.0125)
 
