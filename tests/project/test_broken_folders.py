@@ -453,6 +453,24 @@ BROKEN = [
     ),
     (
         "journeys/purchase.yaml",
+        "segments: [membership",
+        "acquisition_cost: member_ship\nsegments: [membership",
+        [
+            "acquisition_cost: expected an attribute of some service's profile or events; "
+            "did you mean 'membership'? (found 'member_ship')"
+        ],
+    ),
+    (
+        "journeys/purchase.yaml",
+        "segments: [membership",
+        "human_events: [support.request]\nsegments: [membership",
+        [
+            "human_events[0]: expected an event type that some service gives; "
+            "did you mean 'support.requested'? (found 'support.request')"
+        ],
+    ),
+    (
+        "journeys/purchase.yaml",
         "requires: [amount, currency, department]",
         "requires: [amount, currency, departement]",
         [
