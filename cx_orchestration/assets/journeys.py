@@ -42,7 +42,7 @@ def sequences(
 @dg.multi_asset(
     specs=[
         dg.AssetSpec(**table_spec(table, kinds={"numba", "deltalake"}), deps=[["journeys", "sequences"]])
-        for table in (tables.JOURNEY_MAPS, tables.STEPS, tables.INSTANCES)
+        for table in (tables.JOURNEY_MAPS, tables.LAST_FOLD, tables.STEPS, tables.INSTANCES)
     ],
     name="journeys_fold",
     pool="customers",
@@ -60,7 +60,7 @@ def steps_and_instances(
     project: dg.ResourceParam[CXProject],
     lake: dg.ResourceParam[Lake],
     analytics: dg.ResourceParam[Engine],
-) -> tuple[dg.MaterializeResult, dg.MaterializeResult, dg.MaterializeResult]:
+) -> tuple[dg.MaterializeResult, ...]:
     """The customers' ways through every journey map, up to the end of the newest day that has events."""
     as_of = newest_day_end(lake, project.zone, start=project.settings.start_date)
     summary = fold_journeys(
@@ -80,19 +80,19 @@ def steps_and_instances(
     }
     facts = {
         "as_of": as_of.isoformat(),
+        "all_customers_folded": summary.whole,
         "journeys": markdown_table(counts),
         "maps": markdown_table(declared_maps(project.maps)),
         "steps_of_maps": markdown_table(declared_steps(project.maps)),
         **pictures,
     }
     carried = transition_metadata(lake, analytics, project.maps).to_pylist()
-    moves = sum(journey.moves + journey.deviations for journey in summary.journeys)
-    instances = sum(journey.active + journey.completed + journey.abandoned for journey in summary.journeys)
     return (
         dg.MaterializeResult(asset_key=["journeys", "maps"], metadata=row_count(lake.rows(tables.JOURNEY_MAPS))),
+        dg.MaterializeResult(asset_key=["journeys", "last_fold"], metadata=row_count(lake.rows(tables.LAST_FOLD))),
         dg.MaterializeResult(
             asset_key=["journeys", "steps"],
-            metadata=row_count(moves, **facts),
+            metadata=row_count(lake.rows(tables.STEPS), **facts),
             check_results=[
                 dg.AssetCheckResult(
                     check_name="transitions_carry_their_metadata",
@@ -102,7 +102,9 @@ def steps_and_instances(
                 )
             ],
         ),
-        dg.MaterializeResult(asset_key=["journeys", "instances"], metadata=row_count(instances, **facts)),
+        dg.MaterializeResult(
+            asset_key=["journeys", "instances"], metadata=row_count(lake.rows(tables.INSTANCES), **facts)
+        ),
     )
 
 

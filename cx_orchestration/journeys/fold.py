@@ -5,6 +5,8 @@ one bucket's events (``placing``), whether a map is sound (``maps``).
 """
 
 import datetime as dt
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
@@ -12,8 +14,9 @@ from cx_orchestration.journeys.charts import CompiledMap
 from cx_orchestration.journeys.coding import code_events, sequence_columns
 from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.micro_events import by_nesting
-from cx_orchestration.journeys.placing import STILL_OPEN, JourneyCounts, fold_bucket
+from cx_orchestration.journeys.placing import STILL_OPEN, Folded, JourneyCounts, fold_bucket
 from cx_orchestration.journeys.reading import read_rows
+from cx_orchestration.journeys.refold import changes, keep_last_fold, last_fold, rewrite
 from cx_orchestration.journeys.versions import compile_in_use
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
@@ -23,16 +26,21 @@ from cx_orchestration.storage.lake import Lake
 #: All weeks of steps and instances, and those without one.
 EVERY_WEEK = (STILL_OPEN - 1_000_000, 1_000_000)
 
+#: To be raised when the same events and maps give other rows than before: then all are folded anew.
+_MEANING = 1
+
 
 @dataclass(frozen=True)
 class FoldSummary:
     """``events`` were folded; ``in_other_currency`` of them carry money that no instance's revenue includes.
 
+    ``whole``: all customers were; otherwise those whose rows can differ from the last fold's, of whom the counts are.
     ``removed`` are journeys of an earlier fold that no map declares any more.
     """
 
     events: int
     in_other_currency: int
+    whole: bool
     journeys: tuple[JourneyCounts, ...]
     removed: tuple[str, ...]
 
@@ -47,35 +55,63 @@ def fold_journeys(
     support_contact_cost: float,
     run_id: str,
 ) -> FoldSummary:
-    """Fold ``journeys/sequences`` over all maps of a project and replace each journey's steps and instances.
+    """Fold ``journeys/sequences`` over all maps of a project; steps and instances then are as if all were folded anew.
+
+    Only customers are folded whose events have changed since the last fold, or who have rested too long since; all are
+    when a map has changed, or much else. See ``refold``.
 
     ``as_of`` is the instant at which an instance that rests is judged; events from then on are not read. Events that
     have not come in by then make their customers look idle. ``support_contact_cost`` is in ``currency``, the project's.
     Raises ``InvalidProject`` for a map that is not sound, before anything is written.
     """
     charts = compile_in_use(lake, by_nesting(maps), as_of=as_of, run_id=run_id)
+    settings = _settings(charts, currency, support_contact_cost)
     before = lake.partition_values(tables.INSTANCES, "journey")
-    types = type_names(lake, engine)
-    counts: dict[str, list[JourneyCounts]] = {chart.journey: [] for chart in charts}
-    events_read = in_other_currency = 0
     for table in (tables.STEPS, tables.INSTANCES):
         lake.empty_for_layout(table, run_id=run_id)
+    read = (lake.state(tables.SEQUENCES) or "", lake.version(tables.SEQUENCES) or 0)
+    changed = changes(lake, last_fold(lake), charts, as_of=as_of, settings=settings)
+    types = type_names(lake, engine)
+    counts: dict[str, list[JourneyCounts]] = {chart.journey: [] for chart in charts}
+    anew: list[Folded] = []
+    events_read = in_other_currency = 0
     # Written bucket by bucket: no more than one is ever in memory.
     with lake.writer(tables.STEPS) as steps, lake.writer(tables.INSTANCES) as instances:
         for _, rows in read_rows(lake, sequence_columns(charts)):
-            events = code_events(rows, charts, types=types, as_of=as_of, currency=currency)
+            wanted = rows if changed is None else changed.rows(rows)
+            events = code_events(wanted, charts, types=types, as_of=as_of, currency=currency)
             events_read += len(events)
             in_other_currency += events.in_other_currency
             folded = fold_bucket(events, charts, as_of=as_of, support_contact_cost=support_contact_cost)
             for chart, of_bucket in zip(charts, folded, strict=True):
                 counts[chart.journey].append(of_bucket.counts)
-                steps.write(of_bucket.steps)
-                instances.write(of_bucket.instances)
-        for table, writer in ((tables.STEPS, steps), (tables.INSTANCES, instances)):
-            lake.replace_by_files(table, writer.finish(), where={"week": EVERY_WEEK}, run_id=run_id)
+                if changed is None:
+                    steps.write(of_bucket.steps)
+                    instances.write(of_bucket.instances)
+                else:
+                    anew.append(of_bucket)
+        if changed is None:
+            for table, writer in ((tables.STEPS, steps), (tables.INSTANCES, instances)):
+                lake.replace_by_files(table, writer.finish(), where={"week": EVERY_WEEK}, run_id=run_id)
+    if changed is not None:
+        rewrite(lake, changed, anew, as_of=as_of, run_id=run_id)
+    keep_last_fold(lake, as_of, settings, read, run_id=run_id)
     totals = {chart.journey: _add_up(chart, counts[chart.journey]) for chart in charts}
     removed = tuple(name for name in before if name not in totals)
-    return FoldSummary(events_read, in_other_currency, tuple(totals[one.journey] for one in maps), removed)
+    return FoldSummary(
+        events_read, in_other_currency, changed is None, tuple(totals[one.journey] for one in maps), removed
+    )
+
+
+def _settings(charts: Sequence[CompiledMap], currency: str, support_contact_cost: float) -> str:
+    """A digest of all that the fold follows but events and time."""
+    versions = [
+        [version.since, version.journey_map.model_dump_json(by_alias=True)]
+        for chart in charts
+        for version in chart.versions
+    ]
+    said = json.dumps([_MEANING, versions, currency, support_contact_cost])
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def _add_up(chart: CompiledMap, counts: Iterable[JourneyCounts]) -> JourneyCounts:

@@ -76,7 +76,7 @@ def fold_bucket(
     Maps come after those nested in them. ``as_of`` is the instant at which an instance that rests is judged.
     """
     contact_cost = int((Decimal(str(support_contact_cost)) * UNITS).to_integral_value())
-    until = (as_of - EPOCH) // dt.timedelta(microseconds=1)
+    until = microseconds(as_of)
     done: list[Doings] = []
     folded = []
     for chart in charts:
@@ -259,8 +259,17 @@ def _repeated(word: str, times: int) -> pa.Array:
     return pa.array([word], pa.string()).take(pa.array(np.zeros(times, np.int32)))
 
 
+def microseconds(at: dt.datetime) -> int:
+    """A time as the kernel has it."""
+    return (at - EPOCH) // dt.timedelta(microseconds=1)
+
+
+def week_of(at: int) -> int:
+    """The week of a time in microseconds, counted as in ``journeys/sequences``."""
+    return (at - _FIRST_MONDAY) // _WEEK
+
+
 def _weeks(at: Ints) -> Codes:
-    """The week of each time, counted as in ``journeys/sequences``."""
     return ((at - _FIRST_MONDAY) // _WEEK).astype(np.int32)
 
 

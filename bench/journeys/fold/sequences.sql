@@ -1,11 +1,11 @@
 -- Grain: one event of a made-up year (event_id), as journeys/sequences has it: sorted by bucket, week, customer_key,
 --   occurred_us, event_id. Ids are texts like a company's; attributes have an order, a plan and a device.
--- Parameters: $first and $last event, $customers, $buckets, $start (microseconds since 1970).
+-- Parameters: $first and $last event, $customers, $buckets, $start and $span (microseconds).
 -- A customer orders about once in five events; where an order goes on is in the event's own order_id.
 WITH numbered AS (
     SELECT
         i, hash(i * 2 + 1) AS h, hash(i * 2 + 1) % $customers AS person,
-        $start + CAST(hash(i * 2) % 31536000000000 AS BIGINT) AS occurred_us
+        $start + CAST(hash(i * 2) % $span AS BIGINT) AS occurred_us
     FROM range($first, $last) AS r(i)
 ),
 named AS (

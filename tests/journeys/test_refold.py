@@ -1,0 +1,127 @@
+"""Nights: late events, customers who merge, and time make the same of the tables as folding everything anew."""
+
+from random import Random
+
+import pyarrow.compute as pc
+import pytest
+from interpreter import Happening
+from random_maps import STAGES, random_happening, random_map
+from sequenced import write_sequences
+from test_fold_as_interpreted import DAY, START, sequences
+
+from cx_orchestration.journeys.fold import fold_journeys
+from cx_orchestration.model import tables
+from cx_orchestration.model.journey import JourneyMap
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
+
+NESTED = JourneyMap.model_validate(
+    {
+        "journey": "around",
+        "stages": STAGES,
+        "steps": {"in": {"stage": "early", "abandoned_after_days": 9}, "out": {"stage": "late", "completes": True}},
+        "begins_with": {"journey.random.begun": "in"},
+        "transitions": [
+            {"from": ["in"], "on": "journey.random.completed", "to": "out"},
+            {"from": ["in"], "on": "journey.random.abandoned", "to": "in"},
+        ],
+    }
+)
+WAITING = NESTED.model_copy(
+    update={"journey": "waits", "begins_with": {"a": "in"}, "transitions": [], "steps": {"in": NESTED.steps["in"]}}
+)
+
+
+def fold(lake: Lake, maps, as_of: float):
+    until = START + as_of * DAY
+    return fold_journeys(lake, Engine(), maps, as_of=until, currency="USD", support_contact_cost=1, run_id="r")
+
+
+def content(lake: Lake) -> list[str]:
+    return [lake.content_hash(table) for table in (tables.STEPS, tables.INSTANCES)]
+
+
+def night_after_night(root, seed: int, nights: int) -> int:
+    """Events come in any order, some are taken back or change hands; returns how often not all were folded."""
+    rng, lake, partial = Random(seed), Lake(root / "nightly"), 0
+    maps = [
+        random_map(rng, correlated=rng.random() < 0.5, with_parts=rng.random() < 0.3),
+        NESTED.model_copy(update={"re_entry": rng.random() < 0.5}),
+    ]
+    log = [(f"c{rng.randrange(12)}", random_happening(rng, days=40)) for _ in range(150)]
+    as_of = 20
+    write_sequences(lake, sequences(log))
+    fold(lake, maps, as_of)
+    for night in range(nights):
+        for _ in range(rng.randint(0, 3)):
+            place = rng.randrange(len(log))
+            match rng.choice(["late", "late", "gone", "merged"]):
+                case "late":
+                    log.append((f"c{rng.randrange(14)}", random_happening(rng, days=40)))
+                case "gone":
+                    log[place] = log[-1]
+                case "merged":
+                    log[place] = ("c0", log[place][1])
+        as_of += rng.choice([0, 0.5, 1, 3])
+        write_slices(lake, sequences(log))
+        partial += not fold(lake, maps, as_of).whole
+        whole = Lake(root / f"whole{night}")
+        write_sequences(whole, sequences(log))
+        fold(whole, maps, as_of)
+        assert content(lake) == content(whole), (seed, night)
+    return partial
+
+
+def write_slices(lake: Lake, rows) -> None:
+    """Only the weeks that differ are written, as a night writes them."""
+    there = lake.read(tables.SEQUENCES)
+    for week in sorted({*there["week"].to_pylist(), *rows["week"].to_pylist()}):
+        old, new = (table.filter(pc.equal(table["week"], week)).select(rows.column_names) for table in (there, rows))
+        order = [("customer_key", "ascending"), ("occurred_us", "ascending"), ("event_id", "ascending")]
+        if not old.sort_by(order).equals(new.sort_by(order)):
+            lake.replace(tables.SEQUENCES, new, where={"bucket": 0, "week": week}, run_id="r")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nights_give_what_folding_everything_gives(tmp_path, seed):
+    assert night_after_night(tmp_path, seed, nights=6) >= 3
+
+
+@pytest.mark.long
+def test_a_thousand_late_arrivals_give_what_folding_everything_gives(tmp_path):
+    for seed in range(60):
+        night_after_night(tmp_path / str(seed), 1000 + seed, nights=12)
+
+
+def test_a_night_folds_only_the_customers_touched(tmp_path):
+    lake, rng = Lake(tmp_path), Random(7)
+    log = [(f"c{place % 10}", random_happening(rng, days=10)) for place in range(100)]
+    write_sequences(lake, sequences(log))
+    fold(lake, [WAITING], 12)
+    log.append(("c3", log[3][1]))
+    write_slices(lake, sequences(log))
+    summary = fold(lake, [WAITING], 12)
+    assert (summary.whole, summary.events) == (False, 11)
+
+
+def test_another_map_currency_or_hand_in_the_tables_folds_all_anew(tmp_path):
+    lake, rng = Lake(tmp_path), Random(7)
+    one = random_map(rng)
+    write_sequences(lake, sequences([("c1", random_happening(rng)) for _ in range(20)]))
+    assert fold(lake, [one], 12).whole
+    assert not fold(lake, [one], 12).whole
+    assert fold(lake, [one.model_copy(update={"re_entry": not one.re_entry})], 12).whole
+    assert fold(lake, [one], 11).whole
+    lake.replace(tables.STEPS, tables.STEPS.empty(), where={"week": (-1, 1_000_000)}, run_id="someone")
+    assert fold(lake, [one], 11).whole
+
+
+def test_whoever_rests_too_long_is_abandoned_on_the_night_when_nothing_happens_to_them(tmp_path):
+    lake = Lake(tmp_path)
+    log = [("c1", Happening("a", 1)), ("c2", Happening("a", 8))]
+    write_sequences(lake, sequences(log))
+    fold(lake, [WAITING], 10)
+    summary = fold(lake, [WAITING], 12)
+    assert (summary.whole, summary.events) == (False, 1)
+    found = {row["customer_id"]: row["status"] for row in lake.read(tables.INSTANCES).to_pylist()}
+    assert found == {"c1": "abandoned", "c2": "active"}
