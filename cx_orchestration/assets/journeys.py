@@ -42,7 +42,7 @@ def sequences(
 @dg.multi_asset(
     specs=[
         dg.AssetSpec(**table_spec(table, kinds={"numba", "deltalake"}), deps=[["journeys", "sequences"]])
-        for table in (tables.JOURNEY_MAPS, tables.LAST_FOLD, tables.STEPS, tables.INSTANCES)
+        for table in (tables.JOURNEY_MAPS, tables.STEPS, tables.INSTANCES)
     ],
     name="journeys_fold",
     pool="customers",
@@ -89,7 +89,6 @@ def steps_and_instances(
     carried = transition_metadata(lake, analytics, project.maps).to_pylist()
     return (
         dg.MaterializeResult(asset_key=["journeys", "maps"], metadata=row_count(lake.rows(tables.JOURNEY_MAPS))),
-        dg.MaterializeResult(asset_key=["journeys", "last_fold"], metadata=row_count(lake.rows(tables.LAST_FOLD))),
         dg.MaterializeResult(
             asset_key=["journeys", "steps"],
             metadata=row_count(lake.rows(tables.STEPS), **facts),

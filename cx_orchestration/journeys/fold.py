@@ -16,7 +16,7 @@ from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.micro_events import by_nesting
 from cx_orchestration.journeys.placing import STILL_OPEN, Folded, JourneyCounts, fold_bucket
 from cx_orchestration.journeys.reading import read_rows
-from cx_orchestration.journeys.refold import changes, keep_last_fold, last_fold, rewrite
+from cx_orchestration.journeys.refold import FoldedFrom, changes, rewrite
 from cx_orchestration.journeys.versions import compile_in_use
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
@@ -69,8 +69,8 @@ def fold_journeys(
     before = lake.partition_values(tables.INSTANCES, "journey")
     for table in (tables.STEPS, tables.INSTANCES):
         lake.empty_for_layout(table, run_id=run_id)
-    read = (lake.state(tables.SEQUENCES) or "", lake.version(tables.SEQUENCES) or 0)
-    changed = changes(lake, last_fold(lake), charts, as_of=as_of, settings=settings)
+    now = FoldedFrom(lake.state(tables.SEQUENCES) or "", lake.version(tables.SEQUENCES) or 0, as_of, settings)
+    changed = changes(lake, charts, now)
     types = type_names(lake, engine)
     counts: dict[str, list[JourneyCounts]] = {chart.journey: [] for chart in charts}
     anew: list[Folded] = []
@@ -92,10 +92,9 @@ def fold_journeys(
                     anew.append(of_bucket)
         if changed is None:
             for table, writer in ((tables.STEPS, steps), (tables.INSTANCES, instances)):
-                lake.replace_by_files(table, writer.finish(), where={"week": EVERY_WEEK}, run_id=run_id)
+                lake.replace_by_files(table, writer.finish(), where={"week": EVERY_WEEK}, run_id=run_id, note=now.note)
     if changed is not None:
-        rewrite(lake, changed, anew, as_of=as_of, run_id=run_id)
-    keep_last_fold(lake, as_of, settings, read, run_id=run_id)
+        rewrite(lake, changed, anew, now, run_id=run_id)
     totals = {chart.journey: _add_up(chart, counts[chart.journey]) for chart in charts}
     removed = tuple(name for name in before if name not in totals)
     return FoldSummary(

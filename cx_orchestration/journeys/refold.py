@@ -34,16 +34,24 @@ _KEYS = pa.schema([("customer_key", pa.int64())])
 _MOST_CHANGED = 0.5
 
 
-@dataclass(frozen=True, eq=False)
-class LastFold:
-    """What the tables were folded from: versions of tables in the lake, the instant of judging, and all else."""
+@dataclass(frozen=True)
+class FoldedFrom:
+    """What steps and instances were folded from, noted with their commits: the state and version of the sequences, the
+    instant of judging, and a digest of all else."""
 
     sequences: str
-    sequences_version: int
-    steps: str
-    instances: str
+    version: int
     as_of: dt.datetime
     settings: str
+
+    @property
+    def note(self) -> dict[str, str]:
+        return {
+            "sequences": self.sequences,
+            "version": str(self.version),
+            "as_of": self.as_of.isoformat(),
+            "settings": self.settings,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,41 +66,26 @@ class Changes:
         return of_bucket.filter(pa.array(np.isin(of_bucket.column(KEY).to_numpy(), self.keys)))
 
 
-def last_fold(lake: Lake) -> LastFold | None:
-    """The last fold, if steps and instances are what it wrote."""
-    for row in lake.read(tables.LAST_FOLD).to_pylist():
-        if (row["steps"], row["instances"]) == (lake.state(tables.STEPS), lake.state(tables.INSTANCES)):
-            return LastFold(**row)
-    return None
+def last_fold(lake: Lake) -> FoldedFrom | None:
+    """What both tables were last folded from; nothing, when somebody else has written one of them since."""
+    steps, instances = lake.note(tables.STEPS), lake.note(tables.INSTANCES)
+    if not steps or steps != instances:
+        return None
+    as_of = dt.datetime.fromisoformat(steps["as_of"])
+    return FoldedFrom(steps["sequences"], int(steps["version"]), as_of, steps["settings"])
 
 
-def keep_last_fold(lake: Lake, as_of: dt.datetime, settings: str, sequences: tuple[str, int], *, run_id: str) -> None:
-    """Say what steps and instances were just folded from; ``sequences`` are their state and version."""
-    row = {
-        "sequences": sequences[0],
-        "sequences_version": sequences[1],
-        "steps": lake.state(tables.STEPS),
-        "instances": lake.state(tables.INSTANCES),
-        "as_of": as_of,
-        "settings": settings,
-    }
-    lake.replace(tables.LAST_FOLD, pa.Table.from_pylist([row], tables.LAST_FOLD.schema), run_id=run_id)
-
-
-def changes(
-    lake: Lake, last: LastFold | None, charts: Sequence[CompiledMap], *, as_of: dt.datetime, settings: str
-) -> Changes | None:
+def changes(lake: Lake, charts: Sequence[CompiledMap], now: FoldedFrom) -> Changes | None:
     """What the events, and time, have changed since the last fold; ``None`` when all must be folded."""
-    if last is None or last.settings != settings or as_of < last.as_of or _comes_into_force(charts, last.as_of, as_of):
+    last, as_of = last_fold(lake), now.as_of
+    if last is None or last.settings != now.settings or as_of < last.as_of:
         return None
-    if last.sequences.rpartition("-")[0] != (lake.state(tables.SEQUENCES) or "").rpartition("-")[0]:
+    if last.sequences.rpartition("-")[0] != now.sequences.rpartition("-")[0]:
         return None
-    if not lake.holds(tables.SEQUENCES, last.sequences_version):
+    if _comes_into_force(charts, last.as_of, as_of) or not lake.holds(tables.SEQUENCES, last.version):
         return None
     folder = lake.folder_of(tables.SEQUENCES)
-    before = {
-        file.path: file for file in map(_data_file, lake.scan(tables.SEQUENCES, version=last.sequences_version).files)
-    }
+    before = {file.path: file for file in map(_data_file, lake.scan(tables.SEQUENCES, version=last.version).files)}
     after = {file.path: file for file in lake.live_files(tables.SEQUENCES)}
     gone, come = before.keys() - after.keys(), after.keys() - before.keys()
     if len(come) > _MOST_CHANGED * len(after):
@@ -131,7 +124,7 @@ def changes(
     return Changes(np.unique(np.concatenate(keys)), min(instants, default=end))
 
 
-def rewrite(lake: Lake, found: Changes, folded: Sequence[Folded], *, as_of: dt.datetime, run_id: str) -> None:
+def rewrite(lake: Lake, found: Changes, folded: Sequence[Folded], now: FoldedFrom, *, run_id: str) -> None:
     """The rows of the customers folded anew in place of those they had, in the weeks that can have changed."""
     first = week_of(found.since)
     for table, parts in (
@@ -139,7 +132,7 @@ def rewrite(lake: Lake, found: Changes, folded: Sequence[Folded], *, as_of: dt.d
         (tables.INSTANCES, [one.instances for one in folded]),
     ):
         there = [int(week) for week in lake.partition_values(table, "week")]
-        weeks = {week for week in [*there, *range(first, week_of(microseconds(as_of)) + 1)] if week >= first}
+        weeks = {week for week in [*there, *range(first, week_of(microseconds(now.as_of)) + 1)] if week >= first}
         weeks |= {STILL_OPEN} if table is tables.INSTANCES else set()
         inputs = {
             "kept": lake.scan(table, {"week": frozenset(weeks)}),
@@ -148,7 +141,10 @@ def rewrite(lake: Lake, found: Changes, folded: Sequence[Folded], *, as_of: dt.d
         }
         params = {"first": first, "still_open": STILL_OPEN}
         rows = Engine().query(sql_text(__package__, "refolded.sql"), inputs, params)
-        lake.replace(table, rows, where={"week": frozenset(weeks)}, run_id=run_id)
+        with lake.writer(table) as writer:
+            writer.write(rows)
+            files = writer.finish()
+        lake.replace_by_files(table, files, where={"week": frozenset(weeks)}, run_id=run_id, note=now.note)
 
 
 def _comes_into_force(charts: Sequence[CompiledMap], after: dt.datetime, until: dt.datetime) -> bool:

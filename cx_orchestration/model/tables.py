@@ -605,18 +605,6 @@ JOURNEY_MAPS = _table(
     persons=NOBODY,
 )
 
-LAST_FOLD = _table(
-    "journeys/last_fold",
-    "what steps and instances were last folded from; one row",
-    ("sequences", text, "state of `journeys/sequences`"),
-    ("sequences_version", whole, "its version"),
-    ("steps", text, "state of `journeys/steps` that was written"),
-    ("instances", text, "state of `journeys/instances` that was written"),
-    ("as_of", time, "the instant at which instances that rest were judged"),
-    ("settings", text, "digest of the maps and of all else that the fold follows"),
-    persons=NOBODY,
-)
-
 STEPS = _table(
     "journeys/steps",
     "one event of a journey instance",
