@@ -60,7 +60,7 @@ def steps_and_instances(
     project: dg.ResourceParam[CXProject],
     lake: dg.ResourceParam[Lake],
     analytics: dg.ResourceParam[Engine],
-) -> tuple[dg.MaterializeResult, ...]:
+) -> tuple[dg.MaterializeResult, dg.MaterializeResult, dg.MaterializeResult]:
     """The customers' ways through every journey map, up to the end of the newest day that has events."""
     as_of = newest_day_end(lake, project.zone, start=project.settings.start_date)
     summary = fold_journeys(
