@@ -220,10 +220,11 @@ def test_leaving_is_judged_by_each_codes_wait_and_open_is_censored(log, wait):
             visits[kind] += 1
             if wait[kind] < 0:
                 continue
-            gone = (following[1] if following else AS_OF) - at > wait[kind]
+            over = AS_OF - at > wait[kind]
+            gone = over and (following is None or following[1] - at > wait[kind])
             left[kind] += gone
             returned[kind] += bool(gone and following)
-            still_open[kind] += AS_OF - at <= wait[kind]
+            still_open[kind] += not over
     for found in in_parts(customers, lambda *of: leaving(*of, np.array(wait, np.int64), as_of=AS_OF)):
         for kind in range(KINDS):
             assert (found.visits[kind], found.left[kind], found.returned[kind], found.open[kind]) == (

@@ -122,7 +122,7 @@ def _first_touch(
     customer: Codes, kind: Codes, at: Ints, masks: Ints, steps: int, window: int
 ) -> tuple[Codes, Codes, Ints, Ints, Ints]:
     n = len(customer)
-    room = _entrants(customer, kind, masks)
+    room = customer[-1] + 1 if n else 0
     who, depth, row = np.empty(room, np.int32), np.zeros(room, np.int32), np.empty(room, np.int64)
     took, open_until = np.full((room, steps), -1, np.int64), np.empty(room, np.int64)
     k = -1
@@ -145,7 +145,8 @@ def _first_touch(
             took[k, depth[k]] = at[i] - entered
             depth[k] += 1
             row[k] = i
-    return who, depth, row, took, open_until
+    m = k + 1
+    return who[:m], depth[:m], row[:m], took[:m], open_until[:m]
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -153,7 +154,7 @@ def _any_start(
     customer: Codes, kind: Codes, at: Ints, masks: Ints, steps: int, window: int
 ) -> tuple[Codes, Codes, Ints, Ints, Ints]:
     n = len(customer)
-    room = _entrants(customer, kind, masks)
+    room = customer[-1] + 1 if n else 0
     who, depth, row = np.empty(room, np.int32), np.zeros(room, np.int32), np.empty(room, np.int64)
     took, open_until = np.full((room, steps), -1, np.int64), np.empty(room, np.int64)
     # The latest entry from which each step was reached: any later event in time for an earlier entry is for it too.
@@ -182,18 +183,8 @@ def _any_start(
                 who[k], depth[k], row[k], took[k, 0] = customer[i], 1, i, 0
             # The latest entry may still pass all steps, also those that an earlier one reached.
             open_until[k] = at[i] + window
-    return who, depth, row, took, open_until
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _entrants(customer: Codes, kind: Codes, masks: Ints) -> int:
-    count = 0
-    last = -1
-    for i in range(len(customer)):
-        if masks[kind[i]] & 1 and customer[i] != last:
-            last = customer[i]
-            count += 1
-    return count
+    m = k + 1
+    return who[:m], depth[:m], row[:m], took[:m], open_until[:m]
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -43,7 +43,7 @@ class Leaving:
 
 def leaving(customer: Codes, kind: Codes, at: Ints, wait: Ints, *, as_of: int) -> Leaving:
     """After which events of one bucket nothing followed within ``wait[code]`` microseconds, its end included; codes
-    whose wait is below 0 are only counted."""
+    whose wait is below 0 are only counted. An event is judged once its time is over at ``as_of``."""
     return Leaving(*_leaving(customer, kind, at, wait, as_of))
 
 

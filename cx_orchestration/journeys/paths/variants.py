@@ -45,12 +45,13 @@ class Variants:
     def most_frequent(self, count: int) -> list[int]:
         """The variants that most customers took, of equally frequent ones the shorter, then those with lower codes."""
         length = self.length
-        order = np.lexsort((length, -self.customers))
+        order = np.arange(len(length))
         if count < len(order):
+            least = np.partition(self.customers, len(order) - count)[len(order) - count]
+            order = np.flatnonzero(self.customers >= least)
+            order = order[np.lexsort((length[order], -self.customers[order]))]
             last = order[count - 1]
-            fewer = self.customers < self.customers[last]
-            longer = (self.customers == self.customers[last]) & (length > length[last])
-            order = np.flatnonzero(~(fewer | longer))
+            order = order[(self.customers[order] > least) | (length[order] <= length[last])]
         return sorted(order.tolist(), key=lambda one: (-self.customers[one], length[one], self.path(one)))[:count]
 
 
