@@ -151,7 +151,7 @@ def test_a_value_that_merely_goes_with_the_cause_is_its_shadow(tmp_path):
 def test_what_two_attributes_do_together_is_found_and_named(tmp_path):
     hotspots = analysed(
         abandonment_hotspots,
-        settle(Lake(tmp_path), *company(4, Planted(together=True), customers=6000)),
+        settle(Lake(tmp_path), *company(4, Planted(together=True), customers=5000)),
         exploration=SETTINGS,
     )
     cause = row(hotspots, step="checkout", segment="device & region", segment_value="android & west")
@@ -193,7 +193,9 @@ def test_everything_looked_at_is_in_the_table_and_in_the_correction(planted):
 
 
 def test_a_second_run_gives_equal_tables(planted_lake, planted):
-    assert all(rows.equals(planted[table]) for table, rows in explore(planted_lake).items())
+    """With rules (E3), and with sums of floating numbers alone (E4); E1 and E2 count in whole numbers."""
+    for table, analyse in ((tables.PROFITABLE_PATHS, profitable_paths), (tables.CHANGE_PRIORITIES, change_priorities)):
+        assert analysed(analyse, planted_lake, exploration=SETTINGS).equals(planted[table])
 
 
 def test_an_empty_lake_gives_empty_tables(tmp_path):
