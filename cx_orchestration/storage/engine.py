@@ -8,10 +8,10 @@ import os
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -33,6 +33,9 @@ _SQL_TYPES = {
     pa.date32(): "DATE",
     pa.timestamp("us", "UTC"): "TIMESTAMPTZ",
 }
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 #: What a SQL text may name: a scan of the lake, or a small table in memory.
 Input: TypeAlias = Scan | pa.Table
@@ -83,6 +86,14 @@ class Engine:
         with self._within_its_means(), _naming_damage(scans), database as connection:
             _name_inputs(connection, inputs or {})
             yield _DuckDBSession(connection)
+
+    def each(self, items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Result]:
+        """What ``work`` makes of each item, in their order: of one after the other, or on a cluster of many at once.
+
+        Items, ``work`` and results are sent between processes there, so they must be picklable, and ``work`` must find
+        what it reads (the lake, under the same path) wherever it runs.
+        """
+        return map(work, items)
 
     @contextmanager
     def connect(self, inputs: Mapping[str, Input] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -4,7 +4,8 @@ Belongs here: how a text is rendered in Spark's words, and how it gets at the la
 here: DuckDB (``engine``), or any SQL that knows what a table means.
 """
 
-from collections.abc import Iterator, Mapping
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -18,7 +19,7 @@ from sqlglot import exp
 from sqlglot.dialects import DuckDB, Spark
 
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.storage.engine import Engine, Input, Session, used_params
+from cx_orchestration.storage.engine import Engine, Input, Item, Result, Session, used_params
 from cx_orchestration.storage.scan import Scan
 
 #: What a session needs for its answers to be DuckDB's: instants in UTC, and an error, not null, where a cast or a sum
@@ -72,6 +73,23 @@ class SparkEngine(Engine):
             for name, source in (inputs or {}).items():
                 session.see(name, source)
             yield session
+
+    def each(self, items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Result]:
+        """What ``work`` makes of each item, in their order; the executors work on many at once."""
+
+        def on_executor(rows: pa.Table) -> pa.Table:
+            (item,) = rows["item"].to_pylist()
+            result = pickle.dumps(work(pickle.loads(item)))  # noqa: S301  # what the driver wrote below
+            return pa.table({"place": rows["place"], "result": [result]})
+
+        written = [pickle.dumps(item) for item in items]
+        rows = pa.table({"place": pa.array(range(len(written)), pa.int64()), "item": pa.array(written, pa.binary())})
+        with _named_failures():
+            frame = self._started().newSession().createDataFrame(rows)
+            spread = frame.repartition(max(1, len(written)), "place").groupBy("place")
+            done = spread.applyInArrow(on_executor, "place long, result binary").orderBy("place")
+            for row in done.toLocalIterator():
+                yield pickle.loads(row["result"])  # noqa: S301  # what an executor of ours wrote above
 
     def _started(self) -> SparkSession:
         builder = SparkSession.builder.master(self._master).appName("cx_orchestration")

@@ -54,7 +54,7 @@ def test_a_text_gives_the_same_rows_in_the_same_order(spark, rows, sql):
 def test_files_from_before_a_column_came_read_as_null(spark, tmp_path):
     lake = Lake(tmp_path)
     event = dict.fromkeys(tables.SEQUENCES.schema.names)
-    bucket = {"bucket": 3, "customer_id": "c", "event_id": "e", "type": "t", "occurred_at": MIDNIGHT}
+    bucket = {"bucket": 3, "week": 0, "customer_id": "c", "event_id": "e", "type": "t", "occurred_at": MIDNIGHT}
     lake.replace(
         tables.SEQUENCES,
         pa.Table.from_pylist([event | bucket], schema=tables.SEQUENCES.schema),
@@ -86,3 +86,20 @@ def test_what_does_not_fit_is_an_error_that_names_no_value(spark, rows):
         spark.query("SELECT CAST(step AS INTEGER) AS n FROM rows", {"rows": rows})
     assert "CAST_INVALID_INPUT" in str(caught.value)
     assert "start" not in str(caught.value)
+
+
+def test_work_on_each_item_comes_back_in_their_order(spark):
+    offset = pa.table({"n": [40]})
+
+    def work(item: tuple[int, str]) -> tuple[str, int]:
+        return item[1], item[0] + offset["n"][0].as_py()
+
+    items = [(number, f"bucket {number}") for number in range(7)]
+    assert list(spark.each(items, work)) == list(Engine().each(items, work))
+    assert list(spark.each([], work)) == []
+
+
+def test_work_that_fails_on_one_item_fails_the_whole_and_names_no_value(spark):
+    with pytest.raises(PermanentFailure) as caught:
+        list(spark.each([1, 0], lambda item: 1 // item))
+    assert "Spark gave no result" in str(caught.value)
