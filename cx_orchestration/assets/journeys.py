@@ -27,12 +27,12 @@ from cx_orchestration.storage.lake import Lake
 )
 @told_plainly
 def sequences(
-    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], engine: dg.ResourceParam[Engine]
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], analytics: dg.ResourceParam[Engine]
 ) -> tuple[dg.MaterializeResult, dg.MaterializeResult]:
     """Every distinct event of every customer, sorted: the input of everything that follows a customer's path."""
-    counts = update_sequences(lake, engine, run_id=context.run.run_id)
+    counts = update_sequences(lake, analytics, run_id=context.run.run_id)
     facts = {name: value for name, value in vars(counts).items() if name != "sequenced"}
-    types = len(type_names(lake, engine))
+    types = len(type_names(lake, analytics))
     return (
         dg.MaterializeResult(asset_key=["journeys", "event_types"], metadata=row_count(types)),
         dg.MaterializeResult(asset_key=["journeys", "sequences"], metadata=row_count(counts.sequenced, **facts)),

@@ -37,17 +37,17 @@ def paths(
     context: dg.AssetExecutionContext,
     project: dg.ResourceParam[CXProject],
     lake: dg.ResourceParam[Lake],
-    engine: dg.ResourceParam[Engine],
+    analytics: dg.ResourceParam[Engine],
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """What all customers' paths are, up to the end of the newest day that has events, from one reading of them."""
     as_of = newest_day_end(lake, project.zone, start=project.settings.start_date)
-    found = build_paths(lake, engine, project.maps, as_of=as_of, run_id=context.run.run_id)
+    found = build_paths(lake, analytics, project.maps, as_of=as_of, run_id=context.run.run_id)
     for table, rows in found.items():
         picture = path_picture(table, rows)
         facts = {} if picture is None else {"picture": dg.MetadataValue.md(picture)}
         metadata = row_count(rows.num_rows, as_of=as_of.isoformat(), **facts)
         yield dg.MaterializeResult(asset_key=table.path.split("/"), metadata=metadata)
-    totals = reconcile(lake, engine, as_of=as_of)
+    totals = reconcile(lake, analytics, as_of=as_of)
     yield dg.AssetCheckResult(
         check_name=_RECONCILED.name,
         asset_key=_RECONCILED.asset_key,

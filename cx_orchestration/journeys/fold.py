@@ -9,14 +9,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 
 from cx_orchestration.journeys.charts import CompiledMap
 from cx_orchestration.journeys.coding import code_events, sequence_columns
 from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.micro_events import by_nesting
 from cx_orchestration.journeys.placing import STILL_OPEN, Folded, JourneyCounts, fold_bucket
-from cx_orchestration.journeys.reading import read_rows
-from cx_orchestration.journeys.refold import FoldedFrom, changes, rewrite
+from cx_orchestration.journeys.reading import BucketFiles, bucket_files, rows_of
+from cx_orchestration.journeys.refold import Changes, FoldedFrom, changes, rewrite
 from cx_orchestration.journeys.versions import compile_in_use
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
@@ -75,14 +76,20 @@ def fold_journeys(
     counts: dict[str, list[JourneyCounts]] = {chart.journey: [] for chart in charts}
     anew: list[Folded] = []
     events_read = in_other_currency = 0
-    # Written bucket by bucket: no more than one is ever in memory.
+    folding = partial(
+        _fold,
+        charts=charts,
+        changed=changed,
+        types=types,
+        as_of=as_of,
+        currency=currency,
+        support_contact_cost=support_contact_cost,
+    )
+    # Written bucket by bucket: no more than one is ever in this process's memory.
     with lake.writer(tables.STEPS) as steps, lake.writer(tables.INSTANCES) as instances:
-        for _, rows in read_rows(lake, sequence_columns(charts)):
-            wanted = rows if changed is None else changed.rows(rows)
-            events = code_events(wanted, charts, types=types, as_of=as_of, currency=currency)
-            events_read += len(events)
-            in_other_currency += events.in_other_currency
-            folded = fold_bucket(events, charts, as_of=as_of, support_contact_cost=support_contact_cost)
+        for events, in_others, folded in engine.each(bucket_files(lake), folding):
+            events_read += events
+            in_other_currency += in_others
             for chart, of_bucket in zip(charts, folded, strict=True):
                 counts[chart.journey].append(of_bucket.counts)
                 if changed is None:
@@ -100,6 +107,24 @@ def fold_journeys(
     return FoldSummary(
         events_read, in_other_currency, changed is None, tuple(totals[one.journey] for one in maps), removed
     )
+
+
+def _fold(
+    bucket: BucketFiles,
+    *,
+    charts: Sequence[CompiledMap],
+    changed: Changes | None,
+    types: Sequence[str],
+    as_of: dt.datetime,
+    currency: str,
+    support_contact_cost: float,
+) -> tuple[int, int, list[Folded]]:
+    """A bucket's events, those in other currencies, and what each map makes of them; wherever the files can be read."""
+    rows = rows_of(bucket, sequence_columns(charts))
+    wanted = rows if changed is None else changed.rows(rows)
+    events = code_events(wanted, charts, types=types, as_of=as_of, currency=currency)
+    folded = fold_bucket(events, charts, as_of=as_of, support_contact_cost=support_contact_cost)
+    return len(events), events.in_other_currency, folded
 
 
 def _settings(charts: Sequence[CompiledMap], currency: str, support_contact_cost: float) -> str:

@@ -6,6 +6,7 @@ Belongs here: putting the files of a bucket together. Does not belong here: what
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -43,27 +44,50 @@ def read_buckets(lake: Lake, columns: Sequence[str] = ()) -> Iterator[Bucket]:
     Each file is sorted by customer, and weeks follow each other, so a stable counting sort by customer is all that is
     left to do; see ``order_by_key``. ``columns`` are further columns, each of which costs more than the integers.
     """
-    for number, rows in read_rows(lake, [KEY, CODE, AT, *columns]):
-        yield _bucket(number, rows, columns)
+    for bucket in bucket_files(lake):
+        yield read_bucket(bucket, columns)
 
 
 def read_rows(lake: Lake, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
     """The buckets one after the other, all of one version of the table, each with its rows week after week."""
+    for bucket in bucket_files(lake):
+        yield bucket.number, rows_of(bucket, columns)
+
+
+@dataclass(frozen=True)
+class BucketFiles:
+    """Where the rows of a bucket lie, at one version of the table: files by week, under ``folder``."""
+
+    number: int
+    folder: Path
+    files: tuple[DataFile, ...]
+
+
+def bucket_files(lake: Lake) -> list[BucketFiles]:
+    """All buckets, of one version of the table."""
     by_bucket: dict[int, list[DataFile]] = defaultdict(list)
     for file in lake.live_files(tables.SEQUENCES):
         by_bucket[file.partition[0]].append(file)
     folder = lake.folder_of(tables.SEQUENCES)
-    for number, files in sorted(by_bucket.items()):
-        by_week = sorted(files, key=lambda file: file.partition[1])
-        yield number, pa.concat_tables([read_columns(tables.SEQUENCES, folder, file, columns) for file in by_week])
+    return [
+        BucketFiles(number, folder, tuple(sorted(files, key=lambda file: file.partition[1])))
+        for number, files in sorted(by_bucket.items())
+    ]
 
 
-def _bucket(number: int, rows: pa.Table, columns: Sequence[str]) -> Bucket:
+def rows_of(bucket: BucketFiles, columns: Sequence[str]) -> pa.Table:
+    """The rows of a bucket week after week."""
+    return pa.concat_tables([read_columns(tables.SEQUENCES, bucket.folder, file, columns) for file in bucket.files])
+
+
+def read_bucket(bucket: BucketFiles, columns: Sequence[str] = ()) -> Bucket:
+    """One bucket, as ``read_buckets`` gives it."""
+    rows = rows_of(bucket, [KEY, CODE, AT, *columns])
     key, kind, at = (rows[name].to_numpy() for name in (KEY, CODE, AT))
     order = order_by_key(key)
     more = rows.select(columns)
     customer, kind, at, keys = in_order(order, key, kind, at)
-    return Bucket(number, customer, kind, at, keys, more.take(order) if columns else more)
+    return Bucket(bucket.number, customer, kind, at, keys, more.take(order) if columns else more)
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]  # numba has no type stubs

@@ -4,9 +4,9 @@ Belongs here: which pass is run on which events. Does not belong here: the passe
 (``results``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import numpy as np
 import pyarrow.compute as pc
@@ -46,6 +46,18 @@ class SelectionPaths:
     leaving: Leaving | None = None
     milestones: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = field(default_factory=dict)
 
+    def add(self, other: "SelectionPaths") -> None:
+        """Take in what other customers' events are."""
+        self.customers += other.customers
+        self.events += other.events
+        self.follows = _sum(self.follows, other.follows)
+        self.variants += other.variants
+        for semantics, counts in other.funnels.items():
+            self.funnels[semantics] = _sum(self.funnels.get(semantics), counts)
+        self.leaving = _sum(self.leaving, other.leaving)
+        for name, times in other.milestones.items():
+            self.milestones.setdefault(name, []).extend(times)
+
 
 @dataclass
 class Paths:
@@ -60,15 +72,42 @@ class Paths:
     retention: Retention | None = None
     handoffs: Follows | None = None
 
+    def add(self, other: "Paths") -> None:
+        """Take in what other customers' paths are."""
+        self.sessions = _sum(self.sessions, other.sessions)
+        self.retention = _sum(self.retention, other.retention)
+        self.handoffs = _sum(self.handoffs, other.handoffs)
+        for own, others in zip(self.selections, other.selections, strict=True):
+            own.add(others)
 
-def analyse(
-    buckets: Iterable[Bucket], types: list[str], channels: list[str], wanted: Sequence[Selection], *, as_of: int
-) -> Paths:
-    """The paths in these buckets, which must have the column ``channel``; events from ``as_of`` on do not count."""
-    monday = (as_of - 1 + 3 * 86_400_000_000) // WEEK * WEEK - 3 * 86_400_000_000
-    paths = Paths(types, channels, [SelectionPaths(one) for one in wanted], as_of, monday - (COHORTS - 1) * WEEK)
-    for bucket in buckets:
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the paths: of which types and channels, by code, of which selections, as of which instant."""
+
+    types: list[str]
+    channels: list[str]
+    selections: list[Selection]
+    as_of: int
+
+    def nothing_yet(self) -> Paths:
+        """The answer of no bucket."""
+        monday = (self.as_of - 1 + 3 * 86_400_000_000) // WEEK * WEEK - 3 * 86_400_000_000
+        first = monday - (COHORTS - 1) * WEEK
+        return Paths(self.types, self.channels, [SelectionPaths(one) for one in self.selections], self.as_of, first)
+
+    def of_bucket(self, bucket: Bucket) -> Paths:
+        """The paths in a bucket, which must have the column ``channel``; events from ``as_of`` on do not count."""
+        paths = self.nothing_yet()
         _add_bucket(paths, bucket)
+        return paths
+
+
+def add_up(question: Question, parts: Iterable[Paths]) -> Paths:
+    """The paths of all buckets, from those of each."""
+    paths = question.nothing_yet()
+    for part in parts:
+        paths.add(part)
     for one in paths.selections:
         one.variants = [add_variants(one.variants)] if one.variants else []
     return paths
@@ -121,5 +160,11 @@ def _add_selection(
         one.milestones.setdefault(name, []).append((took.copy(), paths.as_of - entered))
 
 
-def _sum(total: Part | None, part: Part) -> Part:
-    return part if total is None else total + part
+@overload
+def _sum(total: Part | None, part: Part) -> Part: ...
+@overload
+def _sum(total: Part | None, part: Part | None) -> Part | None: ...
+def _sum(total: Part | None, part: Part | None) -> Part | None:
+    if total is None or part is None:
+        return part if total is None else total
+    return total + part

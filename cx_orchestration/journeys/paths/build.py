@@ -6,14 +6,15 @@ Belongs here: reading, writing, and the totals that must agree. Does not belong 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pyarrow as pa
 
 from cx_orchestration.journeys.event_types import type_names
-from cx_orchestration.journeys.paths.analysis import analyse
+from cx_orchestration.journeys.paths.analysis import Paths, Question, add_up
 from cx_orchestration.journeys.paths.results import path_tables
 from cx_orchestration.journeys.paths.selections import selections
-from cx_orchestration.journeys.reading import read_buckets
+from cx_orchestration.journeys.reading import BucketFiles, bucket_files, read_bucket
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.tables import Table
@@ -54,11 +55,15 @@ def build_paths(
     named = "SELECT DISTINCT channel FROM sequences WHERE channel IS NOT NULL ORDER BY channel"
     channels = engine.query(named, {"sequences": lake.scan(tables.SEQUENCES)})["channel"].to_pylist()
     instant = (as_of - _EPOCH) // timedelta(microseconds=1)
-    paths = analyse(read_buckets(lake, ["channel"]), types, channels, selections(maps, types), as_of=instant)
-    found = path_tables(paths)
+    question = Question(types, channels, selections(maps, types), instant)
+    found = path_tables(add_up(question, engine.each(bucket_files(lake), partial(_in_bucket, question))))
     for table, rows in found.items():
         lake.replace(table, rows, run_id=run_id)
     return found
+
+
+def _in_bucket(question: Question, bucket: BucketFiles) -> Paths:
+    return question.of_bucket(read_bucket(bucket, ["channel"]))
 
 
 def reconcile(lake: Lake, engine: Engine, *, as_of: datetime) -> list[Total]:
