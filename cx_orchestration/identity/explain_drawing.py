@@ -3,6 +3,7 @@
 Belongs here: where things are on the drawing. Does not belong here: their looks (``explain_page.css``), what is said.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ MOST_RECORDS = 24
 
 _WIDTH, _CARD, _HEIGHT, _STEP, _TOP = 1040, 330, 52, 66, 8
 _LEFT, _VALUES, _VALUE = 150, 700, 330
+#: Where on an arc its number may stand, as shares of its course, and from which distance on two numbers are apart.
+_ALONG = (0.5, *(0.5 + side * step / 40 for step in range(1, 15) for side in (1, -1)))
+_APART = 22.0
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,11 @@ def draw(found: Explanation, evidence: Sequence[Evidence]) -> Drawing | None:
         name, _, value = each.says.removeprefix("same ").partition(" (")
         values.append(Box(_VALUES, y, _shortened(value.removesuffix(")") or name, 33), name, number))
         lines += [_to_value(rows[record], y) for record in each.records]
+    badges: list[tuple[float, float]] = []
     pairs = [(number, each) for number, each in numbered if each.kind != "exact"]
-    lines += [_arc(place, number, each, rows) for place, (number, each) in enumerate(pairs)]
+    for place, (number, each) in enumerate(pairs):
+        lines.append(_arc(place, number, each, rows, badges))
+        badges.append((lines[-1].x, lines[-1].y))
     return Drawing(height, cards, tuple(values), tuple(lines))
 
 
@@ -83,12 +90,19 @@ def _to_value(record: float, value: float) -> Line:
     return Line("exact", f"M{start} {y1:.0f}C{start + reach:.0f} {y1:.0f} {end - reach:.0f} {y2:.0f} {end} {y2:.0f}")
 
 
-def _arc(place: int, number: int, each: Evidence, rows: Mapping[str, float]) -> Line:
-    """On the left of the cards; the further apart two records are, the wider the arc, and no two arcs are one."""
+def _arc(
+    place: int, number: int, each: Evidence, rows: Mapping[str, float], badges: Sequence[tuple[float, float]]
+) -> Line:
+    """On the left of the cards; the further apart two records are, the wider the arc, and no two arcs are one.
+
+    Its number stands where it is furthest from the ``badges`` that are there, in the middle if that is free.
+    """
     y1, y2 = sorted(rows[name] + _HEIGHT / 2 + (place % 5 - 2) * 6 for name in each.records)
     bend = min(50 + 16 * (y2 - y1) / _STEP + 8 * (place % 4), 180)
     path = f"M{_LEFT} {y1:.0f}C{_LEFT - bend:.0f} {y1:.0f} {_LEFT - bend:.0f} {y2:.0f} {_LEFT} {y2:.0f}"
-    return Line(each.kind, path, _LEFT - 0.75 * bend, (y1 + y2) / 2, number)
+    places = [(_LEFT - 3 * t * (1 - t) * bend, y1 + (y2 - y1) * t * t * (3 - 2 * t)) for t in _ALONG]
+    x, y = max(places, key=lambda at: min([_APART, *(math.dist(at, badge) for badge in badges)]))
+    return Line(each.kind, path, x, y, number)
 
 
 def _shortened(text: str, length: int) -> str:

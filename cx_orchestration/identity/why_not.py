@@ -41,7 +41,8 @@ class WhyNot:
     """Two customers side by side. ``together``: they are one customer, and there is nothing to tell apart.
 
     ``links`` are those between their records, retracted ones included; ``vetoes`` say what forbids that they are one,
-    ``missing`` what speaks for nothing, ``needed`` what would make them one.
+    ``missing`` what speaks for nothing, ``needed`` what would make them one. ``to_decide`` are the two records that a
+    decision of people would name; ``None`` where one stands.
     """
 
     left: str
@@ -53,6 +54,7 @@ class WhyNot:
     vetoes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
+    to_decide: tuple[str, str] | None = None
 
     @property
     def together(self) -> bool:
@@ -74,7 +76,7 @@ def why_not(lake: Lake, engine: Engine, config: IdentityConfig, left: str, right
         for link in links_of(lake, engine, ours + theirs)
         if (link.left in names[0] and link.right in names[1]) or (link.left in names[1] and link.right in names[0])
     )
-    different = different_unique_values(lake, engine, config, ours, theirs)
+    decided, different = _never(links), different_unique_values(lake, engine, config, ours, theirs)
     pair = (left if "/" in left else ours[0].name, right if "/" in right else theirs[0].name)
     return WhyNot(
         left,
@@ -83,21 +85,34 @@ def why_not(lake: Lake, engine: Engine, config: IdentityConfig, left: str, right
         theirs_is,
         fields=compare_records(ours, theirs),
         links=links,
-        vetoes=(*_never(links), *different),
-        missing=(*values_of_no_use(lake, engine, config, ours, theirs, links), *_model_says(links, config)),
-        needed=tuple(_needed(links, different, config, *pair)),
+        vetoes=(*decided, *different),
+        missing=(
+            *values_of_no_use(lake, engine, config, ours, theirs, links),
+            *_model_says(links, config, forbidden=bool(decided or different)),
+        ),
+        needed=tuple(_needed(decided, different, config)),
+        to_decide=None if decided else pair,
     )
 
 
 def compare_records(ours: Sequence[Record], theirs: Sequence[Record]) -> tuple[Compared, ...]:
-    """Every field and key that the records of one side or the other have."""
+    """Every field and key that the records of one side or the other have.
+
+    Left out are parts of names that one side alone has, where both have a name, and fields that both have as a key of
+    the same name, which has one spelling.
+    """
     namespaces = sorted({key.namespace for record in (*ours, *theirs) for key in record.keys})
-    compared = [
-        Compared(field_words(name), *(_values(records, name) for records in (ours, theirs))) for name in SHOWN_FIELDS
-    ]
-    compared += [
+    fields = {
+        name: Compared(field_words(name), *(_values(records, name) for records in (ours, theirs)))
+        for name in SHOWN_FIELDS
+    }
+    keys = [
         Compared(namespace_words(name), *(_ids(records, name) for records in (ours, theirs))) for name in namespaces
     ]
+    known = {each.field for each in keys if each.same is not None}
+    if fields["name"].same is not None:
+        known |= {fields[part].field for part in ("given_name", "family_name") if fields[part].same is None}
+    compared = [*(each for each in fields.values() if each.field not in known), *keys]
     return tuple(each for each in compared if each.left or each.right)
 
 
@@ -119,26 +134,26 @@ def _never(links: Sequence[Link]) -> list[str]:
     ]
 
 
-def _model_says(links: Sequence[Link], config: IdentityConfig) -> list[str]:
-    """Why no scored pair puts them together."""
+def _model_says(links: Sequence[Link], config: IdentityConfig, *, forbidden: bool) -> list[str]:
+    """Why no scored pair puts them together; nothing where a pair would, but it is ``forbidden``."""
     weights = [link.weight for link in links if link.stands and link.levels]
     if not weights:
         return ["no model has compared them: too little of what it compares agrees, or nothing is there to compare"]
     least = config.matching.union_bits
     if max(weights) < least:
         return [f"the model gives them {max(weights):+.1f} bits, and puts records together from {least:+.1f} on"]
+    if forbidden:
+        return []
     return [f"the model gives single records {max(weights):+.1f} bits, but the two customers as wholes too little"]
 
 
-def _needed(
-    links: Sequence[Link], different: Sequence[str], config: IdentityConfig, left: str, right: str
-) -> list[str]:
-    if any(link.stands and link.rule == "decided:never" for link in links):
+def _needed(decided: Sequence[str], different: Sequence[str], config: IdentityConfig) -> list[str]:
+    if decided:
         return ["take the decision out of identity_overrides.yaml, should it be wrong"]
     strong = [namespace_words(name) for name, rule in config.namespaces.items() if rule.strength == "person"]
-    same = f"a record that has the same value as both of one of: {', '.join(strong)}"
+    same = f"one more record, which has the same {' or '.join(strong)} as each of them"
     return [
-        *([] if different else [same]),
+        *([] if different or not strong else [same]),
         "a correction in the service that has a wrong value, where something differs that should not",
-        f"a decision of people: cx identity decide '{left}' '{right}' always --by ROLE --why WHY",
+        "a decision of people that they are one",
     ]

@@ -1,7 +1,9 @@
 """Why records are one customer, and why they are not: what the answer says, and who may read it."""
 
 import datetime as dt
+import itertools
 import json
+import math
 import stat
 from html.parser import HTMLParser
 
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 
 from cx_orchestration.cli import app
 from cx_orchestration.identity.explain import explain
+from cx_orchestration.identity.explain_drawing import draw
 from cx_orchestration.identity.explain_evidence import evidence_of
 from cx_orchestration.identity.explain_page import render_page
 from cx_orchestration.identity.explain_weights import bars, weigh
@@ -153,7 +156,7 @@ def test_two_customers_are_shown_field_by_field_with_what_would_be_needed(compan
     assert sides["e-mail address"] is None
     weak = "the phone number +12125550123 does not link: keys of 'phone' are weak, and link nobody by themselves"
     assert weak in found.missing
-    assert any("cx identity decide 'crm/1' 'crm/2' always" in each for each in found.needed)
+    assert found.to_decide == ("crm/1", "crm/2")
 
 
 def test_a_value_that_too_many_hold_says_how_many(company) -> None:
@@ -203,7 +206,10 @@ def test_different_values_that_only_one_person_can_have_forbid_and_are_named(new
     company.night(cards)
     found = not_one(company, "crm/1", "desk/1")
     assert found.vetoes == ("the loyalty number differs, L1 and L2: one person has only one",)
-    assert not any("the same value" in each for each in found.needed), "that would not help"
+    assert not any("one more record" in each for each in found.needed), "that would not help"
+    scored(company, "crm/1", "desk/1", 9.0, family="same")
+    missing = not_one(company, "crm/1", "desk/1").missing
+    assert missing == ("they have no key in common",), "the model does not keep them apart, the cards do"
 
 
 def test_a_never_decision_forbids_and_what_is_needed_is_to_take_it_out(company) -> None:
@@ -266,8 +272,21 @@ def test_why_not_prints_both_sides_and_the_way_out(company, cx) -> None:
     result = cx("why-not", "crm/1", "crm/2")
     assert result.exit_code == 0, result.output
     assert "different" in result.output
-    assert "cx identity decide 'crm/1' 'crm/2' always" in result.output
+    assert "cx identity decide crm/1 crm/2 always --by ROLE --why WHY --project " in result.output
     assert "They are one customer" in cx("why-not", "crm/1", "shop/3").output
+
+
+def test_a_value_cannot_steer_the_terminal_nor_fill_it(company, cx) -> None:
+    company.night({"crm/1": {}}, {"crm/1": {"name": "\x1b[2JJane\nDoe \u202eeoD\x00", "street": "x" * 10_000}})
+    result = cx("explain", "crm/1")
+    assert r"\x1b[2JJane\nDoe \u202eeoD\x00, xxx" in result.output
+    assert len(result.output) < 1_000
+
+
+def test_why_not_shows_no_parts_of_names_that_one_side_alone_has(company) -> None:
+    company.night({"crm/1": {}, "desk/9": {}}, {"crm/1": SAID["crm/1"], "desk/9": {"name": "Jane Doe"}})
+    found = not_one(company, "crm/1", "desk/9")
+    assert [(each.field, each.same) for each in found.fields] == [("name", True), ("town", None)]
 
 
 class _Tags(HTMLParser):
@@ -302,6 +321,18 @@ def test_the_page_needs_no_network_escapes_values_and_draws_every_record_and_lin
     assert "&lt;b&gt;J. Doe" in page
     # Three cards and two shared values; a line from each value to its two records, and an arc for the scored pair.
     assert (tags.seen.count("rect"), tags.seen.count("path"), tags.seen.count("circle")) == (5, 5, 3)
+
+
+def test_the_numbers_of_many_scored_pairs_do_not_cover_each_other(company) -> None:
+    names = [f"crm/{n}" for n in range(6)]
+    company.night({name: {"login": "jd"} for name in names})
+    for left, right in itertools.combinations(names, 2):
+        scored(company, left, right, 6.0 + int(left[-1]), family="same", given=f"{left} {right}")
+    found = explain(company.lake, company.engine, "crm/0")
+    drawn = draw(found, evidence_of(found.links))
+    badges = [(line.x, line.y) for line in drawn.lines if line.number and line.kind != "exact"]
+    assert len(badges) == 15
+    assert min(math.dist(one, other) for one, other in itertools.combinations(badges, 2)) >= 20
 
 
 def test_a_customer_of_too_many_records_is_listed_and_not_drawn(company) -> None:

@@ -117,7 +117,7 @@ def test_the_command_shows_both_sides_and_how_to_decide(company, tmp_path) -> No
         "surname agrees exactly, given name almost (+2.0 bits: about 4.0 to 1 for one person)",
         "Jane Doe",
         "Janet Doe",
-        "cx identity decide 'crm/1' 'shop/2' never --by ROLE --why WHY",
+        "cx identity decide crm/1 shop/2 never --by ROLE --why WHY --project ",
     ):
         assert expected in result.output
     (told,) = json.loads(CliRunner().invoke(app, ["identity", "review", "--json", *where]).output)

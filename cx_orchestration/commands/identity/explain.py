@@ -1,6 +1,7 @@
 """``cx identity explain`` and ``cx identity why-not``: why records are one customer, and why they are not."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,14 +15,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder
-from cx_orchestration.commands.terminal import terminal
+from cx_orchestration.commands.terminal import harmless, shown, terminal
 from cx_orchestration.identity import explain as explaining
 from cx_orchestration.identity.explain import Explanation, Record
 from cx_orchestration.identity.explain_evidence import Evidence, evidence_of
 from cx_orchestration.identity.explain_page import render_page
 from cx_orchestration.identity.why_not import Compared, WhyNot
 from cx_orchestration.identity.why_not import why_not as find_why_not
+from cx_orchestration.integration.failed import Folders
 from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.identity_overrides import Verdict
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -69,7 +72,7 @@ def why_not(
     if json:
         sys.stdout.write(orjson.dumps(asdict(found), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        _print_why_not(terminal(), found)
+        _print_why_not(terminal(), found, Folders(project, lake))
 
 
 def _write_page(path: Path, html: str) -> None:
@@ -112,12 +115,12 @@ def _section(console: Console, title: str, lines: list[str]) -> None:
     if lines:
         console.print(f"\n[bold]{title}[/bold]")
         for line in lines:
-            console.print(f"  {escape(line)}", highlight=False, soft_wrap=True)
+            console.print(f"  {escape(harmless(line))}", highlight=False, soft_wrap=True)
 
 
 def _record(record: Record) -> str:
-    fields = ", ".join(dict.fromkeys(record.fields.values()))
-    keys = ", ".join(f"{key.namespace} {key.value}" for key in record.keys)
+    fields = ", ".join(shown(value) for value in dict.fromkeys(record.fields.values()))
+    keys = ", ".join(f"{key.namespace} {shown(key.value)}" for key in record.keys)
     return f"{record.name} (since {record.since:%Y-%m-%d}): {'; '.join(part for part in (fields, keys) if part)}"
 
 
@@ -130,9 +133,11 @@ def _told(evidence: Evidence) -> str:
     return f"{said}, since {link.since:%Y-%m-%d}{until}\n    {', '.join(evidence.records)}"
 
 
-def _print_why_not(console: Console, found: WhyNot) -> None:
+def _print_why_not(console: Console, found: WhyNot, folders: Folders) -> None:
     if found.together:
-        console.print(f"They are one customer, {found.left_customer}: see cx identity explain {found.left}")
+        see = shlex.join(["cx", "identity", "explain", found.left, *folders.options])
+        said = f"They are one customer, {found.left_customer}: see {see}"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
         return
     title = f"{found.left} is customer {found.left_customer}, {found.right} is {found.right_customer}"
     console.print(title, highlight=False, soft_wrap=True)
@@ -143,7 +148,14 @@ def _print_why_not(console: Console, found: WhyNot) -> None:
     _section(console, "What was compared", [_told(each) for each in compared])
     _section(console, "What was taken back", [_told(each) for each in gone])
     _section(console, "What does not link them", list(found.missing))
-    _section(console, "What would be needed", list(found.needed))
+    decision = [] if found.to_decide is None else [deciding(*found.to_decide, "always", folders)]
+    _section(console, "What would be needed", [*found.needed, *(f"  {command}" for command in decision)])
+
+
+def deciding(left: str, right: str, decision: Verdict, folders: Folders) -> str:
+    """The command that decides two records, to be pasted into a shell; the lake is no part of a decision."""
+    told = ["cx", "identity", "decide", left, right, decision, "--by", "ROLE", "--why", "WHY"]
+    return shlex.join([*told, "--project", str(folders.project)])
 
 
 def fields_table(left: str, right: str, fields: Sequence[Compared]) -> Table:
@@ -151,6 +163,6 @@ def fields_table(left: str, right: str, fields: Sequence[Compared]) -> Table:
     table = Table("", escape(left), escape(right), "")
     verdicts = {True: "same", False: "different", None: "one side only"}
     for each in fields:
-        sides = (escape(" | ".join(values)) for values in (each.left, each.right))
+        sides = (escape(" | ".join(shown(value) for value in values)) for values in (each.left, each.right))
         table.add_row(each.field, *sides, verdicts[each.same])
     return table

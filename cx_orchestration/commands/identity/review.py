@@ -9,10 +9,12 @@ import orjson
 import typer
 from rich.console import Console
 
-from cx_orchestration.commands.identity.explain import fields_table
+from cx_orchestration.commands.identity.explain import deciding, fields_table
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.identity.review import OpenPair, open_pairs
+from cx_orchestration.integration.failed import Folders
+from cx_orchestration.model.identity_overrides import Verdict
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -34,18 +36,19 @@ def review(
         return
     console = terminal()
     for number, pair in enumerate(pairs, start=1):
-        _print(console, number, pair)
+        _print(console, number, pair, Folders(project, lake))
     if not pairs:
         console.print("Nobody has to look at anything: every scored pair is clear or decided.")
 
 
-def _print(console: Console, number: int, pair: OpenPair) -> None:
+def _print(console: Console, number: int, pair: OpenPair, folders: Folders) -> None:
     now = "one customer now" if pair.together else "two customers now"
     console.print(f"[bold]{number}.[/bold] {now}; {pair.stake:,} records and events at stake", highlight=False)
     said = f"   {pair.says} ({pair.weight:+.1f} bits: {pair.odds})"
     console.print(said, markup=False, highlight=False, soft_wrap=True)
     console.print(fields_table(pair.left, pair.right, pair.fields))
-    for decision in ("always", "never"):
-        command = f"   cx identity decide '{pair.left}' '{pair.right}' {decision} --by ROLE --why WHY"
-        console.print(command, markup=False, highlight=False, soft_wrap=True)
+    decisions: tuple[Verdict, ...] = ("always", "never")
+    for decision in decisions:
+        command = deciding(pair.left, pair.right, decision, folders)
+        console.print(f"   {command}", markup=False, highlight=False, soft_wrap=True)
     console.print()
