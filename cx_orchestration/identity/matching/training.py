@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from cx_orchestration.identity.matching.comparisons import (
     HOUSEMATES,
+    LEAST_COVERAGE,
     NEIGHBOURS,
     STRANGERS,
     Comparison,
@@ -61,7 +62,7 @@ def train(
     ``habits`` are those that the fields were read with. The same fields give the same model: samples are drawn by
     content.
     """
-    namespaces = sorted(config.namespaces)
+    namespaces = _told_once(fields, config)
     household = frozenset(key_column(name) for name, rule in config.namespaces.items() if rule.strength != "person")
     if fields.num_rows < _LEAST_ENTITIES:
         return None
@@ -103,6 +104,16 @@ def train(
         matches=estimates.matches,
         frequencies=frequencies,
     )
+
+
+def _told_once(fields: pa.Table, config: IdentityConfig) -> list[str]:
+    """The namespaces that are compared: dates are left out where the profiles have birth dates.
+
+    They are the same dates, and would count twice.
+    """
+    births = fields.num_rows - fields["birth"].null_count
+    known = births >= LEAST_COVERAGE * fields.num_rows
+    return sorted(name for name, rule in config.namespaces.items() if not (known and rule.normalise == "date"))
 
 
 def _training_blocks(

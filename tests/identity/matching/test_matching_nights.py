@@ -13,7 +13,7 @@ from town import CONFIG, NOW, profile_rows, without_person
 
 from cx_orchestration.identity.ledger import standing_links
 from cx_orchestration.identity.matching.drift import measure_drift
-from cx_orchestration.identity.matching.fields import Fields
+from cx_orchestration.identity.matching.fields import Fields, matching_fields
 from cx_orchestration.identity.matching.model import FieldProfile, MatchingModel, load_model, save_model
 from cx_orchestration.identity.matching.nights import Matched, update_matches
 from cx_orchestration.identity.matching.scoring import ScoredPairs, score_pairs
@@ -84,6 +84,20 @@ def test_the_same_profiles_teach_the_same_model(
     again = train(engine, fields.rows, habits, CONFIG, now=NOW + dt.timedelta(days=1))
     assert again is not None
     assert again.version == model.version
+
+
+def test_a_birth_date_that_is_also_a_key_counts_once(
+    engine: Engine, rows: Rows, habits: pa.Table, model: MatchingModel
+) -> None:
+    dated = [row | {"keys": row.get("keys", {}) | {"born": row["birth_date"]}} for row in rows if row.get("birth_date")]
+    dated += [row for row in rows if not row.get("birth_date")]
+    namespaces = CONFIG.model_dump()["namespaces"] | {"born": {"normalise": "date", "strength": "weak", "unique": True}}
+    config = IdentityConfig.model_validate({"region": "US", "namespaces": namespaces})
+    told = matching_fields(engine, without_person(dated), config, habits, today=NOW.date())
+    assert any(key["namespace"] == "born" for keys in told.rows["keys"].to_pylist() for key in keys or ())
+    again = train(engine, told.rows, habits, config, now=NOW)
+    assert again is not None
+    assert [each.name for each in again.comparisons] == [each.name for each in model.comparisons]
 
 
 def test_a_saved_model_weighs_as_it_did(
