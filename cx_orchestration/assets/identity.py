@@ -96,6 +96,11 @@ def _matching(matched: Matched, asked: Matching) -> dict[str, str | int | float]
         "model_pairs_made": matched.ledger.made,
         "model_pairs_retracted": matched.ledger.retracted,
     }
+    if matched.outdated:
+        facts["model_replaced"] = (
+            f"model {matched.outdated} is of a release that compared records otherwise, so a new one was trained; "
+            "pairs near the threshold stayed on their side (matching.margin_bits)"
+        )
     if matched.model_version:
         facts |= {"model_version": matched.model_version, "pairs_compared": matched.compared}
         facts |= {"model_trained": str(matched.trained), "pairs_kept_by_margin": matched.kept_by_margin}

@@ -5,14 +5,14 @@ Belongs here: what a model consists of, saving and loading it. Does not belong h
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 import pyarrow as pa
 
-from cx_orchestration.identity.matching.comparisons import Comparison, derive_comparisons
+from cx_orchestration.identity.matching.comparisons import Comparison, derive_comparisons, splink_comparison
 from cx_orchestration.identity.matching.fields import HABITS
 from cx_orchestration.model.tables import MATCHING_MODELS, TERM_FREQUENCIES
 from cx_orchestration.storage.engine import Engine
@@ -60,9 +60,14 @@ class MatchingModel:
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """What is compared, derived from the coverage that the model was trained on."""
-        trained = {comparison["output_column_name"] for comparison in self.settings["comparisons"]}
-        derived = derive_comparisons(self.profile.coverage, self.household_keys)
-        return tuple(comparison for comparison in derived if comparison.name in trained)
+        return derive_comparisons(self.profile.coverage, self.household_keys)
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether levels were others when it was trained: it would name levels that pairs are not at."""
+        nothing = [(0.0,) * len(comparison.levels) for comparison in self.comparisons]
+        now = [splink_comparison(each, none, none) for each, none in zip(self.comparisons, nothing, strict=True)]
+        return _without_probabilities(self.settings["comparisons"]) != _without_probabilities(now)
 
 
 FREQUENCIES = pa.schema([("field", pa.string()), ("term", pa.string()), ("frequency", pa.float64())])
@@ -74,6 +79,21 @@ def version_of(settings: Mapping[str, Any], caps: Mapping[str, int], frequencies
     for name in FREQUENCIES.names:
         digest.update(orjson.dumps(frequencies[name].to_pylist()))
     return digest.hexdigest()[:12]
+
+
+def _without_probabilities(comparisons: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """What is asked of a pair in each comparison, and what the answers are called."""
+    trained = ("m_probability", "u_probability")
+    return [
+        (
+            comparison["output_column_name"],
+            [
+                {name: value for name, value in level.items() if name not in trained}
+                for level in comparison["comparison_levels"]
+            ],
+        )
+        for comparison in comparisons
+    ]
 
 
 def save_model(lake: Lake, model: MatchingModel, *, run_id: str) -> None:

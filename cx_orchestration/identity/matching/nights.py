@@ -28,12 +28,14 @@ Outcome = Literal["compared", "nothing to compare", "switched off"]
 @dataclass(frozen=True)
 class Matched:
     """What a night did. ``compared`` pairs were weighed by the model; ``kept_by_margin`` of them, when a new model took
-    over, stay on their side of the threshold; ``drift`` is ``None`` where nothing was compared."""
+    over, stay on their side of the threshold; ``outdated`` is the version of a model that was in use, and had to be
+    replaced as records are compared otherwise now; ``drift`` is ``None`` where nothing was compared."""
 
     outcome: Outcome
     ledger: LedgerChange
     model_version: str | None = None
     trained: bool = False
+    outdated: str | None = None
     compared: int = 0
     kept_by_margin: int = 0
     drift: Drift | None = None
@@ -65,18 +67,19 @@ def update_matches(
 ) -> Matched:
     """Bring the ledger's rows of the rule ``model`` up to date with the profiles and the verdicts on keys in the lake.
 
-    A model is trained where there is none, or when ``retrain`` asks for it; else only entities that changed are
-    compared with all others. The ledger is written first and the fields that it takes into account last, so that a
-    killed run is repeated.
+    A model is trained where there is none, where the one in use is of a release that compared records otherwise, or
+    when ``retrain`` asks for it; else only entities that changed are compared with all others. The ledger is written
+    first and the fields that it takes into account last, so that a killed run is repeated.
     """
     model = load_model(lake, engine) if config.matching.enabled else None
-    trained, fields = config.matching.enabled and (model is None or retrain), None
+    outdated = model.version if model is not None and model.is_outdated else None
+    trained, fields = config.matching.enabled and (model is None or outdated is not None or retrain), None
     if trained:
         model, fields = _train(lake, engine, config, now=now, run_id=run_id)
     if model is None:
         ledger = _write(lake, engine, WANTED.empty_table(), None, now, run_id)
         lake.replace(MATCHING_FIELDS, MATCHING_FIELDS.empty(), run_id=run_id)
-        return Matched("nothing to compare" if config.matching.enabled else "switched off", ledger)
+        return Matched("nothing to compare" if config.matching.enabled else "switched off", ledger, outdated=outdated)
     everything = trained or not _is_of(lake, engine, model)
     if fields is None:
         kept = None if everything else lake.scan(MATCHING_FIELDS)
@@ -106,6 +109,7 @@ def update_matches(
         ledger,
         model_version=model.version,
         trained=trained,
+        outdated=outdated,
         compared=scored.candidates,
         kept_by_margin=by_margin,
         drift=measure_drift(model.profile, scored.profile, tuple(strange)),

@@ -67,6 +67,7 @@ def test_persons_are_told_from_their_households(rows: Rows, scored: ScoredPairs)
 
 
 def test_evidence_names_levels_and_no_values(rows: Rows, scored: ScoredPairs, model: MatchingModel) -> None:
+    assert pa.types.is_dictionary(scored.wanted.schema.field("evidence").type), "of millions of pairs it is gigabytes"
     evidence = scored.wanted["evidence"].to_pylist()
     labels = {
         comparison.name: {"missing", *(level.label for level in comparison.levels)} for comparison in model.comparisons
@@ -164,6 +165,27 @@ def test_a_pair_near_the_threshold_stays_on_its_side_when_a_model_takes_over(
             assert after[link]["model_version"] == (model.version if kept else "other")
     assert changed.kept_by_margin == sum(weight >= threshold > weight - 3 > threshold - 2 for weight in before.values())
     assert place.night(profiles, config).ledger.made == 0
+
+
+def older(model: MatchingModel) -> MatchingModel:
+    """The model as a release would have trained it that knew a first level less of the first comparison."""
+    settings = json.loads(json.dumps(model.settings))
+    del settings["comparisons"][0]["comparison_levels"][1]
+    return dataclasses.replace(
+        model, version="0123456789ab", settings=settings, trained_at=model.trained_at - dt.timedelta(days=1)
+    )
+
+
+def test_a_model_of_other_levels_is_replaced_on_the_next_night_and_that_is_said(
+    tmp_path: Path, engine: Engine, rows: Rows, model: MatchingModel
+) -> None:
+    place = Town(tmp_path / "lake", engine, older(model))
+    replaced = place.night(without_person(rows))
+    assert (replaced.outdated, replaced.trained, replaced.model_version) == ("0123456789ab", True, model.version)
+    named = {row["model_version"] for row in place.ledger().to_pylist()}
+    assert named == {model.version}
+    again = place.night(without_person(rows))
+    assert (again.outdated, again.trained) == (None, False)
 
 
 def test_where_there_is_nothing_to_compare_exact_keys_alone_link(tmp_path: Path, engine: Engine) -> None:
