@@ -79,16 +79,16 @@ def update_ledger(
 ) -> LedgerChange:
     """Append to the ledger what differs from ``wanted``: links to make, and links that nothing supports any more.
 
-    ``wanted`` has the columns of ``WANTED``. Only standing links of the ``family`` (the part of a rule's name before
-    the colon) are judged, and of them only those with an end in ``scope`` (service, entity); ``None`` stands for all
-    entities. So ``wanted`` must hold every link of the family that has an end in the scope. ``reasons`` (digest, why)
-    says why values in the evidence of retracted links support nothing now.
+    ``wanted`` has the columns of ``WANTED``, texts that many rows share as dictionaries. Only standing links of the
+    ``family`` (the part of a rule's name before the colon) are judged, and of them only those with an end in ``scope``
+    (service, entity); ``None`` stands for all entities. So ``wanted`` must hold every link of the family that has an
+    end in the scope. ``reasons`` (digest, why) says why values in the evidence of retracted links support nothing now.
 
     A link whose weight, evidence or model changed is retracted and made again, so that what stands is always true. All
     of it is one commit; when nothing differs nothing is appended. Of two runs at the same time neither sees what the
     other makes, so a link may be made twice: it is one standing link, and when it goes every entry of it is retracted.
     """
-    wanted = wanted.select(WANTED.names).cast(WANTED)
+    wanted = wanted.select(WANTED.names)
     params, count = {"names": _LINK_NAMES.hex, "now": now}, {"made": 0, "retracted": 0}
 
     def entries(session: Session, text: str) -> pa.Table:
@@ -102,7 +102,7 @@ def update_ledger(
             session.keep("reasons", REASONS.empty_table() if reasons is None else reasons)
             yield entries(session, "retracted")
         for start in range(0, wanted.num_rows, _ROWS_AT_ONCE):
-            session.keep("wanted", wanted.slice(start, _ROWS_AT_ONCE))
+            session.keep("wanted", wanted.slice(start, _ROWS_AT_ONCE).cast(WANTED))
             yield entries(session, "made")
 
     with engine.session(_looked_at(lake, scope)) as session:

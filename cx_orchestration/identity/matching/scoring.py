@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from cx_orchestration.identity.ledger import WANTED
 from cx_orchestration.identity.matching.comparisons import Comparison
 from cx_orchestration.identity.matching.fields import Fields
 from cx_orchestration.identity.matching.model import FieldProfile, MatchingModel
@@ -31,9 +30,9 @@ _SAMPLE, _LEAST_SAMPLE = 20_000, 500
 class ScoredPairs:
     """What a run found.
 
-    ``wanted`` has the columns of ``ledger.WANTED``, ordered by its keys; ``scope`` (service, entity) are the entities
-    whose pairs were looked at, all of them if ``None``. ``candidates`` is how many pairs were compared, ``profile``
-    what they look like.
+    ``wanted`` has the columns of ``ledger.WANTED``, evidence as a dictionary, ordered by its keys; ``scope`` (service,
+    entity) are the entities whose pairs were looked at, all of them if ``None``. ``candidates`` is how many pairs were
+    compared, ``profile`` what they look like.
     """
 
     wanted: pa.Table
@@ -64,7 +63,9 @@ def score_pairs(
         profile = _profile(connection, model, candidates)
         weigh(connection, model.settings, "candidates", model.frequencies, config.matching.least_bits).create("scored")
         connection.execute("DROP TABLE candidates")
-        rows = connection.sql(_rows(comparisons, model.version)).to_arrow_table().cast(WANTED)
+        connection.execute(_patterns(comparisons))
+        connection.execute("CREATE TYPE evidence_of_pairs AS ENUM (SELECT evidence FROM patterns ORDER BY evidence)")
+        rows = connection.sql(_rows(comparisons, model.version)).to_arrow_table()
     return ScoredPairs(rows, scope, candidates, profile)
 
 
@@ -87,23 +88,30 @@ def _profile(connection: duckdb.DuckDBPyConnection, model: MatchingModel, candid
     return FieldProfile(measure_coverage(connection, model.namespaces), levels, per_entity)
 
 
-def _rows(comparisons: Sequence[Comparison], version: str) -> str:
-    """Rounded to a millionth of a bit: the sum of the same weights may differ in its last digits.
-
-    Evidence is written once for each pattern of levels, of which there are few. Numbers of entities lie in the order
-    of their names, so the rows are in that of ``ledger.WANTED``.
-    """
+def _patterns(comparisons: Sequence[Comparison]) -> str:
+    """Makes the table of evidence: written once for each pattern of levels, of which there are few."""
     columns = ", ".join(comparison.column for comparison in comparisons)
     levels = ", ".join(f"{comparison.name}: {_label(comparison)}" for comparison in comparisons)
     return f"""
+        CREATE OR REPLACE TABLE patterns AS
+        SELECT {columns}, to_json({{levels: {{{levels}}}}})::VARCHAR AS evidence
+        FROM (SELECT DISTINCT {columns} FROM scored) AS s
+    """
+
+
+def _rows(comparisons: Sequence[Comparison], version: str) -> str:
+    """Rounded to a millionth of a bit: the sum of the same weights may differ in its last digits.
+
+    Of evidence a row has the number only: its texts are gigabytes for a million entities. Numbers of entities lie in
+    the order of their names, so the rows are in that of ``ledger.WANTED``.
+    """
+    columns = ", ".join(comparison.column for comparison in comparisons)
+    return f"""
         SELECT l.service AS left_service, l.entity AS left_entity, r.service AS right_service,
                r.entity AS right_entity, '{MODEL_RULE}' AS rule, round(s.match_weight, 6) AS match_weight,
-               p.evidence, '{version}' AS model_version
+               p.evidence::evidence_of_pairs AS evidence, '{version}' AS model_version
         FROM scored s
-        JOIN (
-            SELECT {columns}, to_json({{levels: {{{levels}}}}})::VARCHAR AS evidence
-            FROM (SELECT DISTINCT {columns} FROM scored) AS s
-        ) AS p USING ({columns})
+        JOIN patterns p USING ({columns})
         JOIN fields l ON l.unique_id = s.join_key_l
         JOIN fields r ON r.unique_id = s.join_key_r
         ORDER BY s.join_key_l, s.join_key_r
