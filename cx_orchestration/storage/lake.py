@@ -175,6 +175,12 @@ class Lake:
         delta = self._at(table, version)
         if bad := _UNREADABLE_FEATURES & set(delta.protocol().reader_features or ()):
             raise PermanentFailure(f"{table.path} uses {', '.join(sorted(bad))}, which a file list cannot show")
+        laid = tuple(delta.metadata().partition_columns)
+        if laid != table.partition_by:
+            raise PermanentFailure(
+                f"{table.path} lies by {', '.join(laid) or 'nothing'}, as an earlier version of this software wrote "
+                f"it, not by {', '.join(table.partition_by) or 'nothing'}; materialize its asset, which writes it anew"
+            )
         uris = delta.file_uris(file_pruning_predicate=_predicate(where or {}))
         files = tuple(sorted(unquote(uri.removeprefix("file://")) for uri in uris))
         if version is not None and not all(Path(file).exists() for file in files):

@@ -1,5 +1,6 @@
 """What the lake promises its readers and writers."""
 
+import dataclasses
 import datetime as dt
 import threading
 from pathlib import Path
@@ -133,6 +134,13 @@ def test_partition_values_are_those_that_have_rows(lake: Lake) -> None:
 def test_a_table_never_written_reads_as_empty(lake: Lake) -> None:
     assert lake.read(CHARGES).schema == CHARGES.schema
     assert lake.version(CHARGES) is None
+
+
+def test_a_table_with_the_partitions_of_an_earlier_version_is_named_with_the_way_out(lake: Lake) -> None:
+    lake.replace(CHARGES, records(1), where={"day": day(1)}, run_id="a")
+    by_record = dataclasses.replace(CHARGES, partition_by=("record_id",))
+    with pytest.raises(PermanentFailure, match=r"lies by day.*materialize its asset"):
+        lake.scan(by_record)
 
 
 def test_a_lake_in_a_folder_with_spaces_and_percent_signs_is_readable(tmp_path: Path) -> None:
