@@ -66,7 +66,7 @@ def explored(folder: Path, company: Company) -> Site:
     return site
 
 
-@pytest.mark.parametrize("null", [False, True], ids=["planted", "null"])
+@pytest.mark.parametrize("null", [False, pytest.param(True, marks=pytest.mark.long)], ids=["planted", "null"])
 def test_every_planted_finding_is_found_and_nothing_else(tmp_path: Path, null: bool) -> None:
     company = generate(DEFAULT.seed, DEFAULT.customers, DEFAULT.days, null=null)
     site = explored(tmp_path / "project", company)
