@@ -4,7 +4,9 @@ Belongs here: how a text is rendered in Spark's words, and how it gets at the la
 here: DuckDB (``engine``), or any SQL that knows what a table means.
 """
 
+import os
 import pickle
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -92,6 +94,9 @@ class SparkEngine(Engine):
                 yield pickle.loads(row["result"])  # noqa: S301  # what an executor of ours wrote above
 
     def _started(self) -> SparkSession:
+        if self._master.startswith("local"):
+            # Else Spark starts whatever ``python3`` is, which need not have these packages.
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         builder = SparkSession.builder.master(self._master).appName("cx_orchestration")
         for key, value in self._settings.items():
             builder = builder.config(key, value)
