@@ -24,7 +24,7 @@ from bench.journeys.events import END, KINDS, TYPES
 from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.logs import order_log
 from cx_orchestration.journeys.paths.follows import directly_follows
-from cx_orchestration.journeys.paths.funnel import SEMANTICS, Funnel, add_counts, count_funnel
+from cx_orchestration.journeys.paths.funnel import SEMANTICS, Funnel, count_funnel
 from cx_orchestration.journeys.paths.leaving import leaving
 from cx_orchestration.journeys.paths.sessions import sessions
 from cx_orchestration.journeys.paths.variants import add_variants, variants
@@ -106,7 +106,9 @@ def _answers(buckets: list[Bare], names: list[str]) -> Answers:
     follows = reduce(add, [directly_follows(*one, len(names)) for one in buckets])
     paths = add_variants([variants(*one) for one in buckets])
     funnels = {
-        how: add_counts([count_funnel(*one, len(names), Funnel(steps, WINDOW, how), as_of=AS_OF)[0] for one in buckets])
+        how: reduce(
+            add, (count_funnel(*one, len(names), Funnel(steps, WINDOW, how), as_of=AS_OF)[0] for one in buckets)
+        )
         for how in SEMANTICS
     }
     left = reduce(add, [leaving(*one, wait, as_of=AS_OF) for one in buckets])

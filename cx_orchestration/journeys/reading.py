@@ -48,12 +48,6 @@ def read_buckets(lake: Lake, columns: Sequence[str] = ()) -> Iterator[Bucket]:
         yield read_bucket(bucket, columns)
 
 
-def read_rows(lake: Lake, columns: Sequence[str]) -> Iterator[tuple[int, pa.Table]]:
-    """The buckets one after the other, all of one version of the table, each with its rows week after week."""
-    for bucket in bucket_files(lake):
-        yield bucket.number, rows_of(bucket, columns)
-
-
 @dataclass(frozen=True)
 class BucketFiles:
     """Where the rows of a bucket lie, at one version of the table: files by week, under ``folder``."""

@@ -21,7 +21,7 @@ from cx_orchestration.model.journey import JourneyMap, Step, Transition
 SCXML, OURS = "http://www.w3.org/2005/07/scxml", "urn:cx-orchestration:journey-map:1"
 NOT_BEGUN, ABANDONED = "not_begun", "abandoned"
 
-#: A chart that somebody draws is a few kilobytes; more is refused before it is read.
+#: A chart that somebody draws is a few kilobytes; more is refused before it is parsed.
 MOST_BYTES = 2_000_000
 
 #: Before a step's name: the history state that leads to it when its stage has no history.
@@ -30,13 +30,20 @@ _LAST = "last."
 _SECONDS_A_DAY = 86_400
 _ON_MAP = ("title", "owner", "goal", "outcome", "audience", "correlation")
 _LISTS_ON_MAP = ("support_events", "friction_events", "segments")
-_ON_STEP = ("title", "owner", "layer", "channel", "stance", "part")
+_ON_STEP = ("title", "owner", "layer", "channel", "stance")
 _FLAGS_ON_STEP = ("milestone", "moment_of_truth")
-_KNOWN = {"scxml", "state", "final", "parallel", "transition", "history", "onentry", "onexit", "send", "cancel"}
+_KNOWN = {"scxml", "state", "final", "transition", "history", "onentry", "onexit", "send", "cancel"}
 
 
 def to_scxml(journey_map: JourneyMap) -> str:
-    """The map as an SCXML document; the same map gives the same text."""
+    """The map as an SCXML document; the same map gives the same text.
+
+    Raises ``PermanentFailure`` for a map with parts.
+    """
+    if journey_map.parts:
+        raise PermanentFailure(
+            f"journey '{journey_map.journey}': its parts go on at once, which is not written as SCXML; take Mermaid"
+        )
     ET.register_namespace("", SCXML)
     ET.register_namespace("cx", OURS)
     root = ET.Element(_tag("scxml"), {"version": "1.0", "name": journey_map.journey, "initial": NOT_BEGUN})
@@ -44,9 +51,8 @@ def to_scxml(journey_map: JourneyMap) -> str:
     _set(root, {name: getattr(journey_map, name) for name in _ON_MAP})
     _set(root, {name: " ".join(getattr(journey_map, name)) for name in _LISTS_ON_MAP})
     _set(root, {"re_entry": "" if journey_map.re_entry else "false"})
-    for name in ("parts", "migrations"):
-        if declared := journey_map.model_dump(mode="json", exclude_defaults=True).get(name):
-            root.set(_ours(name), _json(declared))
+    if journey_map.migrations:
+        root.set(_ours("migrations"), _json(journey_map.migrations))
     outside = ET.SubElement(root, _tag("state"), {"id": NOT_BEGUN})
     for _, event_type, beginning in journey_map.beginnings():
         _transition(outside, event_type, beginning.target, beginning.when)
@@ -76,7 +82,7 @@ def from_scxml(text: str) -> JourneyMap:
     stages, steps = _steps(root, outside)
     named = {name: value for name in _ON_MAP if (value := root.get(_ours(name)))}
     lists = {name: value.split() for name in _LISTS_ON_MAP if (value := root.get(_ours(name)))}
-    whole = {name: orjson.loads(value) for name in ("parts", "migrations") if (value := root.get(_ours(name)))}
+    whole = {"migrations": _loaded(value)} if (value := root.get(_ours("migrations"))) else {}
     histories = {history.get("id", ""): _default(history) for history in root.iter(_tag("history"))}
     declared = {
         "journey": root.get("name", ""),
@@ -215,7 +221,7 @@ def _declared_step(state: ET.Element) -> dict[str, Any]:
     step: dict[str, Any] = {name: value for name in _ON_STEP if (value := state.get(_ours(name)))}
     step |= {name: True for name in _FLAGS_ON_STEP if state.get(_ours(name)) == "true"}
     if actions := state.get(_ours("actions")):
-        step["actions"] = orjson.loads(actions)
+        step["actions"] = _loaded(actions)
     if state.tag == _tag("final"):
         step["completes"] = True
     for send in state.iter(_tag("send")):
@@ -278,12 +284,18 @@ def _when(move: ET.Element) -> list[dict[str, Any]]:
             f"SCXML: cond='{move.get('cond')}' on '{move.get('event')}' is in a language that is not read; state it as "
             "guards ('when') in the map"
         )
-    found: list[dict[str, Any]] = orjson.loads(guards) if guards else []
-    return found
+    return _loaded(guards) if guards else []
 
 
 def _json(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        raise PermanentFailure(f"SCXML: {text!r} is not the JSON that an export writes") from None
 
 
 def _tag(name: str) -> str:

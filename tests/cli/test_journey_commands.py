@@ -57,6 +57,7 @@ def test_a_map_is_drawn_before_anybody_is_on_it(project, tmp_path):
         (("draw", "customer_lifecycle", "--out", "map.png"), "ends in .html or .svg"),
         (("draft", "customer_lifecycle"), "never overwrites a map"),
         (("draft", "first_look"), "nothing to draft from"),
+        (("draft", "../elsewhere"), "is no name of a journey"),
         (("log", "out.xes"), "ends in .csv, .parquet or .jsonocel"),
         (("log", "out.csv", "--journey", "nowhere"), "no journey 'nowhere'"),
     ],

@@ -98,7 +98,7 @@ def test_the_figures_are_those_of_the_tables(lake):
     assert shop.moves[None, "cart"] == OnMove(3, None)
     assert shop.moves["cart", "paid"] == OnMove(2, dt.timedelta(hours=2))
     assert shop.moves["paid", "done"] == OnMove(1, dt.timedelta(hours=10))
-    assert shop.conformance.instances, shop.conformance.conforming == (3, 2)
+    assert (shop.conformance.instances, shop.conformance.conforming) == (3, 2)
     assert shop.conformance.deviations == (Deviation("paid", "t.t", 1, 1),)
 
 

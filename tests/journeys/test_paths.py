@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cx_orchestration.journeys.logs import order_log
 from cx_orchestration.journeys.paths.follows import directly_follows
-from cx_orchestration.journeys.paths.funnel import SEMANTICS, Funnel, add_counts, count_funnel, progress
+from cx_orchestration.journeys.paths.funnel import SEMANTICS, Funnel, count_funnel, progress
 from cx_orchestration.journeys.paths.leaving import leaving
 from cx_orchestration.journeys.paths.retention import retention
 from cx_orchestration.journeys.paths.sessions import sessions
@@ -163,7 +163,7 @@ def test_funnels_come_as_far_as_their_semantics_says(semantics, log, steps, wind
         for who, depth, row, took, until in zip(*(array.tolist() for array in vars(found).values()), strict=True)
     } == expected
 
-    for counts in in_parts(customers, lambda *of: count_funnel(*of, KINDS, funnel, as_of=AS_OF)[0], add_counts):
+    for counts in in_parts(customers, lambda *of: count_funnel(*of, KINDS, funnel, as_of=AS_OF)[0]):
         following = Counter()
         for step in range(len(steps)):
             there = [(who, one) for who, one in expected.items() if one[0] > step]

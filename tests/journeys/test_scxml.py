@@ -107,6 +107,11 @@ def chart(inside: str, initial: str = "a") -> str:
         (chart('<transition target="b"/>'), "expected the name of one event type"),
         (chart('<transition event="*" target="b"/>'), "expected the name of one event type"),
         (chart('<transition event="z" target="a"/>'), "leads back to the initial state"),
+        (chart('<parallel id="p"/>'), "<parallel> has no meaning"),
+        (
+            chart('<transition xmlns:cx="urn:cx-orchestration:journey-map:1" event="z" cx:when="[{" target="b"/>'),
+            "is not the JSON",
+        ),
         (chart("", initial="elsewhere"), "initial='elsewhere'"),
         (chart('<transition event="Not A Type" target="b"/>'), "expected the name of one event type"),
         (chart('<onentry><send event="abandoned.b" delay="soon"/></onentry>'), "delay='soon'"),
@@ -118,3 +123,20 @@ def test_what_a_map_cannot_mean_is_refused(document, message):
     with pytest.raises(PermanentFailure, match="SCXML") as caught:
         from_scxml(document)
     assert message in str(caught.value)
+
+
+def test_a_map_with_parts_is_not_written_as_if_they_came_one_after_the_other():
+    journey_map = JourneyMap.model_validate(
+        {
+            "journey": "order",
+            "stages": ["sales"],
+            "parts": {"money": {"starts_at": "due"}, "goods": {"starts_at": "packed"}},
+            "steps": {
+                "due": {"stage": "sales", "part": "money", "abandoned_after_days": 3},
+                "packed": {"stage": "sales", "part": "goods", "abandoned_after_days": 3},
+            },
+            "begins_with": {"order.placed": "due"},
+        }
+    )
+    with pytest.raises(PermanentFailure, match="its parts go on at once"):
+        to_scxml(journey_map)

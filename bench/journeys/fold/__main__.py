@@ -25,7 +25,7 @@ from cx_orchestration.journeys.charts import compile_map
 from cx_orchestration.journeys.coding import code_events, sequence_columns
 from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.journeys.placing import fold_bucket
-from cx_orchestration.journeys.reading import AT, CODE, KEY, in_order, order_by_key, read_rows
+from cx_orchestration.journeys.reading import AT, CODE, KEY, bucket_files, in_order, order_by_key, rows_of
 from cx_orchestration.journeys.sequences import buckets_for
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
@@ -113,15 +113,14 @@ def bare_pass(customer, kind, at):
 def floor(lake: Lake, columns: list[str]) -> dict[str, float]:
     """Reading the columns, ordering, and a pass."""
     took: dict[str, float] = {}
-    buckets = read_rows(lake, [KEY, CODE, AT, *columns])
+    buckets = (rows_of(bucket, [KEY, CODE, AT, *columns]) for bucket in bucket_files(lake))
     while True:
         with part("read", took):
             found = next(buckets, None)
         if found is None:
             return took
-        rows = found[1]
         with part("sort", took):
-            key, code, at = (rows[name].to_numpy() for name in (KEY, CODE, AT))
+            key, code, at = (found[name].to_numpy() for name in (KEY, CODE, AT))
             customer, kind, at, _ = in_order(order_by_key(key), key, code, at)
         with part("pass", took):
             bare_pass(customer, kind, at)
@@ -131,14 +130,14 @@ def parts_of_fold(lake: Lake, journey_map: JourneyMap, as_of: dt.datetime) -> di
     """The fold without writing."""
     took: dict[str, float] = {}
     chart = compile_map(journey_map)
-    buckets = read_rows(lake, sequence_columns([chart]))
+    buckets = (rows_of(bucket, sequence_columns([chart])) for bucket in bucket_files(lake))
     while True:
         with part("read", took):
             found = next(buckets, None)
         if found is None:
             return took
         with part("code", took):
-            events = code_events(found[1], [chart], types=TYPES, as_of=as_of, currency="USD")
+            events = code_events(found, [chart], types=TYPES, as_of=as_of, currency="USD")
         with part("fold", took):
             fold_bucket(events, [chart], as_of=as_of, support_contact_cost=5)
 

@@ -25,6 +25,8 @@ def draft(
     ] = 0.05,
 ) -> None:
     """Draft journeys/JOURNEY.yaml for people to edit: steps, stages, ways, and how sure each guess is."""
+    if slug(journey) != journey:
+        raise PermanentFailure(f"'{journey}' is no name of a journey; expected one such as first_look")
     loaded = CXProject.load(project)
     file = loaded.folder / "journeys" / f"{journey}.yaml"
     if file.exists():

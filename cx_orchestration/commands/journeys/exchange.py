@@ -35,7 +35,10 @@ def import_(
 ) -> None:
     """Write journeys/NAME.yaml from an SCXML document whose name is NAME; a map that exists is not overwritten."""
     loaded = CXProject.load(project)
-    journey_map = from_scxml(file.read_text(encoding="utf-8"))
+    try:
+        journey_map = from_scxml(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise PermanentFailure(f"{file} is not UTF-8 text; save it as UTF-8") from None
     if errors := check_map(journey_map, str(file)):
         raise InvalidProject(str(file), errors)
     target = loaded.folder / "journeys" / f"{journey_map.journey}.yaml"

@@ -143,14 +143,6 @@ def bits(state: Estimates) -> tuple[Reals, ...]:
     return tuple(np.log2(m / u) for m, u in zip(state.m, state.u, strict=True))
 
 
-def _joint_factor(comparisons: Sequence[Comparison], state: Estimates) -> float:
-    """How much likelier a pair of one surname is to be one person than a random pair."""
-    for i, comparison in enumerate(comparisons):
-        if comparison.name == "family":
-            return float(state.m[i][0] / state.u[i][0])
-    return 1.0
-
-
 def _evidence(patterns: Patterns, used: Sequence[int], state: Estimates) -> Reals:
     total = np.zeros(len(patterns.pairs))
     for i in used:

@@ -10,7 +10,6 @@ In both, an event at the very end of the window is in time, one event stands for
 instant the one with the lower id comes first. A customer who could still reach the next step after ``as_of`` is open.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -107,14 +106,6 @@ def count_funnel(
     """The counts of one bucket, as known at ``as_of``, and the customers' progress that they come from."""
     found = progress(customer, kind, at, kinds, funnel)
     return FunnelCounts(*_count(customer, kind, kinds, len(funnel.steps), as_of, *vars(found).values())), found
-
-
-def add_counts(parts: Sequence[FunnelCounts]) -> FunnelCounts:
-    """The counts of several buckets together."""
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]  # numba has no type stubs
