@@ -11,6 +11,7 @@ import dagster as dg
 
 from cx_orchestration.assets import (
     catalog,
+    experience,
     exploration,
     identity,
     integration,
@@ -71,6 +72,7 @@ def build_defs(
         *journeys.ASSETS,
         *paths.ASSETS,
         *exploration.ASSETS,
+        *experience.ASSETS,
     ]
     return dg.Definitions(
         assets=_owned(assets, project.settings.owner),

@@ -11,6 +11,7 @@ from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.journeys.nights import update_sequences
 from cx_orchestration.journeys.pictures import declared_maps, declared_steps
+from cx_orchestration.journeys.versions import known_versions
 from cx_orchestration.model import tables
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
@@ -73,7 +74,7 @@ def steps_and_instances(
         run_id=context.run.run_id,
     )
     counts = [vars(journey) for journey in summary.journeys]
-    figures = read_figures(lake, analytics)
+    figures = read_figures(lake, analytics, known_versions(lake), project.settings.experience)
     pictures = {
         f"map_{name}": dg.MetadataValue.md(drawing_markdown(journey, figures.get(name, Figures())))
         for name, journey in project.journeys.items()

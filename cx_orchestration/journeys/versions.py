@@ -48,6 +48,12 @@ def compile_in_use(lake: Lake, maps: Sequence[JourneyMap], *, as_of: dt.datetime
     return compiled
 
 
+def known_versions(lake: Lake) -> list[JourneyMap]:
+    """Every version of every map that journeys were folded with, by journey and version."""
+    kept = lake.read(tables.JOURNEY_MAPS).sort_by([("journey", "ascending"), ("version", "ascending")]).to_pylist()
+    return [_version(row).journey_map for row in kept]
+
+
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 

@@ -47,6 +47,44 @@ class Exploration(Declared):
     support_contact_cost: float = Field(default=0, ge=0, description="Cost of one contact in the project's currency")
 
 
+class Scale(Declared):
+    """The worst and the best answer to a question as it is asked; answers beyond them are counted and left out."""
+
+    lowest: float = Field(allow_inf_nan=False)
+    highest: float = Field(allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if self.lowest >= self.highest:
+            raise ValueError("lowest must be less than highest")
+        return self
+
+
+class SatisfactionScale(Scale):
+    satisfied_from: float = Field(description="Who answers this or more is satisfied", allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _divides(self) -> Self:
+        if not self.lowest < self.satisfied_from <= self.highest:
+            raise ValueError("satisfied_from must be more than lowest and at most highest")
+        return self
+
+
+class Experience(Declared):
+    """What answers of customers mean (docs/findings.md, "Experience"). The recommendation is 0 to 10 by definition."""
+
+    window_days: float = Field(
+        default=30, ge=0, le=3660, description="After a journey has ended, an answer belongs to its last step this long"
+    )
+    csat: SatisfactionScale = SatisfactionScale(lowest=1, highest=5, satisfied_from=4)
+    ces: Scale = Scale(lowest=1, highest=7)
+
+    @property
+    def nps(self) -> Scale:
+        """From 'not at all likely' to 'extremely likely' to recommend."""
+        return Scale(lowest=0, highest=10)
+
+
 class Rollout(Declared):
     """The part of the approved services that is integrated for now; without it, all of them from the first day.
 
@@ -139,6 +177,7 @@ class Settings(Declared):
     )
     spark: Spark = Spark()
     exploration: Exploration = Exploration()
+    experience: Experience = Experience()
     rollout: Rollout = Rollout()
 
     @model_validator(mode="after")

@@ -873,6 +873,37 @@ CHANGE_PRIORITIES = _findings(
     value="revenue less support expense per customer",
 )
 
+EXPERIENCE = _table(
+    "exploration/experience",
+    "one measure of what customers answered, at one step, in one layer, or on a whole journey, by version of its map",
+    ("journey", text, "the journey map"),
+    ("map_version", whole, "the version of the map; null where `level` is `elsewhere`"),
+    (
+        "level",
+        text,
+        "`step`; `layer`, of all its steps; `journey`, of all steps; `elsewhere`, answers of the journey's customers "
+        "that belong to no step",
+    ),
+    ("stage", text, "the stage of the step"),
+    ("step", text, "the step that the customer had come to last"),
+    ("layer", text, "of the step: `product` or `relationship`"),
+    ("measure", text, "`nps`, `csat` or `ces`"),
+    ("n", whole, "customers who answered; each counts with the last answer"),
+    (
+        "value",
+        real,
+        "NPS in points from -100 to 100, CSAT as the share of satisfied, CES as the mean; null, see `note`",
+    ),
+    ("value_low", real, "lower end of its 95% interval"),
+    ("value_high", real, "upper end"),
+    ("promoters", real, "of NPS: share who answered 9 or 10"),
+    ("detractors", real, "of NPS: share who answered 6 or less"),
+    ("answers", whole, "all that these customers gave on the scale"),
+    ("off_scale", whole, "answers beyond the scale, which count for nothing else"),
+    ("note", text, "why there is no value: how many customers answered, of how many needed"),
+    persons=NOBODY,
+)
+
 # --- all of them ----------------------------------------------------------------------------------------------------
 
 #: The tables that are not a stream's landed records, by path.

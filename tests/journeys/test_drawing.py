@@ -13,6 +13,7 @@ from cx_orchestration.journeys.drawing.layout import BOX_HEIGHT, BOX_WIDTH, lay_
 from cx_orchestration.journeys.drawing.page import drawing_markdown, drawing_page, drawing_svg
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
+from cx_orchestration.model.settings import Experience
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -89,7 +90,7 @@ def lake(tmp_path):
 
 
 def test_the_figures_are_those_of_the_tables(lake):
-    shop = read_figures(lake, Engine())["shop"]
+    shop = read_figures(lake, Engine(), [SHOP], Experience())["shop"]
     assert shop.steps == {
         "cart": AtStep(instances=3, active=0, completed=0, abandoned=1, again=1),
         "paid": AtStep(instances=2, active=1, completed=0, abandoned=0, again=0),
@@ -103,8 +104,8 @@ def test_the_figures_are_those_of_the_tables(lake):
 
 
 def test_a_score_belongs_to_the_step_where_the_customer_stood(lake):
-    """The one given six hours after giving up belongs to none."""
-    feelings = read_figures(lake, Engine())["shop"].feelings
+    """The one given an hour after the end is within the declared window; six hours after giving up is not."""
+    feelings = read_figures(lake, Engine(), [SHOP], Experience(window_days=1 / 24))["shop"].feelings
     assert feelings == {"cart": Feeling(1, 1.0), "paid": Feeling(1, 0.0), "done": Feeling(1, 0.5)}
 
 
@@ -120,7 +121,7 @@ def test_boxes_do_not_overlap_and_stay_in_their_lane():
 
 
 def test_the_drawing_is_xml_with_every_count_and_no_foreign_markup(lake):
-    figures = read_figures(lake, Engine())["shop"]
+    figures = read_figures(lake, Engine(), [SHOP], Experience())["shop"]
     drawn = drawing_svg(SHOP, figures)
     root = ET.fromstring(drawn)
     texts = [text for element in root.iter() if (text := "".join(element.itertext()).strip())]

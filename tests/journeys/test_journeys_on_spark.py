@@ -13,6 +13,7 @@ from cx_orchestration.journeys.paths.build import build_paths, reconcile
 from cx_orchestration.journeys.sequences import build_sequences
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
+from cx_orchestration.model.settings import Experience
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
@@ -108,4 +109,6 @@ def test_a_table_has_the_same_rows(lakes, path):
 def test_totals_agree_and_the_drawing_has_the_same_figures(lakes, spark):
     duckdb_lake, spark_lake = lakes
     assert all(total.agrees for total in reconcile(spark_lake, spark, as_of=AS_OF))
-    assert read_figures(spark_lake, spark) == read_figures(duckdb_lake, Engine())
+    on_spark = read_figures(spark_lake, spark, [MAP], Experience())
+    assert on_spark == read_figures(duckdb_lake, Engine(), [MAP], Experience())
+    assert on_spark["order"].feelings

@@ -9,6 +9,7 @@ from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.integration.coverage import newest_day_end
 from cx_orchestration.journeys.drawing.figures import Figures, read_figures
 from cx_orchestration.journeys.drawing.page import drawing_page, drawing_svg
+from cx_orchestration.journeys.versions import known_versions
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
@@ -37,7 +38,8 @@ def draw(
     if file.suffix not in {".html", ".svg"}:
         raise PermanentFailure(f"--out {file}: expected a name that ends in .html or .svg")
     store = Lake(lake or loaded.lake_root)
-    figures = read_figures(store, Engine()).get(journey, Figures())
+    drawn = read_figures(store, Engine(), known_versions(store), loaded.settings.experience)
+    figures = drawn.get(journey, Figures())
     if file.suffix == ".svg":
         text = drawing_svg(journey_map, figures)
     else:

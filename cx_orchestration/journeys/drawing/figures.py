@@ -5,16 +5,15 @@ Belongs here: reading the figures. Does not belong here: where they are drawn (`
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cx_orchestration.journeys.experience.counting import count_answers
 from cx_orchestration.model import tables
+from cx_orchestration.model.journey import JourneyMap
+from cx_orchestration.model.settings import Experience, Scale
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
-
-#: Lowest and highest answer by kind of score, as the questions are usually asked: 0 to 10 for the recommendation, 1 to
-#: 5 for satisfaction, 1 to 7 for ease.
-SCALES = {"nps": (0.0, 10.0), "csat": (1.0, 5.0), "ces": (1.0, 7.0)}
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class OnMove:
 
 @dataclass(frozen=True)
 class Feeling:
-    """The mean of ``n`` scores, from 0, the worst answer, to 1, the best."""
+    """The mean of what ``n`` customers answered last to each question, from 0, the worst answer, to 1, the best."""
 
     n: int
     mean: float
@@ -81,12 +80,11 @@ ORDER BY journey
 """
 
 
-def read_figures(lake: Lake, engine: Engine) -> dict[str, Figures]:
+def read_figures(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], asked: Experience) -> dict[str, Figures]:
     """The figures of every journey that has instances in ``journeys/steps``."""
     inputs: dict[str, Input] = {
         "steps": lake.scan(tables.STEPS),
         "instances": lake.scan(tables.INSTANCES),
-        "sequences": lake.scan(tables.SEQUENCES),
     }
     steps: defaultdict[str, dict[str, AtStep]] = defaultdict(dict)
     moves: defaultdict[str, dict[tuple[str | None, str], OnMove]] = defaultdict(dict)
@@ -99,13 +97,14 @@ def read_figures(lake: Lake, engine: Engine) -> dict[str, Figures]:
         for row in session.query(sql_text(__package__, "move_figures.sql")).to_pylist():
             median = None if row["median_us"] is None else dt.timedelta(microseconds=row["median_us"])
             moves[row["journey"]][row["source"], row["target"]] = OnMove(row["moves"], median)
-        for row in session.query(sql_text(__package__, "feedback.sql")).to_pylist():
-            lowest, highest = SCALES[row["score_kind"]]
-            share = min(1.0, max(0.0, (row["mean"] - lowest) / (highest - lowest)))
-            scores[row["journey"]][row["step"]].append(Feeling(row["n"], share))
         follows = session.query(_FOLLOWS).to_pylist()
         for row in session.query(sql_text(__package__, "conformance.sql")).to_pylist():
             deviations[row["journey"]].append(Deviation(row["step"], row["type"], row["events"], row["instances"]))
+    for row in count_answers(lake, engine, maps, asked).to_pylist():
+        if row["level"] == "step" and row["n"]:
+            scale: Scale = getattr(asked, row["score_kind"])
+            share = (row["total"] / row["n"] - scale.lowest) / (scale.highest - scale.lowest)
+            scores[row["journey"]][row["step"]].append(Feeling(row["n"], share))
     return {
         row["journey"]: Figures(
             steps[row["journey"]],

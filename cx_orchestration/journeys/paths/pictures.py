@@ -1,4 +1,4 @@
-"""Paths as small charts for asset metadata.
+"""Paths and experience as small charts for asset metadata.
 
 Belongs here: one static picture a table. Does not belong here: maps drawn with their counts.
 """
@@ -18,12 +18,14 @@ _BLUE = "#2f6690"
 
 
 def path_picture(table: Table, rows: pa.Table) -> str | None:
-    """Markdown with the picture of a table as an SVG in a data URI; ``None`` for one that has none, or no rows."""
+    """Markdown with the picture of a table as an SVG in a data URI; ``None`` for one that has none, or nothing to
+    show."""
     draw = _PICTURES.get(table)
     shown = rows.to_pandas()
-    if draw is None or shown.empty:
+    chart = None if draw is None or shown.empty else draw(shown)
+    if chart is None:
         return None
-    svg = vl_convert.vegalite_to_svg(draw(shown).to_json())
+    svg = vl_convert.vegalite_to_svg(chart.to_json())
     name = table.path.rpartition("/")[2].replace("_", " ")
     return f"![{name}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode('ascii')})"
 
@@ -115,6 +117,27 @@ def _milestones(rows: pd.DataFrame) -> alt.LayerChart:
     return alt.layer(band, base.mark_line(point=True).encode(alt.Y("share:Q")))
 
 
+def _experience(rows: pd.DataFrame) -> alt.FacetChart | None:
+    """Each measure with its interval, by step and layer, of the newest version of each map."""
+    known = rows.dropna(subset=["value"])
+    known = known[known["map_version"] == known.groupby("journey")["map_version"].transform("max")]
+    if known.empty:
+        return None
+    place = known["step"].fillna(known["layer"] + " layer").fillna("all steps")
+    shown = known.assign(place=known["journey"] + ": " + place + " (n=" + known["n"].astype(str) + ")")
+    base = alt.Chart(width=320, height={"step": 20}).encode(alt.Y("place:N", title=None, sort=None))
+    bars = base.mark_rule(color=_BLUE).encode(
+        alt.X("value_low:Q", title="with its 95% interval", scale=alt.Scale(zero=False)), alt.X2("value_high:Q")
+    )
+    points = base.mark_point(filled=True, size=60, color=_BLUE).encode(alt.X("value:Q"))
+    columns = shown[["place", "measure", "value", "value_low", "value_high"]]
+    return (
+        alt.layer(bars, points, data=columns)
+        .facet(row=alt.Row("measure:N", title=None))
+        .resolve_scale(x="independent", y="independent")
+    )
+
+
 _PICTURES = {
     tables.DIRECTLY_FOLLOWS: _follows,
     tables.VARIANTS: _variants,
@@ -124,4 +147,5 @@ _PICTURES = {
     tables.RETENTION: _retention,
     tables.TIME_TO_MILESTONE: _milestones,
     tables.CHANNEL_HANDOFFS: _handoffs,
+    tables.EXPERIENCE: _experience,
 }
