@@ -41,7 +41,7 @@ def paths(
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """What all customers' paths are, up to the end of the newest day that has events, from one reading of them."""
     as_of = newest_day_end(lake, project.zone, start=project.settings.start_date)
-    found = build_paths(lake, analytics, project.maps, as_of=as_of, run_id=context.run.run_id)
+    found = build_paths(lake, analytics, project.maps, project.funnels, as_of=as_of, run_id=context.run.run_id)
     for table, rows in found.items():
         picture = path_picture(table, rows)
         facts = {} if picture is None else {"picture": dg.MetadataValue.md(picture)}

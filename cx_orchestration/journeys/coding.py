@@ -240,6 +240,11 @@ def _ties(key: Ints, at: Ints) -> tuple[bool, Ints]:
     return True, ties
 
 
+def asked_of_events(name: str) -> str:
+    """What a guard of this name asks of a row of ``journeys/sequences``, as SQL."""
+    return _ASKED.get(name, name) if name in COLUMNS else f"""json_extract_string(attributes, '$."{name}"')"""
+
+
 def _asked(charts: Iterable[CompiledMap], types: Sequence[str]) -> list[str]:
     """SELECT items for what maps ask of events; names are of letters, digits and _ alone."""
     of_types: dict[str, set[str]] = {}
@@ -252,7 +257,7 @@ def _asked(charts: Iterable[CompiledMap], types: Sequence[str]) -> list[str]:
         of_all |= {chart.correlation} if chart.correlation is not None else set()
     items = []
     for name in sorted(of_all | set(of_types)):
-        value = _ASKED.get(name, name) if name in COLUMNS else f"""json_extract_string(attributes, '$."{name}"')"""
+        value = asked_of_events(name)
         if name not in of_all:
             codes = ", ".join(str(code) for code, kind in enumerate(types) if kind in of_types[name])
             value = f"CASE WHEN {CODE} IN ({codes or -1}) THEN {value} ELSE NULL END"

@@ -689,8 +689,8 @@ VARIANTS = _table(
 )
 FUNNELS = _table(
     "journeys/funnels",
-    "one step of a journey's funnel: its beginning, then its milestones",
-    _SELECTION,
+    "one step of a funnel: of a journey's, its beginning, then its milestones; of a declared one, as declared",
+    ("journey", text, "whose map's funnel it is; empty: a declared one"),
     (
         "semantics",
         text,
@@ -698,7 +698,7 @@ FUNNELS = _table(
     ),
     ("window_days", real, "within which after the entry a step must be reached"),
     ("place", whole, "from 1"),
-    ("step", text, "the milestone; `begin` for the beginning"),
+    ("step", text, "the milestone, `begin` for the beginning; of a declared funnel, as it is called there"),
     ("customers", whole, "who reached it"),
     ("dropped", whole, "of these, who came no further and whose time is over"),
     ("open", whole, "of these, who came no further and still have time"),
@@ -706,17 +706,19 @@ FUNNELS = _table(
     ("of_entered", real, "share of those who entered, of `mature` ones alone"),
     ("of_previous", real, "share of those who reached the step before, of `mature` ones alone"),
     ("mean_seconds", real, "from entry"),
+    ("funnel", text, "the funnel of `funnels.yaml`; null: of a journey's map"),
     persons=NOBODY,
 )
 FUNNEL_EXITS = _table(
     "journeys/funnel_exits",
     "one thing that customers who dropped out of a funnel at a step did next",
-    _SELECTION,
+    ("journey", text, "as in `journeys/funnels`"),
     ("semantics", text, "as in `journeys/funnels`"),
     ("place", whole, "of the last step they reached"),
     ("step", text, "that step"),
     ("next_type", text, "the first event after it, of any type; null: nothing"),
     ("customers", whole, "how many; over a step, they are `dropped` in `journeys/funnels`"),
+    ("funnel", text, "as in `journeys/funnels`"),
     persons=NOBODY,
 )
 SESSIONS = _table(

@@ -19,6 +19,7 @@ from cx_orchestration.model.settings import Rollout, Settings
 from cx_orchestration.project import supplies
 from cx_orchestration.project.environment import malformed_placeholder, variables_named
 from cx_orchestration.project.folder import Parts
+from cx_orchestration.project.funnel_checks import funnel_errors
 from cx_orchestration.project.journey_checks import journey_errors, reserved_types
 from cx_orchestration.project.ready_made import ExtendedFile
 from cx_orchestration.project.wording import is_secret_key, unknown_name
@@ -50,6 +51,7 @@ def check_project(parts: Parts, now: dt.datetime) -> list[ProjectError]:
         *(error for name, service in parts.services.items() for error in _service(name, service, parts)),
         *(error for name in parts.services for error in reserved_types(name, parts)),
         *(error for name, journey in parts.journeys.items() for error in journey_errors(name, journey, parts)),
+        *funnel_errors(parts),
     ]
 
 

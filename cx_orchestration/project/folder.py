@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from cx_orchestration.catalog.inventory_file import read_inventory
 from cx_orchestration.model.failures import ProjectError
+from cx_orchestration.model.funnel import DeclaredFunnel, Funnels
 from cx_orchestration.model.identity import IdentityConfig, Survivorship
 from cx_orchestration.model.identity_overrides import Override, Overrides
 from cx_orchestration.model.inventory import InventoryRow
@@ -37,9 +38,10 @@ SINGLE_FILES: dict[str, type[BaseModel]] = {
     "decisions.yaml": Decisions,
     "identity.yaml": IdentityConfig,
     "identity_overrides.yaml": Overrides,
+    "funnels.yaml": Funnels,
 }
 #: A project that has nothing to say there does without the file.
-_NOT_NEEDED = {"identity_overrides.yaml"}
+_NOT_NEEDED = {"identity_overrides.yaml", "funnels.yaml"}
 FOLDERS = ("services", "journeys")
 
 
@@ -76,6 +78,11 @@ class Parts:
     def readable_overrides(self) -> dict[int, Override]:
         """The decisions on who is who that are right by themselves, by their position in the file."""
         return listed(Override, "overrides", self.contents.get("identity_overrides.yaml"))
+
+    @property
+    def readable_funnels(self) -> dict[str, DeclaredFunnel]:
+        """The funnels that are right by themselves."""
+        return named(DeclaredFunnel, "funnels", self.contents.get("funnels.yaml"))
 
     @property
     def readable_dimensions(self) -> dict[str, Dimension]:
@@ -152,6 +159,7 @@ def read_folder(folder: Path) -> tuple[Parts, list[ProjectError]]:
     parts.decisions = declared(Decisions, "decisions.yaml")
     parts.identity = declared(IdentityConfig, "identity.yaml")
     declared(Overrides, "identity_overrides.yaml")
+    declared(Funnels, "funnels.yaml")
     parts.inventory, wrong = _read_inventory(folder / INVENTORY, parts)
     errors += wrong
     for file in _yaml_files(folder / "services"):

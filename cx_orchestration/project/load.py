@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import InvalidProject, PermanentFailure, ProjectError
+from cx_orchestration.model.funnel import DeclaredFunnel
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.identity_overrides import Override
 from cx_orchestration.model.inventory import InventoryRow
@@ -43,6 +44,7 @@ class CXProject:
     overrides: list[Override]
     services: dict[str, ServiceDeclaration]
     journeys: dict[str, JourneyMap]
+    funnels: dict[str, DeclaredFunnel]
     environ: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -107,6 +109,7 @@ class CXProject:
             overrides=list(parts.readable_overrides.values()),
             services={name: each for name, each in parts.services.items() if _file_of(name) not in left_out},
             journeys=parts.journeys,
+            funnels=parts.readable_funnels,
             environ=os.environ if environ is None else environ,
         )
         return project, apart

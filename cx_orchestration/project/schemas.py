@@ -15,6 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.funnel import Funnels
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.identity_overrides import Overrides
 from cx_orchestration.model.journey import JourneyMap
@@ -46,9 +47,10 @@ SCORING = FileKind("scoring", ScoringConfig, "scoring.yaml")
 DECISIONS = FileKind("decisions", Decisions, "decisions.yaml")
 IDENTITY = FileKind("identity", IdentityConfig, "identity.yaml")
 OVERRIDES = FileKind("identity_overrides", Overrides, "identity_overrides.yaml")
+FUNNELS = FileKind("funnels", Funnels, "funnels.yaml")
 SERVICE = FileKind("service", ServiceDeclaration, "services/*.yaml")
 JOURNEY = FileKind("journey", JourneyMap, "journeys/*.yaml")
-FILE_KINDS = (PROJECT, SCORING, DECISIONS, IDENTITY, OVERRIDES, SERVICE, JOURNEY)
+FILE_KINDS = (PROJECT, SCORING, DECISIONS, IDENTITY, OVERRIDES, FUNNELS, SERVICE, JOURNEY)
 
 
 class _OnlyNamedKeys(GenerateJsonSchema):

@@ -12,6 +12,7 @@ from cx_orchestration.journeys.nights import update_sequences
 from cx_orchestration.journeys.paths.build import build_paths, reconcile
 from cx_orchestration.journeys.sequences import build_sequences
 from cx_orchestration.model import tables
+from cx_orchestration.model.funnel import Funnels
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.settings import Experience
 from cx_orchestration.storage.engine import Engine
@@ -42,6 +43,22 @@ MAP = JourneyMap.model_validate(
         "support_events": ["support.requested"],
     }
 )
+
+FUNNELS = Funnels.model_validate(
+    {
+        "funnels": {
+            "large_order": {
+                "semantics": "any_start",
+                "window_days": 5,
+                "audience": {"on": ["page.viewed"]},
+                "steps": [
+                    {"step": "cart", "on": ["cart.filled"]},
+                    {"step": "paid", "on": ["order.paid"], "when": [{"name": "order_id", "equals": 2}]},
+                ],
+            }
+        }
+    }
+).funnels
 
 
 def landed(lake: Lake, customers: int) -> None:
@@ -87,7 +104,7 @@ def lakes(tmp_path_factory, spark):
         landed(lake, customers=120)
         update_sequences(lake, engine, run_id="r")
         fold_journeys(lake, engine, [MAP], as_of=AS_OF, currency="USD", support_contact_cost=8, run_id="r")
-        build_paths(lake, engine, [MAP], as_of=AS_OF, run_id="r")
+        build_paths(lake, engine, [MAP], FUNNELS, as_of=AS_OF, run_id="r")
         made.append(lake)
     return made
 

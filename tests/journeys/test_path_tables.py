@@ -10,6 +10,7 @@ from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.journeys.paths.build import PATH_TABLES, build_paths, reconcile
 from cx_orchestration.journeys.paths.pictures import path_picture
 from cx_orchestration.model import tables
+from cx_orchestration.model.funnel import Funnels
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -34,6 +35,27 @@ PURCHASE = JourneyMap.model_validate(
         "conversion_window_days": 6,
     }
 )
+
+FUNNELS = Funnels.model_validate(
+    {
+        "funnels": {
+            "after_a_call": {
+                "semantics": "any_start",
+                "window_days": 6,
+                "audience": {"on": ["called"], "when": [{"name": "channel", "equals": "phone"}]},
+                "steps": [{"step": "cart", "on": ["opened"]}, {"step": "order", "on": ["paid"]}],
+            },
+            "in_a_store": {
+                "semantics": "first_touch",
+                "window_days": 6,
+                "steps": [
+                    {"step": "cart", "on": ["opened"]},
+                    {"step": "order", "on": ["paid"], "when": [{"name": "channel", "equals": "store"}]},
+                ],
+            },
+        }
+    }
+).funnels
 
 #: Customer, type, day, channel.
 EVENTS = [
@@ -67,7 +89,7 @@ def found(tmp_path_factory):
     types = pa.table({"type": list(codes), "type_code": list(codes.values())}, schema=tables.EVENT_TYPES.schema)
     lake.replace(tables.EVENT_TYPES, types, run_id="r")
     fold_journeys(lake, Engine(), [PURCHASE], as_of=AS_OF, currency="USD", support_contact_cost=1, run_id="r")
-    built = build_paths(lake, Engine(), [PURCHASE], as_of=AS_OF, run_id="r")
+    built = build_paths(lake, Engine(), [PURCHASE], FUNNELS, as_of=AS_OF, run_id="r")
     return lake, {table.path.rpartition("/")[2]: rows.to_pylist() for table, rows in built.items()}
 
 
@@ -76,6 +98,7 @@ def test_the_funnel_is_the_beginning_and_the_milestones_under_both_semantics(fou
     told = {
         (row["semantics"], row["step"]): (row["customers"], row["dropped"], row["open"], row["mature"])
         for row in rows["funnels"]
+        if row["funnel"] is None
     }
     # Bob pays within the window of his second cart, not of his first; Dan still has time.
     assert told == {
@@ -87,13 +110,37 @@ def test_the_funnel_is_the_beginning_and_the_milestones_under_both_semantics(fou
         ("any_start", "happy"): (1, 0, 0, 1),
     }
     (paid,) = [row for row in rows["funnels"] if (row["semantics"], row["step"]) == ("any_start", "paid")]
+    assert (paid["journey"], paid["funnel"]) == ("purchase", None)
     assert (paid["of_entered"], paid["window_days"]) == (2 / 3, 6)
     assert paid["mean_seconds"] == pytest.approx((2 + 5) / 2 * 86_400)
 
 
+def test_declared_funnels_stand_beside_those_of_maps_with_their_own_semantics_alone(found):
+    _, rows = found
+    told = {
+        (row["funnel"], row["step"]): (row["semantics"], row["customers"], row["dropped"], row["open"])
+        for row in rows["funnels"]
+        if row["funnel"] is not None
+    }
+    # Only Bob and Eve called; what Bob did before is no entry. Ann alone paid in a store.
+    assert told == {
+        ("after_a_call", "cart"): ("any_start", 1, 0, 0),
+        ("after_a_call", "order"): ("any_start", 1, 0, 0),
+        ("in_a_store", "cart"): ("first_touch", 4, 2, 1),
+        ("in_a_store", "order"): ("first_touch", 1, 0, 0),
+    }
+    exits = {(row["step"], row["next_type"]): row["customers"] for row in rows["funnel_exits"] if row["funnel"]}
+    assert exits == {("cart", "called"): 1, ("cart", None): 1}
+    assert {row["journey"] for row in rows["funnels"] if row["funnel"]} == {""}
+
+
 def test_where_the_droppers_went_may_be_off_the_map(found):
     _, rows = found
-    went = {(row["semantics"], row["step"], row["next_type"]): row["customers"] for row in rows["funnel_exits"]}
+    went = {
+        (row["semantics"], row["step"], row["next_type"]): row["customers"]
+        for row in rows["funnel_exits"]
+        if not row["funnel"]
+    }
     assert went == {
         ("first_touch", "begin", "called"): 1,
         ("first_touch", "begin", None): 1,
@@ -148,7 +195,7 @@ def test_sessions_and_cohorts_are_of_all_events(found):
 def test_all_totals_agree(found):
     lake, _ = found
     totals = reconcile(lake, Engine(), as_of=AS_OF)
-    assert len(totals) == 15
+    assert len(totals) == 19
     assert [total for total in totals if not total.agrees] == []
 
 
@@ -184,7 +231,7 @@ def test_every_table_with_rows_has_its_picture(found):
 
 def test_a_company_without_events_or_maps_has_empty_tables(tmp_path):
     lake = Lake(tmp_path)
-    built = build_paths(lake, Engine(), [], as_of=AS_OF, run_id="r")
+    built = build_paths(lake, Engine(), [], FUNNELS, as_of=AS_OF, run_id="r")
     assert {rows.num_rows for rows in built.values()} == {0}
     assert [path_picture(table, rows) for table, rows in built.items()] == [None] * len(PATH_TABLES)
     assert reconcile(lake, Engine(), as_of=AS_OF) == []

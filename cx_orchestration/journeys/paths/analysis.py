@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 from typing import TypeVar, overload
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cx_orchestration.journeys.paths.choosing import Rows, count_asked
 from cx_orchestration.journeys.paths.follows import Follows, directly_follows
-from cx_orchestration.journeys.paths.funnel import SEMANTICS, Funnel, FunnelCounts, Semantics, count_funnel, progress
+from cx_orchestration.journeys.paths.funnel import Funnel, FunnelCounts, progress
 from cx_orchestration.journeys.paths.leaving import Leaving, leaving
 from cx_orchestration.journeys.paths.retention import Retention, retention
-from cx_orchestration.journeys.paths.selections import Selection
+from cx_orchestration.journeys.paths.selections import AskedFunnel, Selection
 from cx_orchestration.journeys.paths.sessions import Sessions, sessions
 from cx_orchestration.journeys.paths.variants import Variants, add_variants, variants
 from cx_orchestration.journeys.reading import Bucket
@@ -42,7 +44,6 @@ class SelectionPaths:
     events: int = 0
     follows: Follows | None = None
     variants: list[Variants] = field(default_factory=list)
-    funnels: dict[Semantics, FunnelCounts] = field(default_factory=dict)
     leaving: Leaving | None = None
     milestones: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = field(default_factory=dict)
 
@@ -52,8 +53,6 @@ class SelectionPaths:
         self.events += other.events
         self.follows = _sum(self.follows, other.follows)
         self.variants += other.variants
-        for semantics, counts in other.funnels.items():
-            self.funnels[semantics] = _sum(self.funnels.get(semantics), counts)
         self.leaving = _sum(self.leaving, other.leaving)
         for name, times in other.milestones.items():
             self.milestones.setdefault(name, []).extend(times)
@@ -66,14 +65,20 @@ class Paths:
     types: list[str]
     channels: list[str]
     selections: list[SelectionPaths]
+    asked: list[AskedFunnel]
     as_of: int
     first_monday: int
     sessions: Sessions | None = None
     retention: Retention | None = None
     handoffs: Follows | None = None
+    funnels: list[FunnelCounts | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.funnels = self.funnels or [None] * len(self.asked)
 
     def add(self, other: "Paths") -> None:
         """Take in what other customers' paths are."""
+        self.funnels = [_sum(own, others) for own, others in zip(self.funnels, other.funnels, strict=True)]
         self.sessions = _sum(self.sessions, other.sessions)
         self.retention = _sum(self.retention, other.retention)
         self.handoffs = _sum(self.handoffs, other.handoffs)
@@ -83,21 +88,25 @@ class Paths:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of the paths: of which types and channels, by code, of which selections, as of which instant."""
+    """What is asked of the paths: of which types and channels, by code, of which selections and funnels, as of which
+    instant."""
 
     types: list[str]
     channels: list[str]
     selections: list[Selection]
+    funnels: list[AskedFunnel]
     as_of: int
 
     def nothing_yet(self) -> Paths:
         """The answer of no bucket."""
         monday = (self.as_of - 1 + 3 * 86_400_000_000) // WEEK * WEEK - 3 * 86_400_000_000
         first = monday - (COHORTS - 1) * WEEK
-        return Paths(self.types, self.channels, [SelectionPaths(one) for one in self.selections], self.as_of, first)
+        asked_of = [SelectionPaths(one) for one in self.selections]
+        return Paths(self.types, self.channels, asked_of, self.funnels, self.as_of, first)
 
     def of_bucket(self, bucket: Bucket) -> Paths:
-        """The paths in a bucket, which must have the column ``channel``; events from ``as_of`` on do not count."""
+        """The paths in a bucket, which must have the column ``channel`` and those of ``columns_asked``; events from
+        ``as_of`` on do not count."""
         paths = self.nothing_yet()
         _add_bucket(paths, bucket)
         return paths
@@ -126,6 +135,11 @@ def _add_bucket(paths: Paths, bucket: Bucket) -> None:
     paths.handoffs = _sum(paths.handoffs, handoffs)
     for one in paths.selections:
         _add_selection(one, customer, kind, at, paths)
+    # Over all events: what those who dropped did next may be anything.
+    rows = Rows(customer, kind, at, bucket.more.filter(pa.array(before)))
+    for place, asked in enumerate(paths.asked):
+        counts = count_asked(asked, rows, len(paths.types), as_of=paths.as_of)
+        paths.funnels[place] = _sum(paths.funnels[place], counts)
 
 
 def _add_selection(
@@ -144,17 +158,9 @@ def _add_selection(
     one.variants.append(found)
     one.follows = _sum(one.follows, directly_follows(customers, codes, times, kinds))
     one.leaving = _sum(one.leaving, leaving(customers, codes, times, selection.wait, as_of=paths.as_of))
-    if not selection.has_funnel:
-        return
-    steps = tuple(reached for _, reached in selection.steps)
-    for semantics in SEMANTICS:
-        # Over all events: what those who dropped did next may be anything.
-        counts, _ = count_funnel(
-            customer, kind, at, kinds, Funnel(steps, selection.window, semantics), as_of=paths.as_of
-        )
-        one.funnels[semantics] = _sum(one.funnels.get(semantics), counts)
     for name, reached in selection.steps[1:]:
-        way = progress(customers, codes, times, kinds, Funnel((steps[0], reached), _FOR_EVER, "first_touch"))
+        begin = selection.steps[0][1]
+        way = progress(customers, codes, times, kinds, Funnel((begin, reached), _FOR_EVER, "first_touch"))
         took = way.took[:, 1]
         entered = times[way.row] - np.maximum(took, 0)
         one.milestones.setdefault(name, []).append((took.copy(), paths.as_of - entered))

@@ -3,7 +3,7 @@
 Belongs here: reading, writing, and the totals that must agree. Does not belong here: how paths are counted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,10 +12,12 @@ import pyarrow as pa
 
 from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.paths.analysis import Paths, Question, add_up
+from cx_orchestration.journeys.paths.choosing import columns_asked
 from cx_orchestration.journeys.paths.results import path_tables
-from cx_orchestration.journeys.paths.selections import selections
+from cx_orchestration.journeys.paths.selections import asked_funnels, selections
 from cx_orchestration.journeys.reading import BucketFiles, bucket_files, read_bucket
 from cx_orchestration.model import tables
+from cx_orchestration.model.funnel import DeclaredFunnel
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.tables import Table
 from cx_orchestration.storage.engine import Engine, sql_text
@@ -48,14 +50,21 @@ class Total:
 
 
 def build_paths(
-    lake: Lake, engine: Engine, maps: Sequence[JourneyMap], *, as_of: datetime, run_id: str
+    lake: Lake,
+    engine: Engine,
+    maps: Sequence[JourneyMap],
+    funnels: Mapping[str, DeclaredFunnel],
+    *,
+    as_of: datetime,
+    run_id: str,
 ) -> dict[Table, pa.Table]:
-    """Write all tables of paths anew, of the events before ``as_of``; returns their rows."""
+    """Write all tables of paths anew, of the events before ``as_of``; returns their rows. ``funnels`` are the declared
+    ones, beside those that follow from maps."""
     types = type_names(lake, engine)
     named = "SELECT DISTINCT channel FROM sequences WHERE channel IS NOT NULL ORDER BY channel"
     channels = engine.query(named, {"sequences": lake.scan(tables.SEQUENCES)})["channel"].to_pylist()
     instant = (as_of - _EPOCH) // timedelta(microseconds=1)
-    question = Question(types, channels, selections(maps, types), instant)
+    question = Question(types, channels, selections(maps, types), asked_funnels(maps, funnels, types), instant)
     found = path_tables(add_up(question, engine.each(bucket_files(lake), partial(_in_bucket, question))))
     for table, rows in found.items():
         lake.replace(table, rows, run_id=run_id)
@@ -63,7 +72,8 @@ def build_paths(
 
 
 def _in_bucket(question: Question, bucket: BucketFiles) -> Paths:
-    return question.of_bucket(read_bucket(bucket, ["channel"]))
+    columns = dict.fromkeys(["channel", *columns_asked(question.funnels)])
+    return question.of_bucket(read_bucket(bucket, list(columns)))
 
 
 def reconcile(lake: Lake, engine: Engine, *, as_of: datetime) -> list[Total]:

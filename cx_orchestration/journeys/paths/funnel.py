@@ -10,21 +10,19 @@ In both, an event at the very end of the window is in time, one event stands for
 instant the one with the lower id comes first. A customer who could still reach the next step after ``as_of`` is open.
 """
 
-from dataclasses import dataclass
-from typing import Literal, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from cx_orchestration.journeys.paths.durations import LOW_BITS, LOW_MASK, carry, mean_seconds
+from cx_orchestration.model.funnel import Semantics
 
 Ints = NDArray[np.int64]
 Codes = NDArray[np.int32]
-Semantics = Literal["first_touch", "any_start"]
 SEMANTICS: tuple[Semantics, ...] = ("first_touch", "any_start")
-
-MOST_STEPS = 62
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,12 @@ class FunnelCounts:
             high,
             self.next_kind + other.next_kind,
         )
+
+    def by_type(self, kinds: int) -> "FunnelCounts":
+        """The same, where codes stand for a type and something else besides: the type is the code modulo ``kinds``."""
+        nothing, steps = self.next_kind[:, -1:], len(self.next_kind)
+        of_types = self.next_kind[:, :-1].reshape(steps, -1, kinds).sum(axis=1)
+        return replace(self, next_kind=np.concatenate([of_types, nothing], axis=1))
 
     @property
     def mean_seconds(self) -> NDArray[np.float64]:

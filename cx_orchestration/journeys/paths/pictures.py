@@ -83,9 +83,10 @@ def _bars(rows: pd.DataFrame, label: str, value: str) -> alt.Chart:
 
 
 def _funnels(rows: pd.DataFrame) -> alt.Chart:
-    """Each journey's funnel under both semantics, as shares of those who entered."""
+    """Each journey's funnel under both semantics, and the declared ones, as shares of those who entered."""
     order = [row.step for row in rows.sort_values("place").itertuples()]
-    base = alt.Chart(rows[["journey", "semantics", "step", "of_entered"]].dropna())
+    named = rows.assign(funnel=rows["funnel"].fillna(rows["journey"]))
+    base = alt.Chart(named[["funnel", "semantics", "step", "of_entered"]].dropna())
     return (
         base.mark_bar()
         .encode(
@@ -93,7 +94,7 @@ def _funnels(rows: pd.DataFrame) -> alt.Chart:
             alt.Y("step:N", sort=list(dict.fromkeys(order)), title=None),
             alt.YOffset("semantics:N", sort=["first_touch", "any_start"]),
             alt.Color("semantics:N", title=None, scale=alt.Scale(range=[_BLUE, "#9ab8cf"])),
-            alt.Row("journey:N", title=None),
+            alt.Row("funnel:N", title=None),
         )
         .properties(width=320)
         .resolve_scale(y="independent")
@@ -125,7 +126,9 @@ def _experience(rows: pd.DataFrame) -> alt.FacetChart | None:
         return None
     place = known["step"].fillna(known["layer"] + " layer").fillna("all steps")
     shown = known.assign(place=known["journey"] + ": " + place + " (n=" + known["n"].astype(str) + ")")
-    base = alt.Chart(width=320, height={"step": 20}).encode(alt.Y("place:N", title=None, sort=None))
+    base = alt.Chart(width=320, height={"step": 20}).encode(
+        alt.Y("place:N", title=None, sort=None, axis=alt.Axis(labelLimit=320))
+    )
     bars = base.mark_rule(color=_BLUE).encode(
         alt.X("value_low:Q", title="with its 95% interval", scale=alt.Scale(zero=False)), alt.X2("value_high:Q")
     )

@@ -1,4 +1,4 @@
--- Grain: one number that two tables give. Columns: journey (empty: all events), what, one, other, agrees.
+-- Grain: one number that two tables give. Columns: journey (empty: all events, or a declared funnel), what, one, other, agrees.
 -- Inputs: the tables of journeys/ of the same names. Parameter: $as_of, up to which events count.
 WITH events AS (
     SELECT count(*) AS n FROM sequences WHERE occurred_at < $as_of
@@ -17,15 +17,17 @@ paths AS (
 ),
 funnel AS (
     SELECT
-        journey, semantics,
+        journey, funnel, 'funnel, ' || coalesce(funnel || ', ', '') || semantics AS what, semantics,
         max(CASE WHEN place = 1 THEN customers ELSE 0 END) AS entered,
         sum(dropped) + sum("open") + min(customers) AS ended,
         sum(dropped) AS dropped
     FROM funnels
-    GROUP BY journey, semantics
+    GROUP BY journey, funnel, semantics
 ),
 exits AS (
-    SELECT journey, semantics, sum(customers) AS customers FROM funnel_exits GROUP BY journey, semantics
+    SELECT journey, 'funnel, ' || coalesce(funnel || ', ', '') || semantics AS what, sum(customers) AS customers
+    FROM funnel_exits
+    GROUP BY journey, funnel, semantics
 ),
 begun AS (
     SELECT journey, count(DISTINCT customer_id) AS customers FROM instances GROUP BY journey
@@ -49,14 +51,14 @@ totals AS (
     SELECT f.journey, 'customers: with a last event, and in paths', f.lasts, p.customers
     FROM follows AS f JOIN paths AS p ON p.journey = f.journey
     UNION ALL
-    SELECT journey, 'funnel, ' || semantics || ': entered, and dropped, open or through', entered, ended FROM funnel
+    SELECT journey, what || ': entered, and dropped, open or through', entered, ended FROM funnel
     UNION ALL
-    SELECT f.journey, 'funnel, ' || f.semantics || ': dropped, and where they went', f.dropped, coalesce(e.customers, 0)
-    FROM funnel AS f LEFT JOIN exits AS e ON e.journey = f.journey AND e.semantics = f.semantics
+    SELECT f.journey, f.what || ': dropped, and where they went', f.dropped, coalesce(e.customers, 0)
+    FROM funnel AS f LEFT JOIN exits AS e ON e.journey = f.journey AND e.what = f.what
     UNION ALL
     SELECT a.journey, 'funnel: entered by first touch, and by any start', a.entered, b.entered
     FROM funnel AS a JOIN funnel AS b ON b.journey = a.journey
-    WHERE a.semantics = 'first_touch' AND b.semantics = 'any_start'
+    WHERE a.semantics = 'first_touch' AND b.semantics = 'any_start' AND a.funnel IS NULL AND b.funnel IS NULL
 )
 SELECT journey, what, CAST(one AS BIGINT) AS one, CAST(other AS BIGINT) AS other, one = other AS agrees
 FROM totals
@@ -66,5 +68,5 @@ SELECT f.journey, 'customers: with a beginning event, and at least those with an
     f.entered >= b.customers AS agrees
 FROM funnel AS f
 JOIN begun AS b ON b.journey = f.journey
-WHERE f.semantics = 'first_touch'
+WHERE f.semantics = 'first_touch' AND f.funnel IS NULL
 ORDER BY 1, 2

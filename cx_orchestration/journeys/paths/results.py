@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from cx_orchestration.journeys.paths.analysis import Paths, SelectionPaths
 from cx_orchestration.journeys.paths.follows import Follows
+from cx_orchestration.journeys.paths.funnel import FunnelCounts
+from cx_orchestration.journeys.paths.selections import AskedFunnel
 from cx_orchestration.journeys.paths.survival import time_to_reach
 from cx_orchestration.model import tables
 from cx_orchestration.model.tables import Table
@@ -36,8 +38,8 @@ def path_tables(paths: Paths) -> dict[Table, pa.Table]:
             for row in _pairs(one.follows, paths.types, "type")
         ],
         tables.VARIANTS: [row for one in paths.selections for row in _variants(one, paths.types)],
-        tables.FUNNELS: [row for one in paths.selections for row in _funnels(one)],
-        tables.FUNNEL_EXITS: [row for one in paths.selections for row in _exits(one, paths.types)],
+        tables.FUNNELS: [row for asked, counts in _asked(paths) for row in _funnels(asked, counts)],
+        tables.FUNNEL_EXITS: [row for asked, counts in _asked(paths) for row in _exits(asked, counts, paths.types)],
         tables.SESSIONS: list(_sessions(paths)),
         tables.LEAVING: [row for one in paths.selections for row in _leaving(one, paths.types)],
         tables.RETENTION: list(_retention(paths)),
@@ -82,39 +84,44 @@ def _variants(one: SelectionPaths, types: Sequence[str]) -> Iterator[Row]:
             }
 
 
-def _funnels(one: SelectionPaths) -> Iterator[Row]:
-    for semantics, counts in one.funnels.items():
-        reached, mature, seconds = counts.reached.tolist(), counts.mature.tolist(), counts.mean_seconds
-        for place, (name, _) in enumerate(one.selection.steps):
-            before = mature[max(place - 1, 0)]
-            yield {
-                "journey": one.selection.journey,
-                "semantics": semantics,
-                "window_days": one.selection.window / _MICROSECONDS_A_DAY,
-                "place": place + 1,
-                "step": name,
-                "customers": reached[place],
-                "dropped": int(counts.dropped[place]),
-                "open": int(counts.open[place]),
-                "mature": mature[place],
-                "of_entered": mature[place] / mature[0] if mature[0] else None,
-                "of_previous": mature[place] / before if before else None,
-                "mean_seconds": float(seconds[place]) if reached[place] else None,
-            }
+def _asked(paths: Paths) -> list[tuple[AskedFunnel, FunnelCounts]]:
+    answered = zip(paths.asked, paths.funnels, strict=True)
+    return [(asked, counts) for asked, counts in answered if counts is not None]
 
 
-def _exits(one: SelectionPaths, types: Sequence[str]) -> Iterator[Row]:
+def _funnels(asked: AskedFunnel, counts: FunnelCounts) -> Iterator[Row]:
+    reached, mature, seconds = counts.reached.tolist(), counts.mature.tolist(), counts.mean_seconds
+    for place, (name, _) in enumerate(asked.steps):
+        before = mature[max(place - 1, 0)]
+        yield {
+            "journey": asked.journey,
+            "funnel": asked.name,
+            "semantics": asked.semantics,
+            "window_days": asked.window / _MICROSECONDS_A_DAY,
+            "place": place + 1,
+            "step": name,
+            "customers": reached[place],
+            "dropped": int(counts.dropped[place]),
+            "open": int(counts.open[place]),
+            "mature": mature[place],
+            "of_entered": mature[place] / mature[0] if mature[0] else None,
+            "of_previous": mature[place] / before if before else None,
+            "mean_seconds": float(seconds[place]) if reached[place] else None,
+        }
+
+
+def _exits(asked: AskedFunnel, counts: FunnelCounts, types: Sequence[str]) -> Iterator[Row]:
     named = [*types, None]
-    for semantics, counts in one.funnels.items():
-        for place, code in np.argwhere(counts.next_kind).tolist():
-            yield {
-                "journey": one.selection.journey,
-                "semantics": semantics,
-                "place": place + 1,
-                "step": one.selection.steps[place][0],
-                "next_type": named[code],
-                "customers": int(counts.next_kind[place, code]),
-            }
+    for place, code in np.argwhere(counts.next_kind).tolist():
+        yield {
+            "journey": asked.journey,
+            "funnel": asked.name,
+            "semantics": asked.semantics,
+            "place": place + 1,
+            "step": asked.steps[place][0],
+            "next_type": named[code],
+            "customers": int(counts.next_kind[place, code]),
+        }
 
 
 def _sessions(paths: Paths) -> Iterator[Row]:

@@ -1,6 +1,7 @@
-"""What paths are asked about: all events, and the events of each journey's map with its funnel and milestones.
+"""What paths are asked about: all events, the events of each journey's map with its milestones, and funnels.
 
-Belongs here: from a map's words to codes of event types. Does not belong here: whether a map is sound (``maps``).
+Belongs here: from the words of maps and declared funnels to codes of event types. Does not belong here: whether a map
+is sound (``maps``), what guards say of events (``choosing``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cx_orchestration.journeys.guards import Guards
+from cx_orchestration.journeys.paths.funnel import SEMANTICS
+from cx_orchestration.model.funnel import DeclaredFunnel, EventChoice, Semantics
 from cx_orchestration.model.journey import JourneyMap
 
 #: What a funnel's first step is called: the customer begins the journey.
@@ -19,19 +23,40 @@ _MICROSECONDS_A_DAY = 86_400_000_000
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """``journey`` is empty for all events. ``codes`` are the types looked at; ``steps`` name a funnel's steps and the
-    codes that reach them, the beginning first; ``window`` is its length and ``wait`` the time by code after which a
-    customer has left, -1 for none, in microseconds."""
+    """``journey`` is empty for all events. ``codes`` are the types looked at; ``steps`` name the beginning and then the
+    milestones, with the codes that reach them; ``wait`` is the time by code after which a customer has left, -1 for
+    none, in microseconds."""
 
     journey: str
     codes: NDArray[np.int32]
     steps: tuple[tuple[str, frozenset[int]], ...]
-    window: int
     wait: NDArray[np.int64]
 
+
+@dataclass(frozen=True)
+class Choice:
+    """Events of the types with these codes for which all guards hold."""
+
+    codes: frozenset[int]
+    guards: Guards = ()
+
+
+@dataclass(frozen=True)
+class AskedFunnel:
+    """A funnel of a journey's map, or a declared one with a ``name``; ``window`` in microseconds. With an ``audience``
+    only what customers do from the first such event on counts."""
+
+    journey: str
+    name: str | None
+    steps: tuple[tuple[str, Choice], ...]
+    window: int
+    semantics: Semantics
+    audience: Choice | None = None
+
     @property
-    def has_funnel(self) -> bool:
-        return len(self.steps) > 1
+    def choices(self) -> list[Choice]:
+        of_steps = [choice for _, choice in self.steps]
+        return of_steps if self.audience is None else [self.audience, *of_steps]
 
 
 def selections(maps: Sequence[JourneyMap], types: Sequence[str]) -> list[Selection]:
@@ -39,7 +64,41 @@ def selections(maps: Sequence[JourneyMap], types: Sequence[str]) -> list[Selecti
     code = {name: number for number, name in enumerate(types)}
     nothing = np.full(len(types), -1, np.int64)
     every = np.arange(len(types), dtype=np.int32)
-    return [Selection("", every, (), 0, nothing), *(_of_map(one, code) for one in maps)]
+    return [Selection("", every, (), nothing), *(_of_map(one, code) for one in maps)]
+
+
+def asked_funnels(
+    maps: Sequence[JourneyMap], declared: Mapping[str, DeclaredFunnel], types: Sequence[str]
+) -> list[AskedFunnel]:
+    """The funnel of each map that has milestones beyond its beginning, under both semantics, then the declared ones."""
+    code = {name: number for number, name in enumerate(types)}
+
+    def chosen(choice: EventChoice) -> Choice:
+        return Choice(_codes(choice.on, code), tuple(choice.when))
+
+    of_maps = [
+        AskedFunnel(
+            journey=one.journey,
+            name=None,
+            steps=tuple((name, Choice(codes)) for name, codes in steps),
+            window=round(one.conversion_window_days * _MICROSECONDS_A_DAY),
+            semantics=semantics,
+        )
+        for one in maps
+        if len(steps := list(_milestones(one, code))) > 1
+        for semantics in SEMANTICS
+    ]
+    return of_maps + [
+        AskedFunnel(
+            journey="",
+            name=name,
+            steps=tuple((step.step, chosen(step)) for step in funnel.steps),
+            window=round(funnel.window_days * _MICROSECONDS_A_DAY),
+            semantics=funnel.semantics,
+            audience=None if funnel.audience is None else chosen(funnel.audience),
+        )
+        for name, funnel in declared.items()
+    ]
 
 
 def _of_map(journey_map: JourneyMap, code: Mapping[str, int]) -> Selection:
@@ -52,13 +111,12 @@ def _of_map(journey_map: JourneyMap, code: Mapping[str, int]) -> Selection:
     return Selection(
         journey=journey_map.journey,
         codes=np.array(sorted(_codes(journey_map.event_types, code)), np.int32),
-        steps=tuple(_funnel(journey_map, code)),
-        window=round(journey_map.conversion_window_days * _MICROSECONDS_A_DAY),
+        steps=tuple(_milestones(journey_map, code)),
         wait=wait,
     )
 
 
-def _funnel(journey_map: JourneyMap, code: Mapping[str, int]) -> Iterable[tuple[str, frozenset[int]]]:
+def _milestones(journey_map: JourneyMap, code: Mapping[str, int]) -> Iterable[tuple[str, frozenset[int]]]:
     yield BEGIN, _codes(journey_map.begins_with, code)
     begun = {beginning.target for _, _, beginning in journey_map.beginnings()}
     for name, step in journey_map.steps.items():
