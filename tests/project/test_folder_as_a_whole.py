@@ -230,7 +230,7 @@ def test_an_alias_repeats_what_its_anchor_names(folder):
         (
             "stuff.yaml",
             "stuff.yaml: unknown file; known are project.yaml, scoring.yaml, decisions.yaml, identity.yaml, "
-            "identity_overrides.yaml",
+            "identity_overrides.yaml, funnels.yaml",
         ),
         ("service/crm.yaml", "service/: unknown folder; did you mean 'services/'?"),
         ("services/crm.yml", "services/crm.yml: expected the name crm.yaml"),
