@@ -28,15 +28,16 @@ import numpy as np
 import pyarrow as pa
 
 from cx_orchestration.identity.clusters import Linkage
-from cx_orchestration.identity.keys import normalise_profiles
+from cx_orchestration.identity.keys import keys_of_profiles
 from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.matching.nights import update_matches
+from cx_orchestration.identity.profiles import update_profiles
 from cx_orchestration.identity.quality import identity_quality
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.model.identity import IdentityConfig, Matching
-from cx_orchestration.model.tables import IDENTITY_MAP, KEYS_DROPPED, KEYS_SEEN, MATCHING_FIELDS, PROFILES
+from cx_orchestration.model.tables import IDENTITY_MAP, KEYS_SEEN, MATCHING_FIELDS
 from cx_orchestration.storage.engine import Engine
-from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.lake import Lake, conform
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 #: Times Splink's CPU; share of the first night's CPU; times the CPU without the shared key; bytes by profiles.
@@ -125,12 +126,10 @@ def _words() -> pa.Table:
 def night(lake: Lake, engine: Engine, received: pa.Table, config: IdentityConfig, *, now: dt.datetime) -> Meter:
     """What the assets do, one after the other, with all but ``person``."""
     meter, linkage = Meter(), Linkage(threshold=config.matching.union_bits, absent=config.matching.least_bits)
+    seen = conform(KEYS_SEEN, keys_of_profiles(engine, received))  # mapping gives both
     with meter.part("keys"):
-        normalised = normalise_profiles(received.drop_columns("person"), config, engine=engine)
-        lake.replace(KEYS_SEEN, normalised.keys, run_id="night")
-        lake.replace(KEYS_DROPPED, normalised.dropped, run_id="night")
-        lake.replace(PROFILES, normalised.profiles, run_id="night")
-        del normalised
+        update_profiles(lake, engine, received.drop_columns("person"), seen, config, run_id="night")
+    del seen
     with meter.part("exact links"):
         update_links(lake, engine, config, now=now, run_id="night")
     with meter.part("matching"):

@@ -10,10 +10,10 @@ from cx_orchestration.assets.edge import markdown_table, row_count, table_asset
 from cx_orchestration.assets.identity_checks import IDENTITY_CHECKS, identity_check_results
 from cx_orchestration.identity.clusters import Linkage
 from cx_orchestration.identity.customers import EXPORTS, build_customers, export_documents
-from cx_orchestration.identity.keys import normalise_profiles
 from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.matching.nights import Matched, update_matches
 from cx_orchestration.identity.overrides import update_decisions
+from cx_orchestration.identity.profiles import update_profiles
 from cx_orchestration.identity.publish_gate import NotPublished
 from cx_orchestration.identity.publish_gate import gate as publish_gate
 from cx_orchestration.identity.quality import identity_quality, keep_scorecard
@@ -50,12 +50,12 @@ def profiles(
 ) -> dg.MaterializeResult:
     """Every customer of every service with normalised identity keys."""
     mapped = map_profiles(engine, lake, project.services)
-    normalised = normalise_profiles(mapped.profiles, project.identity, seen=mapped.keys, engine=engine)
-    lake.replace(tables.KEYS_SEEN, normalised.keys, run_id=context.run.run_id)
-    lake.replace(tables.KEYS_DROPPED, normalised.dropped, run_id=context.run.run_id)
-    lake.replace(tables.PROFILES, normalised.profiles, run_id=context.run.run_id)
-    dropped = markdown_table(normalised.dropped.to_pylist())
-    return dg.MaterializeResult(metadata=row_count(normalised.profiles.num_rows, keys_that_do_not_link=dropped))
+    run_id = context.run.run_id
+    update = update_profiles(lake, engine, mapped.profiles, mapped.keys, project.identity, run_id=run_id)
+    dropped = markdown_table(update.dropped.to_pylist())
+    return dg.MaterializeResult(
+        metadata=row_count(update.profiles, changed=update.changed, gone=update.gone, keys_that_do_not_link=dropped)
+    )
 
 
 class MatchingRun(dg.Config):

@@ -28,14 +28,19 @@ _RULES = pa.schema(
 _MAILBOXES = pa.schema([("namespace", pa.string()), ("mailbox", pa.string())])
 
 
-def judge_values(session: Session, config: IdentityConfig) -> None:
+def judge_values(session: Session, config: IdentityConfig, *, some: bool = False) -> None:
     """What to think of each value that several entities hold.
 
     The ``session`` has the tables profiles, keys and previous, the verdicts of the run before. It gets holders
-    (``holders.sql``), namespaces, and key_values (``key_values.sql``), the verdicts.
+    (``holders.sql``), namespaces, and key_values (``key_values.sql``), the verdicts. With ``some`` it has a table
+    looked_at (namespace, value), and only those are judged.
     """
     session.keep("namespaces", namespace_rules(config))
     session.keep("role_mailboxes", _role_mailboxes(config))
+    if some:
+        session.make("held", sql_text(__package__, "keys_of_values.sql"))
+    else:
+        session.make("held", "SELECT * FROM keys")
     session.make("holders", sql_text(__package__, "holders.sql"))
     session.make("key_values", sql_text(__package__, "key_values.sql"))
 
@@ -47,10 +52,13 @@ def reasons_against(session: Session) -> pa.Table:
     )
 
 
-def values_to_keep(session: Session, *, now: dt.datetime) -> pa.Table | None:
+def values_to_keep(session: Session, *, some: bool, now: dt.datetime) -> pa.Table | None:
     """The verdicts as the lake keeps them, where the next run finds what has turned; ``None`` when they all stay."""
+    digests = "SELECT namespace, digest_of(namespace, value) AS digest FROM looked_at"
+    session.make("judged", digests if some else "SELECT namespace, digest FROM previous")
     turned = session.query(
-        "SELECT (SELECT count(*) FROM key_values) <> (SELECT count(*) FROM previous)"
+        "SELECT (SELECT count(*) FROM key_values)"
+        " <> (SELECT count(*) FROM previous p SEMI JOIN judged j ON j.namespace = p.namespace AND j.digest = p.digest)"
         " OR (SELECT coalesce(bool_or(changed), false) FROM key_values) AS turned"
     )
     if not turned["turned"][0].as_py():
@@ -75,6 +83,12 @@ def namespace_rules(config: IdentityConfig) -> pa.Table:
         for name, rule in config.namespaces.items()
     ]
     return pa.Table.from_pylist(rows, schema=_RULES)
+
+
+def judging_rules(config: IdentityConfig) -> str:
+    """A digest of all rules by which values are judged and link."""
+    rules = [f"{name} {rule.unique} {_digest(rule)}" for name, rule in sorted(config.namespaces.items())]
+    return sha256("\n".join(rules).encode()).hexdigest()
 
 
 def _digest(rule: KeyNamespace) -> str:

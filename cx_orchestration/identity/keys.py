@@ -6,6 +6,8 @@ linked by a key (``links.py``), which values are shared by too many (``hygiene.p
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import version
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +16,7 @@ from cx_orchestration.identity.dates import normalise_dates
 from cx_orchestration.identity.emails import local_parts, normalise_emails
 from cx_orchestration.identity.phones import normalise_phones
 from cx_orchestration.model.identity import IdentityConfig, KeyNamespace, Normaliser
-from cx_orchestration.model.tables import KEYS_SEEN, PROFILES
+from cx_orchestration.model.tables import KEYS_DROPPED, KEYS_SEEN, PROFILES
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import conform
 
@@ -42,22 +44,20 @@ _CARD_NUMBER = r"^[0-9]{12,19}$"
 @dataclass(frozen=True)
 class NormalisedProfiles:
     """``profiles`` has each key once and normalised, ``keys`` the same keys one by one, with when and how they were
-    seen (``tables.KEYS_SEEN``); ``dropped`` counts the keys that will not link.
+    seen (``tables.KEYS_SEEN``).
 
-    ``dropped`` has the columns service, namespace, reason, count. Keys with the reason ``empty``, ``invalid`` or
-    ``placeholder`` are no longer in ``profiles``; those of an undeclared namespace (``unknown_namespace``) are, as
-    they came.
+    Keys with the reason ``empty``, ``invalid`` or ``placeholder`` in the column ``dropped`` are no longer among a
+    profile's keys; those of an undeclared namespace (``unknown_namespace``) are, as they came.
     """
 
     profiles: pa.Table
     keys: pa.Table
-    dropped: pa.Table
 
 
 def normalise_profiles(
     profiles: pa.Table, config: IdentityConfig, *, seen: pa.Table | None = None, engine: Engine | None = None
 ) -> NormalisedProfiles:
-    """The profiles with their keys in one spelling. Normalising twice changes nothing.
+    """The profiles with their keys in one spelling. Normalising twice changes no key.
 
     ``seen`` are the keys one by one as received (``tables.KEYS_SEEN``); without it they are those of the profiles, seen
     when the profile was updated. Rows come back ordered by service and entity. Each distinct value is looked at once,
@@ -65,17 +65,39 @@ def normalise_profiles(
     """
     engine = engine or Engine()
     rows = conform(PROFILES, profiles)
-    if seen is None:
-        seen = engine.query(sql_text(__package__, "keys_of_profiles.sql"), {"profiles": rows})
-    seen = conform(KEYS_SEEN, seen)
+    seen = conform(KEYS_SEEN, keys_of_profiles(engine, rows) if seen is None else seen)
     values = engine.query(sql_text(__package__, "values_received.sql"), {"seen": seen})
     inputs: dict[str, Input] = {"profiles": rows, "seen": seen, "verdicts": _verdicts(values, config)}
     inputs["keys"] = keys = engine.query(sql_text(__package__, "keys_normalised.sql"), inputs)
+    rules = {"rules": reading_rules(config)}
+    inputs["fingerprints"] = engine.query(sql_text(__package__, "profiles_fingerprinted.sql"), inputs, rules)
     return NormalisedProfiles(
         profiles=conform(PROFILES, engine.query(sql_text(__package__, "profiles_normalised.sql"), inputs)),
         keys=conform(KEYS_SEEN, keys),
-        dropped=engine.query(sql_text(__package__, "keys_dropped.sql"), inputs),
     )
+
+
+def keys_of_profiles(engine: Engine, profiles: pa.Table) -> pa.Table:
+    """The keys of profiles one by one, seen when the profile was updated (``tables.KEYS_SEEN``)."""
+    return engine.query(sql_text(__package__, "keys_of_profiles.sql"), {"profiles": profiles})
+
+
+def count_dropped(engine: Engine, profiles: Input) -> pa.Table:
+    """How many keys of normalised profiles will not link and why, by service (``tables.KEYS_DROPPED``)."""
+    return conform(KEYS_DROPPED, engine.query(sql_text(__package__, "keys_dropped.sql"), {"profiles": profiles}))
+
+
+def reading_rules(config: IdentityConfig) -> str:
+    """A digest of all that decides how a key is read: rules of ``identity.yaml``, libraries, and this package's code.
+
+    Profiles that were read by others have to be read again.
+    """
+    rules = config.model_dump_json(
+        include={"region": True, "email_providers": True, "namespaces": {"__all__": {"normalise", "ignore"}}}
+    )
+    libraries = [version(name) for name in ("email-validator", "phonenumbers", "pyarrow")]
+    code = [sql_text(__package__, name) for name in ("keys.py", "emails.py", "phones.py", "dates.py")]
+    return sha256("\n".join([rules, *libraries, *code]).encode()).hexdigest()
 
 
 def normalise_values(values: pa.Array, kind: Normaliser, config: IdentityConfig) -> pa.Array:

@@ -6,15 +6,15 @@ which values link at all (``hygiene.py``), how links become entries of the ledge
 """
 
 import datetime as dt
+from typing import Any
 
 import pyarrow as pa
 
-from cx_orchestration.identity.compared import compared_now, find_changes
-from cx_orchestration.identity.hygiene import judge_values, reasons_against, values_to_keep
+from cx_orchestration.identity.hygiene import judge_values, judging_rules, reasons_against, values_to_keep
 from cx_orchestration.identity.ledger import LedgerChange, update_ledger
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import COMPARED, KEY_VALUES, KEYS_SEEN, PROFILES
-from cx_orchestration.storage.engine import Engine, Session, sql_text
+from cx_orchestration.model.tables import KEY_VALUES, KEYS_SEEN, LINKED, PROFILES
+from cx_orchestration.storage.engine import Engine, Input, Session, sql_text
 from cx_orchestration.storage.lake import Lake
 
 #: The weight of a link by a shared value, in bits like every match weight: log2 of how many times likelier the
@@ -35,10 +35,9 @@ def find_links(session: Session, *, scope: bool) -> pa.Table:
     (service, entity), and only links with an end in it are given.
     """
     session.keep("settings", pa.table({"weight": [EXACT_WEIGHT], "clique": [CLIQUE]}))
+    session.make("linking", "SELECT * FROM key_values WHERE verdict = 'links'")
     if not scope:
-        session.make("linking", "SELECT * FROM key_values WHERE verdict = 'links'")
         return session.query(sql_text(__package__, "exact_links.sql"))
-    session.make("linking", sql_text(__package__, "key_values_linking.sql"))
     session.make("wanted", sql_text(__package__, "exact_links.sql"))
     return session.query(sql_text(__package__, "links_within.sql"))
 
@@ -46,29 +45,59 @@ def find_links(session: Session, *, scope: bool) -> pa.Table:
 def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.datetime, run_id: str) -> LedgerChange:
     """Bring the ledger up to date with the profiles and keys in the lake.
 
-    Only what can have changed is looked at: entities that changed or are gone, and the holders of values of which
-    anything changed. The ledger is written first, then what it takes into account: a killed run is repeated.
+    Only what can have changed is looked at: the values that customers hold or held who are otherwise than when the
+    ledger was brought up to date last, and where one of them turned, its holders with all their values. All is looked
+    at when that state is not known: the first time, with other rules, after an erasure, after a killed run.
     """
-    first, tables = not lake.exists(COMPARED), {"profiles": PROFILES, "keys": KEYS_SEEN}
-    tables |= {"previous": KEY_VALUES, "compared": COMPARED}
-    with engine.session({name: lake.scan(table) for name, table in tables.items()}) as session:
-        changes = find_changes(session)
-        judge_values(session, config)
-        everything = first or _rules_fell_away(session, config)
-        if not everything:
-            session.make("scope", sql_text(__package__, "touched.sql"))
-        scope = None if everything else session.query("SELECT * FROM scope")
-        wanted, reasons = find_links(session, scope=not everything), reasons_against(session)
-        values = values_to_keep(session, now=now)
-        compared = compared_now(session) if first or changes else None
+    last, this = _last(lake), _state(lake, config)
+    if last == this:
+        return LedgerChange(made=0, retracted=0)
+    anew = last is None or last["rules"] != this["rules"] or not _is_there(lake, last)
+    tables = {"profiles": PROFILES, "keys": KEYS_SEEN, "previous": KEY_VALUES}
+    inputs: dict[str, Input] = {name: lake.scan(table) for name, table in tables.items()}
+    if last is not None and not anew:
+        inputs["before"] = lake.scan(PROFILES, version=last["profiles_version"])
+        inputs["keys_before"] = lake.scan(KEYS_SEEN, version=last["keys_version"])
+    with engine.session(inputs) as session:
+        if not anew:
+            _look_around(session, config)
+        judge_values(session, config, some=not anew)
+        scope = None if anew else session.query("SELECT * FROM scope")
+        wanted, reasons = find_links(session, scope=not anew), reasons_against(session)
+        values = values_to_keep(session, some=not anew, now=now)
+    lake.replace(LINKED, LINKED.empty(), run_id=run_id)
     change = update_ledger(lake, engine, wanted, family=_EXACT, scope=scope, now=now, run_id=run_id, reasons=reasons)
-    for table, rows in ((KEY_VALUES, values), (COMPARED, compared)):
-        if rows is not None:
-            lake.replace(table, rows, run_id=run_id)
+    if values is not None:
+        lake.replace(KEY_VALUES, values, run_id=run_id)
+    lake.replace(LINKED, pa.Table.from_pylist([this | {"linked_at": now}], schema=LINKED.schema), run_id=run_id)
     return change
 
 
-def _rules_fell_away(session: Session, config: IdentityConfig) -> bool:
-    """Whether links stand by keys that link nobody any more, as ``identity.yaml`` is now: nothing else shows them."""
-    before = session.query("SELECT DISTINCT namespace FROM previous")["namespace"].to_pylist()
-    return bool(set(before) - {name for name, rule in config.namespaces.items() if rule.strength != "weak"})
+def _look_around(session: Session, config: IdentityConfig) -> None:
+    """Keep the ``scope``, the entities whose links are looked at, and ``looked_at``, the values to judge for it: those
+    that were touched, and all that they hold."""
+    session.make("now", "SELECT service, entity, fingerprint FROM profiles")
+    session.make("differing", sql_text(__package__, "profiles_differing.sql"))
+    session.make("looked_at", sql_text(__package__, "values_touched.sql"))
+    judge_values(session, config, some=True)
+    session.make("scope", sql_text(__package__, "touched.sql"))
+    session.make("looked_at", sql_text(__package__, "values_of_scope.sql"))
+
+
+def _state(lake: Lake, config: IdentityConfig) -> dict[str, Any]:
+    return {
+        "profiles_version": lake.version(PROFILES),
+        "keys_version": lake.version(KEYS_SEEN),
+        "rules": judging_rules(config),
+    }
+
+
+def _last(lake: Lake) -> dict[str, Any] | None:
+    """What the ledger takes into account: nothing is known of it while a run writes, so after one that was killed."""
+    rows: list[dict[str, Any]] = lake.read(LINKED).drop_columns("linked_at").to_pylist()
+    return rows[0] if rows else None
+
+
+def _is_there(lake: Lake, state: dict[str, Any]) -> bool:
+    versions = ((PROFILES, state["profiles_version"]), (KEYS_SEEN, state["keys_version"]))
+    return all(version is not None and lake.holds(table, version) for table, version in versions)

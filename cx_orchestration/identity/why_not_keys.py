@@ -83,7 +83,7 @@ def _judged(
         return {}
     inputs: dict[str, Input] = {"keys": lake.scan(KEYS_SEEN), "profiles": lake.scan(PROFILES), "records": records}
     inputs["asked"] = pa.Table.from_pylist([vars(key) for key in keys], schema=_ASKED)
-    inputs["keys"] = engine.query("SELECT k.* FROM keys k SEMI JOIN asked USING (namespace, value)", inputs)
+    inputs["held"] = engine.query("SELECT k.* FROM keys k SEMI JOIN asked USING (namespace, value)", inputs)
     inputs["profiles"] = engine.query("SELECT p.* FROM profiles p SEMI JOIN records USING (service, entity)", inputs)
     inputs |= {"namespaces": namespace_rules(config), "key_values": lake.scan(KEY_VALUES)}
     inputs["holders"] = engine.query(sql_text(__package__, "holders.sql"), inputs)

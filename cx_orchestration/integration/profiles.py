@@ -62,7 +62,7 @@ def map_profiles(engine: Engine, lake: Lake, declarations: Mapping[str, ServiceD
     }
     keys = inputs["keys_seen"] = engine.query(sql_text(__package__, "keys_seen.sql"), inputs)
     profiles = engine.query(sql_text(__package__, "profiles.sql"), inputs)
-    return MappedProfiles(profiles.select(PROFILES.schema.names).cast(PROFILES.schema), conform(KEYS_SEEN, keys))
+    return MappedProfiles(conform(PROFILES, profiles), conform(KEYS_SEEN, keys))
 
 
 def compile_profiles(service: str, stream_name: str, profile: ProfileMapping) -> str:

@@ -11,6 +11,7 @@ from cx_orchestration.model.persons import NOBODY, Persons
 
 UTC_MICROSECONDS = pa.timestamp("us", tz="UTC")
 KEYS = pa.list_(pa.struct([("namespace", pa.string()), ("value", pa.string())]))
+DROPPED = pa.list_(pa.struct([("namespace", pa.string()), ("reason", pa.string())]))
 MONEY = pa.decimal128(18, 4)
 
 
@@ -331,7 +332,11 @@ PROFILES = _table(
     ("country", text, "as received"),
     ("attributes", text, "JSON object of texts"),
     ("updated_at", time, "of the latest record, else of the last event"),
+    ("dropped", DROPPED, "of each key that does not link its namespace and the reason"),
+    ("fingerprint", whole, "of all that was received of the customer, and of the rules by which keys are read"),
     persons=Persons(entities=(("service", "entity"),), texts=("attributes",)),
+    distinct=("entity", "updated_at", "fingerprint"),
+    optional=("dropped", "fingerprint"),
 )
 
 KEYS_SEEN = _table(
@@ -345,6 +350,7 @@ KEYS_SEEN = _table(
     ("last_seen", time, "the latest"),
     ("state", text, "the best it was seen in: `authenticated`, `logged_out`, `ambiguous`"),
     persons=Persons(entities=(("service", "entity"),)),
+    distinct=("entity", "value", "first_seen", "last_seen"),
 )
 
 KEYS_DROPPED = _table(
@@ -389,15 +395,18 @@ KEY_VALUES = _table(
     ("fingerprint", text, "changes when a holder, or what counts of one, changes"),
     persons=Persons(digests=(("namespace", "digest"),)),
     volatile=("since",),
+    distinct=("digest", "fingerprint"),
 )
 
-COMPARED = _table(
-    "identity/compared",
-    "one customer of one service whose state the ledger of links takes into account",
-    ("service", text, "the service, as its name stands in keys"),
-    ("entity", text, "the customer's id in this service"),
-    ("fingerprint", text, "of its keys and of the fields that are compared"),
-    persons=Persons(entities=(("service", "entity"),)),
+LINKED = _table(
+    "identity/linked",
+    "the state of its inputs that the ledger of links by shared values takes into account: one row, none meanwhile",
+    ("profiles_version", whole, "version of `identity/profiles`"),
+    ("keys_version", whole, "version of `identity/keys`"),
+    ("rules", text, "digest of the rules of key namespaces"),
+    ("linked_at", time, "when the ledger was brought up to date with them"),
+    persons=NOBODY,
+    volatile=("linked_at",),
 )
 
 LINKS = _table(

@@ -73,18 +73,26 @@ class Lake:
                 f"project.yaml, or --lake)"
             ) from error
 
-    def replace(self, table: Table, rows: pa.Table, *, where: Mapping[str, Bound] | None = None, run_id: str) -> int:
+    def replace(
+        self,
+        table: Table,
+        rows: pa.Table,
+        *,
+        where: Mapping[str, Bound] | None = None,
+        run_id: str,
+        note: Mapping[str, str] | None = None,
+    ) -> int:
         """Replace a table, or the slice of it that ``where`` names, in one commit.
 
         Readers see the old rows or the new ones, never both and never neither. An empty ``rows`` clears the slice.
         Returns the new version of the table. A partitioned table is replaced by slice only, and a row outside the
-        slice is refused: both would lose other partitions' rows.
+        slice is refused: both would lose other partitions' rows. ``note`` is kept with the commit, see ``note``.
         """
         _refuse_no_slice(table, where or {})
         rows = conform(table, rows)
         _refuse_rows_outside(table, rows, where or {})
         files, _ = self._written(table, [rows])
-        return self._commit(table, files, rows.schema, where or {}, run_id, mode="overwrite")
+        return self._commit(table, files, rows.schema, where or {}, run_id, mode="overwrite", note=note)
 
     def append(self, table: Table, rows: pa.Table | Iterable[pa.Table], *, run_id: str) -> int:
         """Add rows to a table that only ever grows, in one commit; without rows nothing is committed.

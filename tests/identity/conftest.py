@@ -11,9 +11,10 @@ import pytest
 
 from cx_orchestration.identity.customer_ids import IdentityChange
 from cx_orchestration.identity.customers import CustomersBuilt, build_customers
-from cx_orchestration.identity.keys import normalise_profiles
+from cx_orchestration.identity.keys import keys_of_profiles, normalise_profiles
 from cx_orchestration.identity.ledger import LedgerChange, standing_links
 from cx_orchestration.identity.links import update_links
+from cx_orchestration.identity.profiles import update_profiles
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import (
@@ -21,7 +22,6 @@ from cx_orchestration.model.tables import (
     CUSTOMER_HISTORY,
     EVENTS,
     IDENTITY_MAP,
-    KEYS_SEEN,
     LINKS,
     PROFILES,
 )
@@ -81,9 +81,9 @@ class Company:
 
     def show(self, entities: Keys, fields: Mapping[str, Mapping[str, Any]] | None = None) -> None:
         """Let the lake have these profiles and keys."""
-        normalised = normalise_profiles(profile_table(entities, fields), self.config)
-        self.lake.replace(KEYS_SEEN, normalised.keys, run_id="night")
-        self.lake.replace(PROFILES, normalised.profiles, run_id="night")
+        received = profile_table(entities, fields)
+        seen = keys_of_profiles(self.engine, received)
+        update_profiles(self.lake, self.engine, received, seen, self.config, run_id="night")
 
     def normalised(self, entities: Keys, fields: Mapping[str, Mapping[str, Any]] | None = None) -> pa.Table:
         return normalise_profiles(profile_table(entities, fields), self.config).profiles

@@ -2,18 +2,22 @@
 
 import datetime as dt
 import json
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cx_orchestration.identity.keys import normalise_profiles
+from cx_orchestration.identity.keys import keys_of_profiles
 from cx_orchestration.identity.ledger import standing_links
 from cx_orchestration.identity.links import update_links
+from cx_orchestration.identity.profiles import update_profiles
 from cx_orchestration.identity.vetoes import unique_keys
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import KEYS_SEEN, LINKS, PROFILES
+from cx_orchestration.model.tables import KEY_VALUES, KEYS_DROPPED, KEYS_SEEN, LINKED, LINKS, PROFILES, Table
+from cx_orchestration.storage.lake import Lake
 
 CONFIG = IdentityConfig.model_validate(
     {
@@ -52,9 +56,8 @@ def show(company, profiles, seen: dict[str, tuple[str, str, str, float, float]])
         for name, (namespace, value, state, first, last) in seen.items()
     ]
     table = pa.Table.from_pylist(rows, schema=KEYS_SEEN.schema)
-    found = normalise_profiles(profiles({name: {} for name in seen}), company.config, seen=table)
-    company.lake.replace(KEYS_SEEN, found.keys, run_id="night")
-    company.lake.replace(PROFILES, found.profiles, run_id="night")
+    received = profiles({name: {} for name in seen})
+    update_profiles(company.lake, company.engine, received, table, company.config, run_id="night")
     update_links(company.lake, company.engine, company.config, now=company.now, run_id="night")
 
 
@@ -211,16 +214,93 @@ _nights = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=3)
+def _shared_by(names: list[str], *, also: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Entities with one mailbox, one a name."""
+    return {f"crm/{n}": {"keys": {"email": "a@x.com"}, "name": name} for n, name in enumerate(names)} | (also or {})
+
+
+_TWO = {f"{service}/8": {"keys": {"email": "b@x.com", "login": "u"}, "name": "Jane"} for service in ("crm", "desk")}
+
+
+@settings(deadline=None, max_examples=6)
 @given(nights=_nights)
-def test_what_nights_left_standing_is_what_a_rebuild_would_make(new_company, nights) -> None:
+@example(nights=[_shared_by(["Jane", "Jane"], also=_TWO), _shared_by(["Jane", "Jane", "Tom", "Uma", "Zoe"], also=_TWO)])
+@example(nights=[_shared_by(["Jane"] * 6), _shared_by(["Jane"] * 2)])
+@example(nights=[_shared_by(["", "", ""], also=_TWO), _TWO])
+def test_what_nights_left_is_what_a_rebuild_would_make(new_company, nights) -> None:
     company, rebuilt = new_company(CONFIG), new_company(CONFIG)
     for night in nights:
-        company.night({e: p["keys"] for e, p in night.items()}, named({e: p["name"] for e, p in night.items()}))
-    rebuilt.night({e: p["keys"] for e, p in nights[-1].items()}, named({e: p["name"] for e, p in nights[-1].items()}))
+        company.links({e: p["keys"] for e, p in night.items()}, named({e: p["name"] for e, p in night.items()}))
+    rebuilt.links({e: p["keys"] for e, p in nights[-1].items()}, named({e: p["name"] for e, p in nights[-1].items()}))
 
     def standing(of):
         rows = standing_links(of.lake, of.engine).drop_columns(["made_at"]).to_pylist()
         return sorted(json.dumps(row, sort_keys=True) for row in rows)
 
     assert standing(company) == standing(rebuilt)
+    for table in (PROFILES, KEYS_SEEN, KEYS_DROPPED, KEY_VALUES):
+        assert company.lake.content_hash(table) == rebuilt.lake.content_hash(table), table.path
+
+
+def test_a_night_normalises_and_judges_what_differs_only(shop, profiles) -> None:
+    people = {f"crm/{n}": {"email": f"p{n // 2}@x.com", "login": "N/A"} for n in range(8)}
+    shop.night(people)
+    tables = (PROFILES, KEYS_SEEN, KEYS_DROPPED, KEY_VALUES, LINKED, LINKS)
+    before = {table: shop.lake.version(table) for table in tables}
+    received = profiles(people | {"crm/1": {"email": "p9@x.com"}})
+    seen = keys_of_profiles(shop.engine, received)
+    update = update_profiles(shop.lake, shop.engine, received, seen, shop.config, run_id="night")
+    assert (update.profiles, update.changed, update.gone) == (8, 1, 0)
+    update = update_profiles(shop.lake, shop.engine, received.slice(0, 7), seen, shop.config, run_id="night")
+    assert (update.profiles, update.changed, update.gone) == (7, 0, 1)
+    shop.night(people)
+    kept = {table: shop.lake.version(table) for table in tables}
+    assert kept[KEY_VALUES] == before[KEY_VALUES], "in the end all is as it was"
+    shop.night(people)
+    assert {table: shop.lake.version(table) for table in tables} == kept
+
+
+def test_other_rules_of_a_namespace_read_everything_anew(new_company) -> None:
+    company = new_company(CONFIG)
+    people = {"crm/1": {"login": "u"}, "desk/1": {"login": " U "}}
+    company.night(people)
+    assert company.standing() == 1
+    company.config = IdentityConfig.model_validate({"namespaces": {"login": {"normalise": "exact"}}})
+    company.night(people)
+    assert company.standing() == 0
+    company.config = IdentityConfig.model_validate({"namespaces": {"login": {"normalise": "lower", "ignore": ["u"]}}})
+    company.night(people)
+    assert company.lake.read(KEYS_DROPPED)["reason"].to_pylist() == ["placeholder"] * 2
+
+
+@pytest.mark.parametrize("killed_before", [PROFILES, KEY_VALUES, LINKED])
+def test_after_a_killed_night_the_next_one_ends_as_if_it_had_not_been(new_company, killed_before) -> None:
+    company, rebuilt = new_company(CONFIG), new_company(CONFIG)
+    alone = {"crm/1": {"email": "a@x.com"}} | {f"{service}/2": {"email": "b@x.com"} for service in ("crm", "desk")}
+    company.links({"crm/1": {"email": "a@x.com"}, "desk/1": {"email": "a@x.com"}})
+    with pytest.raises(Killed):
+        company.lake = KilledLake(company.lake.root, killed_before)
+        company.links(alone)
+    company.lake = Lake(company.lake.root)
+    company.links({"crm/1": {"email": "a@x.com"}, "desk/1": {"email": "a@x.com"}})
+    rebuilt.links({"crm/1": {"email": "a@x.com"}, "desk/1": {"email": "a@x.com"}})
+    assert pairs(company) == pairs(rebuilt) == {("crm/1", "desk/1")}
+    for table in (PROFILES, KEYS_SEEN, KEYS_DROPPED, KEY_VALUES):
+        assert company.lake.content_hash(table) == rebuilt.lake.content_hash(table), table.path
+
+
+class Killed(Exception):
+    """Stands for a process that is no more."""
+
+
+class KilledLake(Lake):
+    """Whoever writes rows to one table is killed before."""
+
+    def __init__(self, root: Path, table: Table) -> None:
+        super().__init__(root)
+        self._table = table
+
+    def replace(self, table: Table, rows: pa.Table, **more: Any) -> int:
+        if table == self._table and rows.num_rows:
+            raise Killed
+        return super().replace(table, rows, **more)

@@ -9,15 +9,15 @@ import pyarrow.parquet as pq
 import yaml
 
 from cx_orchestration.identity.customers import EXPORTS, build_customers, export_documents
-from cx_orchestration.identity.keys import normalise_profiles
 from cx_orchestration.identity.links import update_links
+from cx_orchestration.identity.profiles import update_profiles
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.integration.landing import Landing, land
 from cx_orchestration.integration.mapping import map_events
 from cx_orchestration.integration.profiles import map_profiles
 from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.tables import IDENTITY_MAP, KEYS_SEEN, PROFILES
+from cx_orchestration.model.tables import IDENTITY_MAP
 from cx_orchestration.project import CXProject
 from cx_orchestration.project.template import write_template
 from cx_orchestration.storage.engine import Engine
@@ -100,9 +100,7 @@ class Company:
             assert not self.land(service).failures
             map_events(self.engine, self.lake, declared, DAYS, run_id="r")
         found = map_profiles(self.engine, self.lake, self.project.services)
-        normalised = normalise_profiles(found.profiles, self.project.identity, seen=found.keys, engine=self.engine)
-        self.lake.replace(KEYS_SEEN, normalised.keys, run_id="r")
-        self.lake.replace(PROFILES, normalised.profiles, run_id="r")
+        update_profiles(self.lake, self.engine, found.profiles, found.keys, self.project.identity, run_id="r")
         update_links(self.lake, self.engine, self.project.identity, now=ERASED_AT, run_id="r")
         resolve(self.lake, self.engine, now=ERASED_AT, run_id="r")
         build_customers(self.lake, self.engine, self.project.identity, now=ERASED_AT, run_id="r")

@@ -46,6 +46,7 @@ TYPES = {
     tables.UTC_MICROSECONDS: "timestamp",
     tables.MONEY: "decimal(18,4)",
     tables.KEYS: "keys",
+    tables.DROPPED: "dropped keys",
 }
 
 

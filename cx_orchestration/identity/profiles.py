@@ -1,0 +1,82 @@
+"""Tonight's profiles in the lake: only those that differ from last night's are normalised.
+
+Belongs here: what differs, and what of the tables stays. Does not belong here: how a key is read (``keys.py``).
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from cx_orchestration.identity.keys import count_dropped, normalise_profiles, reading_rules
+from cx_orchestration.model.identity import IdentityConfig
+from cx_orchestration.model.tables import KEYS_DROPPED, KEYS_SEEN, PROFILES
+from cx_orchestration.storage.engine import Engine, Input, sql_text
+from cx_orchestration.storage.lake import Lake, conform
+
+#: Noted with a commit of the profiles: the version of the keys that belongs to them.
+_KEYS_VERSION = "keys_version"
+
+
+@dataclass(frozen=True)
+class ProfilesUpdate:
+    """How many profiles there are, how many of them are new or changed, and how many are gone; ``dropped`` counts the
+    keys that will not link (``tables.KEYS_DROPPED``)."""
+
+    profiles: int
+    changed: int
+    gone: int
+    dropped: pa.Table
+
+
+def update_profiles(
+    lake: Lake, engine: Engine, profiles: pa.Table, seen: pa.Table, config: IdentityConfig, *, run_id: str
+) -> ProfilesUpdate:
+    """Bring ``identity/profiles``, ``identity/keys`` and ``identity/keys_dropped`` up to date with what was received.
+
+    ``profiles`` are those of all customers of all services, and ``seen`` their keys one by one, both as received. What
+    has the fingerprint of last night's is copied; where nothing differs, nothing is written. The keys are written
+    before the profiles, which note their version: after a run that was killed between the two, and after an erasure,
+    all are read anew.
+    """
+    if lake.note(PROFILES).get(_KEYS_VERSION) == str(lake.version(KEYS_SEEN)):
+        changed, gone = _update(lake, engine, profiles, seen, config, run_id)
+    else:
+        found = normalise_profiles(profiles, config, seen=seen, engine=engine)
+        changed, gone = found.profiles.num_rows, 0
+        _write(lake, found.profiles, found.keys, run_id)
+    dropped = count_dropped(engine, lake.scan(PROFILES))
+    before = engine.query("SELECT * FROM b ORDER BY service, namespace, reason", {"b": lake.scan(KEYS_DROPPED)})
+    if not lake.exists(KEYS_DROPPED) or not dropped.equals(conform(KEYS_DROPPED, before)):
+        lake.replace(KEYS_DROPPED, dropped, run_id=run_id)
+    return ProfilesUpdate(lake.rows(PROFILES), changed, gone, dropped)
+
+
+def _update(
+    lake: Lake, engine: Engine, profiles: pa.Table, seen: pa.Table, config: IdentityConfig, run_id: str
+) -> tuple[int, int]:
+    inputs: dict[str, Input] = {
+        "profiles": conform(PROFILES, profiles),
+        "seen": conform(KEYS_SEEN, seen),
+        "before": lake.scan(PROFILES),
+        "keys_before": lake.scan(KEYS_SEEN),
+    }
+    with engine.session(inputs) as session:
+        session.make("now", sql_text(__package__, "profiles_fingerprinted.sql"), {"rules": reading_rules(config)})
+        if not session.make("differing", sql_text(__package__, "profiles_differing.sql")):
+            return 0, 0
+        gone = session.query("SELECT count(*) AS n FROM differing WHERE NOT is_there")["n"][0].as_py()
+        received, received_keys = (session.query(_DIFFERING.format(table)) for table in ("profiles", "seen"))
+        kept, kept_keys = (session.query(_KEPT.format(table)) for table in ("before", "keys_before"))
+    fresh = normalise_profiles(received, config, seen=received_keys, engine=engine)
+    rows = pa.concat_tables([conform(PROFILES, kept), fresh.profiles])
+    _write(lake, rows, pa.concat_tables([conform(KEYS_SEEN, kept_keys), fresh.keys]), run_id)
+    return received.num_rows, gone
+
+
+_DIFFERING = "SELECT * FROM {} r SEMI JOIN differing d ON d.service = r.service AND d.entity = r.entity"
+_KEPT = "SELECT * FROM {} r ANTI JOIN differing d ON d.service = r.service AND d.entity = r.entity"
+
+
+def _write(lake: Lake, profiles: pa.Table, keys: pa.Table, run_id: str) -> None:
+    version = lake.replace(KEYS_SEEN, keys, run_id=run_id)
+    lake.replace(PROFILES, profiles, run_id=run_id, note={_KEYS_VERSION: str(version)})
