@@ -18,6 +18,7 @@ from cx_orchestration.assets import (
     journeys,
     landing,
     paths,
+    postgres,
     progress,
     scoring,
     standing,
@@ -73,6 +74,7 @@ def build_defs(
         *paths.ASSETS,
         *exploration.ASSETS,
         *experience.ASSETS,
+        *([postgres.results_in_postgres] if project.settings.stores.results else []),
     ]
     return dg.Definitions(
         assets=_owned(assets, project.settings.owner),

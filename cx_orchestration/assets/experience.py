@@ -1,8 +1,11 @@
-"""Phase 5, experience: what customers answered, by step and layer of their journeys (X4, J5)."""
+"""Phases 3 and 5, journeys in numbers: who came to which step, and what customers answered there (X4, J5)."""
+
+from collections.abc import Iterator
 
 import dagster as dg
 
-from cx_orchestration.assets.edge import row_count, table_asset
+from cx_orchestration.assets.edge import row_count, table_asset, table_spec, told_plainly
+from cx_orchestration.journeys.drawing.figures import figure_tables
 from cx_orchestration.journeys.experience.counting import count_answers, scales_table
 from cx_orchestration.journeys.experience.measures import experience as measured
 from cx_orchestration.journeys.paths.pictures import path_picture
@@ -38,4 +41,24 @@ def experience(
     )
 
 
-ASSETS = [experience]
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            **table_spec(table, kinds={"duckdb", "deltalake"}), deps=[["journeys", "steps"], ["journeys", "instances"]]
+        )
+        for table in (tables.STEP_FIGURES, tables.MOVE_FIGURES)
+    ],
+    name="journeys_figures",
+    pool="customers",
+)
+@told_plainly
+def figures(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], analytics: dg.ResourceParam[Engine]
+) -> Iterator[dg.MaterializeResult]:
+    """How many instances came to each step and made each move: the numbers on a drawn map."""
+    for table, rows in figure_tables(lake, analytics).items():
+        lake.replace(table, rows, run_id=context.run.run_id)
+        yield dg.MaterializeResult(asset_key=table.path.split("/"), metadata=row_count(rows.num_rows))
+
+
+ASSETS = [experience, figures]

@@ -14,6 +14,11 @@ class Stores(Declared):
 
     lake: str = "lake"
     registry: str = Field(default="sqlite:///registry.db", description="SQLAlchemy URL; ${NAME} for anything secret")
+    results: str | None = Field(
+        default=None,
+        description="PostgreSQL URL of the database in which BI tools read results (docs/bi.md); ${NAME} for anything "
+        "secret; absent: results are in the lake alone",
+    )
 
 
 class InventoryFile(Declared):

@@ -666,6 +666,29 @@ INSTANCES = _table(
     distinct=("instance_id", "last_event_id"),
 )
 
+STEP_FIGURES = _table(
+    "journeys/step_figures",
+    "one step of a journey that an instance has come to",
+    ("journey", text, "the journey map"),
+    ("step", text, "the step"),
+    ("instances", whole, "that came there at least once"),
+    ("active", whole, "that stand there"),
+    ("completed", whole, "that ended there as completed"),
+    ("abandoned", whole, "that rested there too long and so gave up"),
+    ("again", whole, "moves from the step to itself"),
+    persons=NOBODY,
+)
+MOVE_FIGURES = _table(
+    "journeys/move_figures",
+    "one move between two steps of a journey that an instance has made",
+    ("journey", text, "the journey map"),
+    ("from_step", text, "null where instances begin"),
+    ("to_step", text, "where it leads to"),
+    ("moves", whole, "how often"),
+    ("median_seconds", real, "half of them took at most so long since the move before; null where instances begin"),
+    persons=NOBODY,
+)
+
 # --- paths ----------------------------------------------------------------------------------------------------------
 
 #: Whose events a table of paths is about.

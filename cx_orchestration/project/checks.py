@@ -67,16 +67,21 @@ def _settings(settings: Settings) -> Iterator[ProjectError]:
     if since is not None and not settings.start_date <= since <= (settings.end_date or _LAST_DAY):
         expected = f"expected a day of the project, {settings.start_date} to {settings.end_date or _LAST_DAY}"
         yield ProjectError(file, "rollout.since", str(since), expected)
-    for key, text in (("stores.lake", settings.stores.lake), ("stores.registry", settings.stores.registry)):
+    stores = settings.stores
+    results = stores.results or "postgresql://"
+    for key, text in (("stores.lake", stores.lake), ("stores.registry", stores.registry), ("stores.results", results)):
         if malformed_placeholder(text):
             yield ProjectError(file, key, "", _PLACEHOLDER_EXPECTED)
     if not settings.stores.lake.strip() or "://" in settings.stores.lake or settings.stores.lake.startswith("~"):
         yield ProjectError(file, "stores.lake", "", "expected the path of a folder; ${HOME} stands for one's own")
     if not re.match(r"[a-z0-9_+]+://|\$\{", settings.stores.registry):
         yield ProjectError(file, "stores.registry", "", "expected a SQLAlchemy URL such as sqlite:///registry.db")
-    if _LITERAL_PASSWORD.search(settings.stores.registry):
-        expected = "expected no password here; put it in an environment variable and write ${NAME} in its place"
-        yield ProjectError(file, "stores.registry", "", expected)
+    if not re.match(r"postgresql(\+psycopg2)?://|\$\{", results):
+        yield ProjectError(file, "stores.results", "", "expected a PostgreSQL URL such as postgresql://host/name")
+    for key, text in (("stores.registry", stores.registry), ("stores.results", results)):
+        if _LITERAL_PASSWORD.search(text):
+            expected = "expected no password here; put it in an environment variable and write ${NAME} in its place"
+            yield ProjectError(file, key, "", expected)
 
 
 def _rollout(rollout: Rollout, parts: Parts) -> Iterator[ProjectError]:

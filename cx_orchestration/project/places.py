@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.settings import Stores
 from cx_orchestration.project.environment import with_environment
 
@@ -24,6 +25,15 @@ class Places:
         """The folder of the lake. Raises ``PermanentFailure`` when a variable that names it is not set."""
         where = f"{self.folder / 'project.yaml'}: stores.lake"
         return self.folder / with_environment(self.stores.lake, self.environ, where=where)
+
+    @property
+    def results_url(self) -> str:
+        """The URL of the database of results; it may hold a password. Raises ``PermanentFailure`` when project.yaml
+        names none, or a variable that names it is not set."""
+        where = f"{self.folder / 'project.yaml'}: stores.results"
+        if self.stores.results is None:
+            raise PermanentFailure(f"{where} names no database; results are in the lake alone")
+        return with_environment(self.stores.results, self.environ, where=where)
 
     def registry_url(self, lake_root: Path | str | None = None) -> str:
         """The SQLAlchemy URL of the registry; it may hold a password. Raises ``PermanentFailure`` likewise.

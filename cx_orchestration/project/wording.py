@@ -33,7 +33,8 @@ _MODELS = {
 }
 
 _SECRET_KEY = re.compile(
-    r"token|secret|passw|pwd|credential|authori[sz]ation|cookie|api[-_ ]?key|private[-_ ]?key|_env$|^registry$|^auth$",
+    r"token|secret|passw|pwd|credential|authori[sz]ation|cookie|api[-_ ]?key|private[-_ ]?key|_env$"
+    r"|^registry$|^results$|^auth$",
     re.I,
 )
 _SECRET_VALUE = re.compile(

