@@ -93,7 +93,7 @@ def build_defs(
 
 
 def _analytics(settings: Settings, engine: EngineResource) -> EngineResource | SparkResource:
-    """What journeys and exploration run on."""
+    """What journeys, exploration and the matching of identity run on."""
     if settings.engine == "spark":
         return SparkResource(master=settings.spark.master, config=settings.spark.config)
     return engine

@@ -71,12 +71,15 @@ def links(
     project: dg.ResourceParam[CXProject],
     lake: dg.ResourceParam[Lake],
     engine: dg.ResourceParam[Engine],
+    analytics: dg.ResourceParam[Engine],
 ) -> dg.MaterializeResult:
     """The ledger of links between records that are one person; entries are added, never changed."""
     now, run_id = dt.datetime.now(dt.UTC), context.run.run_id
     decided = update_decisions(lake, engine, project.overrides, now=now, run_id=run_id)
     change = update_links(lake, engine, project.identity, now=now, run_id=run_id)
-    matched = update_matches(lake, engine, project.identity, retrain=config.retrain, now=now, run_id=run_id)
+    matched = update_matches(
+        lake, engine, project.identity, comparing=analytics, retrain=config.retrain, now=now, run_id=run_id
+    )
     decisions = {"decisions_made": decided.made, "decisions_retracted": decided.retracted}
     return dg.MaterializeResult(
         metadata=row_count(

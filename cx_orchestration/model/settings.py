@@ -145,7 +145,7 @@ class Alerts(Declared):
 
 
 class Spark(Declared):
-    """Where journeys and exploration run with ``engine: spark`` (docs/production.md)."""
+    """Where journeys, exploration and matching run with ``engine: spark`` (docs/production.md)."""
 
     master: str = Field(
         default="local[*]", description="Spark's master URL: local[2], spark://host:7077, yarn, k8s://..."
@@ -178,7 +178,7 @@ class Settings(Declared):
     catalog: Catalog = Catalog()
     stores: Stores = Stores()
     engine: Literal["duckdb", "spark"] = Field(
-        default="duckdb", description="What journeys and exploration run on: this machine, or a Spark cluster"
+        default="duckdb", description="What journeys, exploration and matching run on: this machine, or a Spark cluster"
     )
     spark: Spark = Spark()
     exploration: Exploration = Exploration()

@@ -96,19 +96,6 @@ class Engine:
         return map(work, items)
 
     @contextmanager
-    def connect(self, inputs: Mapping[str, Input] | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A database of its own for work in several steps, such as a library's, with the same bounds as a query's.
-
-        The names in ``inputs`` are its views; what it creates is gone when it closes. No file but the lake's can be
-        read.
-        """
-        scans = _scans(inputs)
-        with self._within_its_means(), _naming_damage(scans), duckdb.connect(config=self._config) as connection:
-            _close_off(connection, _lakes(scans))
-            _name_inputs(connection, inputs or {})
-            yield connection
-
-    @contextmanager
     def _within_its_means(self) -> Iterator[None]:
         try:
             yield
@@ -145,6 +132,25 @@ class Session(Protocol):
         Returns its number of rows. They stay with the engine, and are never all in this process's memory.
         """
 
+    def make_in_parts(
+        self, name: str, sql: str, over: str, params: Mapping[str, Any] | None = None, *, beside: Collection[str] = ()
+    ) -> int:
+        """Like ``make``, but the text may be given the rows of ``over`` in parts, whose results are put together.
+
+        So it may look at one row, or count what a later text adds up, but not hold rows against each other. DuckDB
+        runs it wherever a part lies: what becomes of texts and lists is the same on all engines. ``beside`` are small
+        tables that it reads as well: inputs in memory, or tables that were kept.
+        """
+
+    def define(self, name: str, sql: str) -> None:
+        """Let later queries read a SELECT under a name that is free, or was defined before.
+
+        It is run where it is read, so nothing is kept of it.
+        """
+
+    def drop(self, name: str) -> None:
+        """Give back the space of what was made under this name."""
+
     def keep(self, name: str, rows: pa.Table) -> pa.Table:
         """Let later queries read ``rows`` under a name that is free, or was kept before."""
 
@@ -164,6 +170,23 @@ class _DuckDBSession(Session):
         # It stays with DuckDB, which spills what its memory does not hold.
         made = self._connection.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}', used_params(sql, params))
         return sum(count for (count,) in made.fetchall())
+
+    def make_in_parts(
+        self,
+        name: str,
+        sql: str,
+        over: str,  # noqa: ARG002  # all of it is one part here
+        params: Mapping[str, Any] | None = None,
+        *,
+        beside: Collection[str] = (),  # noqa: ARG002
+    ) -> int:
+        return self.make(name, sql, params)
+
+    def define(self, name: str, sql: str) -> None:
+        self._connection.execute(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {sql}')
+
+    def drop(self, name: str) -> None:
+        self._connection.execute(f'DROP TABLE "{name}"')
 
     def keep(self, name: str, rows: pa.Table) -> pa.Table:
         self._connection.register(name, rows)

@@ -7,7 +7,7 @@ here: DuckDB (``engine``), or any SQL that knows what a table means.
 import os
 import pickle
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -16,12 +16,13 @@ import pyarrow as pa
 import sqlglot
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 from sqlglot import exp
 from sqlglot.dialects import DuckDB, Spark
 
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.storage.engine import Engine, Input, Item, Result, Session, used_params
+from cx_orchestration.storage.engine import Engine, Input, Item, Result, Session, sql_text, used_params
+from cx_orchestration.storage.part import Part
 from cx_orchestration.storage.scan import Scan
 
 #: What a session needs for its answers to be DuckDB's: instants in UTC, and an error, not null, where a cast or a sum
@@ -36,7 +37,14 @@ def spark_sql(text: str) -> str:
 
 
 def _in_spark_words(node: exp.Expr) -> exp.Expr:
-    """What SQLGlot does not know, or renders inexactly: an approximate percentile, a text joined in any order."""
+    """What SQLGlot does not know, or renders inexactly: an approximate percentile, a text joined in any order.
+
+    Functions of ``functions.sql`` are put as what they stand for.
+    """
+    if isinstance(node, exp.Anonymous) and node.name.lower() in _functions():
+        names, meaning = _functions()[node.name.lower()]
+        given = dict(zip(names, node.expressions, strict=True))
+        return meaning.transform(lambda each: _in_place(each, given)).transform(_in_spark_words)
     if isinstance(node, exp.Anonymous) and node.name.lower() == "epoch_us":
         return exp.Anonymous(this="unix_micros", expressions=node.expressions)
     if isinstance(node, exp.PercentileDisc):
@@ -47,11 +55,23 @@ def _in_spark_words(node: exp.Expr) -> exp.Expr:
     return node
 
 
+@cache
+def _functions() -> dict[str, tuple[list[str], exp.Expr]]:
+    """The functions that every text may call: their parameters, and what they stand for."""
+    macros = sqlglot.parse(sql_text(__package__, "functions.sql"), read=DuckDB)
+    return {
+        macro.this.this.name: ([each.name for each in macro.this.expressions], macro.expression) for macro in macros
+    }
+
+
+def _in_place(node: exp.Expr, given: Mapping[str, exp.Expr]) -> exp.Expr:
+    return exp.paren(given[node.name]) if isinstance(node, exp.Column) and node.name in given else node
+
+
 class SparkEngine(Engine):
     """Spark over the lake's Parquet files. ``master`` is Spark's (``local[2]``, ``spark://host:7077``, ``yarn``).
 
     The executors must see the lake under the paths that the driver sees. Needs the ``spark`` extra and Java.
-    ``connect``, for libraries that speak DuckDB, remains DuckDB in this process.
     """
 
     def __init__(self, *, master: str = "local[*]", config: Mapping[str, str] | None = None) -> None:
@@ -74,7 +94,10 @@ class SparkEngine(Engine):
             session = _SparkSession(self._started().newSession())
             for name, source in (inputs or {}).items():
                 session.see(name, source)
-            yield session
+            try:
+                yield session
+            finally:
+                session.forget()
 
     def each(self, items: Iterable[Item], work: Callable[[Item], Result]) -> Iterator[Result]:
         """What ``work`` makes of each item, in their order; the executors work on many at once."""
@@ -119,25 +142,57 @@ class _SparkSession(Session):
 
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
+        self._small: dict[str, pa.Table] = {}
+        self._made: dict[str, DataFrame] = {}
 
     def see(self, name: str, source: Input) -> None:
-        frame = _scanned(self._spark, source) if isinstance(source, Scan) else self._spark.createDataFrame(source)
+        if isinstance(source, Scan):
+            frame = _scanned(self._spark, source)
+        else:
+            frame, self._small[name] = self._spark.createDataFrame(source), source
         frame.createOrReplaceTempView(name)
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None) -> pa.Table:
         return self._result(sql, params).toArrow()
 
     def make(self, name: str, sql: str, params: Mapping[str, Any] | None = None) -> int:
-        made = self._result(sql, params).cache()
-        made.createOrReplaceTempView(name)
-        return int(made.count())
+        return self._cached(name, self._result(sql, params))
 
-    def _result(self, sql: str, params: Mapping[str, Any] | None) -> DataFrame:
-        return self._spark.sql(spark_sql(sql), args=used_params(sql, params))
+    def make_in_parts(
+        self, name: str, sql: str, over: str, params: Mapping[str, Any] | None = None, *, beside: Collection[str] = ()
+    ) -> int:
+        frame = self._spark.table(over)
+        part = Part(sql, over, used_params(sql, params), {small: self._small[small] for small in beside})
+        schema = from_arrow_schema(part.result(to_arrow_schema(frame.schema, timezone="UTC").empty_table()).schema)
+        kind = to_arrow_schema(schema, timezone="UTC")
+        return self._cached(name, frame.mapInArrow(lambda batches: part.results(batches, kind), schema))
+
+    def define(self, name: str, sql: str) -> None:
+        self._result(sql, None).createOrReplaceTempView(name)
+
+    def drop(self, name: str) -> None:
+        self._made.pop(name).unpersist()
 
     def keep(self, name: str, rows: pa.Table) -> pa.Table:
         self.see(name, rows)
         return rows
+
+    def forget(self) -> None:
+        """Give back the space of all that was made."""
+        for name in list(self._made):
+            self.drop(name)
+
+    def _result(self, sql: str, params: Mapping[str, Any] | None) -> DataFrame:
+        return self._spark.sql(spark_sql(sql), args=used_params(sql, params))
+
+    def _cached(self, name: str, result: DataFrame) -> int:
+        made, former = result.cache(), self._made.get(name)
+        made.createOrReplaceTempView(name)
+        count = made.count()
+        if former is not None:
+            former.unpersist()
+        self._made[name] = made
+        return int(count)
 
 
 def _scanned(spark: SparkSession, scan: Scan) -> DataFrame:

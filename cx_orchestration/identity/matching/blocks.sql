@@ -55,5 +55,5 @@ shared AS (
     SELECT 'key ' || k.namespace, unique_id, changed, hash(k.value)
     FROM (SELECT unique_id, changed, unnest(keys) AS k FROM fields) AS held
 )
-SELECT rule, hash(rule, value) AS block, unique_id, changed
+SELECT rule, (hash(rule, value) >> 1)::BIGINT AS block, unique_id, changed
 FROM shared

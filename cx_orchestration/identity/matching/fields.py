@@ -47,8 +47,9 @@ class Fields:
 
 def find_habits(engine: Engine, profiles: Input) -> pa.Table:
     """How each service writes dates and names (``habits.sql``). A model keeps them, so that every night reads alike."""
-    inputs: dict[str, Input] = {"profiles": profiles, "words": _words()}
-    return engine.query(sql_text(__package__, "habits.sql"), inputs).cast(HABITS)
+    with engine.session({"profiles": profiles, "words": _words()}) as session:
+        session.make_in_parts("votes", sql_text(__package__, "habits_votes.sql"), "profiles", beside=["words"])
+        return session.query(sql_text(__package__, "habits.sql")).cast(HABITS)
 
 
 def matching_fields(
@@ -73,14 +74,14 @@ def matching_fields(
         "key_values": KEY_VALUES.empty() if key_values is None else key_values,
         "kept": MATCHING_FIELDS.empty() if kept is None else kept,
     }
-    inputs["texts"] = engine.query(sql_text(__package__, "profiles_fingerprinted.sql"), inputs)
-    changed = engine.query(sql_text(__package__, "profiles_changed.sql"), inputs)
     params = {"month_first": config.region in _MONTH_FIRST, "this_year": f"{today:%y}"} | _vocabulary()
-    inputs["fresh"] = engine.query(sql_text(__package__, "fields.sql"), inputs | {"profiles": changed}, params)
-    inputs["personal_keys"] = engine.query(sql_text(__package__, "personal_keys.sql"), inputs)
-    rows = engine.query(sql_text(__package__, "fields_now.sql"), inputs)
-    before = engine.query(sql_text(__package__, "gone.sql"), inputs | {"fields": rows})
-    return Fields(rows, before)
+    with engine.session(inputs) as session:
+        session.make_in_parts("texts", sql_text(__package__, "profiles_fingerprinted.sql"), "profiles")
+        session.make("changed", sql_text(__package__, "profiles_changed.sql"))
+        session.make_in_parts("fresh", sql_text(__package__, "fields.sql"), "changed", params, beside=["habits"])
+        session.make("personal_keys", sql_text(__package__, "personal_keys.sql"))
+        rows = session.keep("fields", session.query(sql_text(__package__, "fields_now.sql")))
+        return Fields(rows, session.query(sql_text(__package__, "gone.sql")))
 
 
 @cache

@@ -2,7 +2,7 @@
 -- first given name, or its initial), middle (the other given names), family, words (the distinct ones of the whole
 -- name, sorted), birth (yyyymmdd, or yyyy), street (its numbers, then its words), numbers (of the street), postcode,
 -- city, country; all in lower case without accents and punctuation, null where nothing is known.
--- Inputs: profiles (with fingerprint); habits (habits.sql).
+-- Inputs: changed (profiles_changed.sql); habits (habits.sql).
 -- Parameters: $month_first, whether 5/6/1990 is in May where a service's habits are not known; $this_year, two digits;
 -- $titles, $particles and $legal_forms of names; $street_words with their short forms $street_values; $month_words (the
 -- first letters of months) with their numbers $month_values.
@@ -11,7 +11,7 @@ WITH written AS (
     SELECT service, entity, fingerprint, name, given_name, family_name, birth_date, street, postcode, city, country,
            coalesce(name LIKE '%,%', false) AS family_first,
            CASE WHEN name LIKE '%,%' THEN split_part(name, ',', 1) ELSE NULL END AS before_comma
-    FROM profiles
+    FROM changed
 ),
 texts AS (
     SELECT name AS text FROM written

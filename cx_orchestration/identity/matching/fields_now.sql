@@ -3,12 +3,13 @@
 -- Inputs: texts (service, entity, ... of every profile); fresh (fields.sql, of the profiles that changed); kept
 -- (identity/matching_fields); personal_keys.
 WITH present AS (
-    SELECT * FROM fresh
-    UNION ALL BY NAME
-    SELECT k.* EXCLUDE (keys, model_version)
+    SELECT service, entity, fingerprint, given, middle, family, words, birth, street, numbers, postcode, city, country
+    FROM fresh
+    UNION ALL
+    SELECT service, entity, fingerprint, given, middle, family, words, birth, street, numbers, postcode, city, country
     FROM kept k SEMI JOIN texts t ON t.service = k.service AND t.entity = k.entity AND t.fingerprint = k.fingerprint
 )
-SELECT row_number() OVER (ORDER BY p.service, p.entity) - 1 AS unique_id, p.*, h.keys,
+SELECT CAST(row_number() OVER (ORDER BY p.service, p.entity) - 1 AS BIGINT) AS unique_id, p.*, h.keys,
        k.fingerprint IS DISTINCT FROM p.fingerprint OR k.keys IS DISTINCT FROM h.keys AS changed
 FROM present p
 LEFT JOIN personal_keys h ON h.service = p.service AND h.entity = p.entity

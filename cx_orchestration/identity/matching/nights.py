@@ -50,32 +50,43 @@ def train_model(
 
 
 def _train(
-    lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.datetime, run_id: str
+    lake: Lake, comparing: Engine, config: IdentityConfig, *, now: dt.datetime, run_id: str
 ) -> tuple[MatchingModel | None, Fields]:
     profiles = lake.scan(PROFILES)
-    habits = find_habits(engine, profiles)
+    habits = find_habits(comparing, profiles)
     key_values = lake.scan(KEY_VALUES)
-    fields = matching_fields(engine, profiles, config, habits, today=now.date(), key_values=key_values)
-    model = train(engine, fields.rows, habits, config, now=now)
+    fields = matching_fields(comparing, profiles, config, habits, today=now.date(), key_values=key_values)
+    model = train(comparing, fields.rows, habits, config, now=now)
     if model is not None:
         save_model(lake, model, run_id=run_id)
     return model, fields
 
 
 def update_matches(
-    lake: Lake, engine: Engine, config: IdentityConfig, *, retrain: bool = False, now: dt.datetime, run_id: str
+    lake: Lake,
+    engine: Engine,
+    config: IdentityConfig,
+    *,
+    comparing: Engine | None = None,
+    retrain: bool = False,
+    now: dt.datetime,
+    run_id: str,
 ) -> Matched:
     """Bring the ledger's rows of the rule ``model`` up to date with the profiles and the verdicts on keys in the lake.
 
     A model is trained where there is none, where the one in use is of a release that compared records otherwise, or
     when ``retrain`` asks for it; else only entities that changed are compared with all others. The ledger is written
     first and the fields that it takes into account last, so that a killed run is repeated.
+
+    Entities and pairs are compared by ``comparing``, which may be a cluster; without it by ``engine``, which keeps the
+    ledger.
     """
+    comparing = engine if comparing is None else comparing
     model = load_model(lake, engine) if config.matching.enabled else None
     outdated = model.version if model is not None and model.is_outdated else None
     trained, fields = config.matching.enabled and (model is None or outdated is not None or retrain), None
     if trained:
-        model, fields = _train(lake, engine, config, now=now, run_id=run_id)
+        model, fields = _train(lake, comparing, config, now=now, run_id=run_id)
     if model is None:
         ledger = _write(lake, engine, WANTED.empty_table(), None, now, run_id)
         lake.replace(MATCHING_FIELDS, MATCHING_FIELDS.empty(), run_id=run_id)
@@ -84,7 +95,7 @@ def update_matches(
     if fields is None:
         kept = None if everything else lake.scan(MATCHING_FIELDS)
         fields = matching_fields(
-            engine,
+            comparing,
             lake.scan(PROFILES),
             config,
             model.habits,
@@ -92,7 +103,7 @@ def update_matches(
             kept=kept,
             key_values=lake.scan(KEY_VALUES),
         )
-    scored = score_pairs(engine, fields, model, config, everything=everything)
+    scored = score_pairs(comparing, fields, model, config, everything=everything)
     wanted, by_margin = scored.wanted, 0
     if everything:
         wanted, by_margin = _with_margin(lake, engine, scored.wanted, config)

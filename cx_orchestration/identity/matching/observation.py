@@ -6,32 +6,27 @@ have moved (``drift.py``).
 
 from collections.abc import Sequence
 
-import duckdb
 import numpy as np
+import pyarrow as pa
 
 from cx_orchestration.identity.matching.comparisons import FIELDS, Comparison, key_column
 from cx_orchestration.identity.matching.estimation import Patterns
+from cx_orchestration.storage.engine import Session
 
 
-def patterns_of(compared: duckdb.DuckDBPyRelation, comparisons: Sequence[Comparison]) -> dict[str, Patterns]:
-    """How many pairs show which pattern, by match_key."""
-    columns = ", ".join(comparison.column for comparison in comparisons)
-    counted = compared.aggregate(f"match_key, {columns}, count(*)::DOUBLE AS pairs", f"match_key, {columns}")
-    rows = counted.order(f"match_key, {columns}").fetchnumpy()
-    levels = np.column_stack([rows[comparison.column] for comparison in comparisons]).astype(np.int64)
-    kinds = np.asarray(rows["match_key"], dtype=str)
-    return {
-        str(kind): Patterns(levels[kinds == kind], np.asarray(rows["pairs"][kinds == kind]))
-        for kind in np.unique(kinds)
-    }
+def patterns_of(counted: pa.Table, comparisons: Sequence[Comparison]) -> dict[str, Patterns]:
+    """How many pairs show which pattern, by match_key, from ``weighing.count_levels``."""
+    levels = np.column_stack([counted[each.column].to_numpy() for each in comparisons]).astype(np.int64)
+    kinds, pairs = np.asarray(counted["match_key"].to_pylist(), dtype=str), counted["pairs"].to_numpy()
+    return {str(kind): Patterns(levels[kinds == kind], pairs[kinds == kind]) for kind in np.unique(kinds)}
 
 
-def measure_coverage(connection: duckdb.DuckDBPyConnection, namespaces: Sequence[str]) -> dict[str, float]:
+def measure_coverage(session: Session, namespaces: Sequence[str]) -> dict[str, float]:
     """The share of entities that have a field or ``key_<namespace>``."""
     names = [*FIELDS, *(key_column(name) for name in namespaces)]
-    counts = ", ".join(f"coalesce(count({name}) / nullif(count(*), 0), 0.0)" for name in names)
-    row = connection.sql(f"SELECT {counts} FROM fields").fetchone() or ()
-    return dict(zip(names, map(float, row), strict=True))
+    counts = ", ".join(f"coalesce(count({name}) / nullif(count(*), 0), 0.0) AS {name}" for name in names)
+    (row,) = session.query(f"SELECT {counts} FROM fields").to_pylist()
+    return {name: float(row[name]) for name in names}
 
 
 def level_shares(patterns: Patterns, comparisons: Sequence[Comparison]) -> dict[str, dict[str, float]]:

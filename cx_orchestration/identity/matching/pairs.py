@@ -7,62 +7,51 @@ weighed (``weighing.py``), and what is made of that (``training.py``, ``scoring.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-import duckdb
 import pyarrow as pa
 
 from cx_orchestration.identity.matching.comparisons import key_column
-from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.engine import Engine, Session, sql_text
 
 
 @contextmanager
 def workspace(
     engine: Engine, fields: pa.Table, namespaces: Sequence[str], *, everything: bool = True
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the tables ``fields`` (a list column more for each namespace) and ``blocks``.
+) -> Iterator[Session]:
+    """A session with the tables ``fields`` (a list column more for each namespace), ``blocks`` and ``flipped`` (none).
 
     With ``everything`` all entities count as changed, so that all pairs are candidates.
     """
-    with engine.connect({"rows": fields}) as connection:
-        if everything:
-            connection.execute("CREATE VIEW chosen AS SELECT * REPLACE (true AS changed) FROM rows")
-        else:
-            connection.execute("CREATE VIEW chosen AS SELECT * FROM rows")
-        connection.execute(
-            f"CREATE TABLE fields AS SELECT *, string_split(words, ' ') AS tokens{_key_columns(namespaces)} FROM chosen"
-        )
-        connection.execute(f"CREATE TABLE blocks AS {sql_text(__package__, 'blocks.sql')}")
-        yield connection
+    with engine.session({"rows": fields}) as session:
+        changed = " REPLACE (true AS changed)" if everything else ""
+        columns = f"string_split(words, ' ') AS tokens{_key_columns(namespaces)}"
+        session.make_in_parts("fields", f"SELECT *{changed}, {columns} FROM rows", "rows")
+        session.make_in_parts("blocks", sql_text(__package__, "blocks.sql"), "fields")
+        session.make("flipped", "SELECT unique_id FROM fields WHERE FALSE")
+        yield session
 
 
-def mark_flipped(connection: duckdb.DuckDBPyConnection, before: pa.Table, caps: Mapping[str, int]) -> None:
-    """Count as changed too who is in a block that has come to be over its cap, or under it.
+def mark_flipped(session: Session, before: pa.Table, caps: Mapping[str, int]) -> None:
+    """Find who is in a block that has come to be over its cap, or under it: the table ``flipped`` (unique_id).
 
     ``before`` are the fields, as they were, of the entities that changed or are gone.
     """
-    connection.register("before", before)
-    was = "SELECT *, 0 AS unique_id, true AS changed FROM before"
+    session.keep("before", before)
+    was = "SELECT *, 0::BIGINT AS unique_id, true AS changed FROM before"
     text = sql_text(__package__, "blocks.sql").replace("FROM fields", f"FROM ({was}) AS fields")
-    connection.execute(f"CREATE OR REPLACE TABLE blocks_before AS {text}")
-    with _caps(connection, caps):
-        connection.execute(f"CREATE OR REPLACE TABLE flipped AS {sql_text(__package__, 'flipped.sql')}")
-    for table in ("blocks", "fields"):
-        connection.execute(f"UPDATE {table} SET changed = true WHERE unique_id IN (SELECT unique_id FROM flipped)")
-    connection.unregister("before")
+    session.make_in_parts("blocks_before", text, "before")
+    session.keep("caps", _caps(caps))
+    session.make("flipped", sql_text(__package__, "flipped.sql"))
 
 
-def find_candidates(connection: duckdb.DuckDBPyConnection, caps: Mapping[str, int]) -> int:
+def find_candidates(session: Session, caps: Mapping[str, int]) -> int:
     """Make the table ``candidates`` of the workspace and return how many pairs it has."""
-    with _caps(connection, caps):
-        connection.execute(f"CREATE OR REPLACE TABLE candidates AS {sql_text(__package__, 'candidates.sql')}")
-    return _count(connection, "candidates")
+    session.keep("caps", _caps(caps))
+    return session.make("candidates", sql_text(__package__, "candidates.sql"))
 
 
-@contextmanager
-def _caps(connection: duckdb.DuckDBPyConnection, caps: Mapping[str, int]) -> Iterator[None]:
+def _caps(caps: Mapping[str, int]) -> pa.Table:
     schema = pa.schema([("rule", pa.string()), ("cap", pa.int64())])
-    connection.register("caps", pa.table({"rule": list(caps), "cap": list(caps.values())}, schema=schema))
-    yield
-    connection.unregister("caps")
+    return pa.table({"rule": list(caps), "cap": list(caps.values())}, schema=schema)
 
 
 def _key_columns(namespaces: Sequence[str]) -> str:
@@ -80,8 +69,3 @@ def _key_columns(namespaces: Sequence[str]) -> str:
             f"CASE WHEN contains({key}[1], '@') THEN split_part({key}[1], '@', 1) ELSE NULL END AS mailbox_{key}",
         ]
     return "".join(f", {column}" for column in columns)
-
-
-def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
-    rows = connection.sql(f"SELECT count(*) FROM {table}").fetchone()
-    return int(rows[0]) if rows else 0

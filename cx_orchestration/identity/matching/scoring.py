@@ -7,7 +7,7 @@ what stands in the ledger already, and who is one customer.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import duckdb
+import orjson
 import pyarrow as pa
 
 from cx_orchestration.identity.matching.comparisons import Comparison
@@ -15,9 +15,9 @@ from cx_orchestration.identity.matching.fields import Fields
 from cx_orchestration.identity.matching.model import FieldProfile, MatchingModel
 from cx_orchestration.identity.matching.observation import level_shares, measure_coverage, patterns_of
 from cx_orchestration.identity.matching.pairs import find_candidates, mark_flipped, workspace
-from cx_orchestration.identity.matching.weighing import levels_of, weigh
+from cx_orchestration.identity.matching.weighing import count_levels, weigh
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.engine import Engine, Session
 
 #: The rule of the ledger's rows that a model weighed.
 MODEL_RULE = "model"
@@ -51,74 +51,80 @@ def score_pairs(
     ``matching.least_bits`` are left out.
     """
     comparisons = model.comparisons
-    with workspace(engine, fields.rows, model.namespaces, everything=everything) as connection:
-        scope = None
+    with workspace(engine, fields.rows, model.namespaces, everything=everything) as session:
+        scope, looked_at = None, fields.rows.num_rows
         if not everything:
-            mark_flipped(connection, fields.before, model.caps)
-            connection.register("was", fields.before)
-            scope = connection.sql(
-                "SELECT service, entity FROM fields WHERE changed UNION SELECT service, entity FROM was"
-            ).to_arrow_table()
-        candidates = find_candidates(connection, model.caps)
-        profile = _profile(connection, model, candidates)
-        weigh(connection, model.settings, "candidates", model.frequencies, config.matching.least_bits).create("scored")
-        connection.execute("DROP TABLE candidates")
-        connection.execute(_patterns(comparisons))
-        connection.execute("CREATE TYPE evidence_of_pairs AS ENUM (SELECT evidence FROM patterns ORDER BY evidence)")
-        rows = connection.sql(_rows(comparisons, model.version)).to_arrow_table()
+            mark_flipped(session, fields.before, model.caps)
+            session.make("looked_at", "SELECT unique_id FROM fields WHERE changed UNION SELECT unique_id FROM flipped")
+            now = session.query("SELECT service, entity FROM fields f SEMI JOIN looked_at k USING (unique_id)")
+            looked_at = now.num_rows
+            scope = _distinct(pa.concat_tables([now, fields.before.select(now.column_names).cast(now.schema)]))
+        candidates = find_candidates(session, model.caps)
+        profile = _profile(session, model, candidates, looked_at, fields.rows.num_rows)
+        weigh(session, model.settings, "candidates", model.frequencies, config.matching.least_bits)
+        session.drop("candidates")
+        evidence = _number_patterns(session, comparisons)
+        rows = session.query(_rows(comparisons, model.version))
+    rows = rows.set_column(rows.schema.get_field_index("pattern"), "evidence", _texts(rows["pattern"], evidence))
     return ScoredPairs(rows, scope, candidates, profile)
 
 
-def _profile(connection: duckdb.DuckDBPyConnection, model: MatchingModel, candidates: int) -> FieldProfile:
+def _distinct(entities: pa.Table) -> pa.Table:
+    return entities.group_by(entities.column_names).aggregate([])
+
+
+def _profile(session: Session, model: MatchingModel, candidates: int, looked_at: int, entities: int) -> FieldProfile:
     """Coverage of all entities, and levels of a sample of the candidates: none where there are too few to judge."""
-    entities, changed = connection.sql("SELECT count(*), count(*) FILTER (WHERE changed) FROM fields").fetchone() or (
-        0,
-        0,
-    )
-    looked_at = 1 - (1 - changed / max(entities, 1)) ** 2
+    share = 1 - (1 - looked_at / max(entities, 1)) ** 2
     levels = {}
     if candidates >= _LEAST_SAMPLE:
-        connection.execute(
-            "CREATE OR REPLACE TABLE observed AS SELECT * FROM candidates"
-            f" WHERE hash(join_key_l, join_key_r) % {candidates} < {_SAMPLE}"
-        )
-        found = levels_of(connection, model.settings["comparisons"], "observed")
+        drawn = f"SELECT * FROM candidates WHERE hash(join_key_l, join_key_r) % {candidates} < {_SAMPLE}"
+        session.make_in_parts("observed", drawn, "candidates")
+        found = count_levels(session, model.settings["comparisons"], "observed")
         levels = level_shares(patterns_of(found, model.comparisons)["0"], model.comparisons)
-    per_entity = candidates / looked_at / entities if looked_at else 0.0
-    return FieldProfile(measure_coverage(connection, model.namespaces), levels, per_entity)
+    per_entity = candidates / share / entities if share else 0.0
+    return FieldProfile(measure_coverage(session, model.namespaces), levels, per_entity)
 
 
-def _patterns(comparisons: Sequence[Comparison]) -> str:
-    """Makes the table of evidence: written once for each pattern of levels, of which there are few."""
-    columns = ", ".join(comparison.column for comparison in comparisons)
-    levels = ", ".join(f"{comparison.name}: {_label(comparison)}" for comparison in comparisons)
-    return f"""
-        CREATE OR REPLACE TABLE patterns AS
-        SELECT {columns}, to_json({{levels: {{{levels}}}}})::VARCHAR AS evidence
-        FROM (SELECT DISTINCT {columns} FROM scored) AS s
+def _number_patterns(session: Session, comparisons: Sequence[Comparison]) -> list[str]:
+    """Keep the table ``patterns``: those of levels that scored pairs show, of which there are few, and their numbers.
+
+    Returns the evidence of each, by number.
     """
+    names = [comparison.column for comparison in comparisons]
+    columns = ", ".join(names)
+    found = session.query(f"SELECT DISTINCT {columns} FROM scored ORDER BY {columns}")
+    session.keep("patterns", found.append_column("pattern", pa.array(range(found.num_rows), pa.int32())))
+    labels = [["missing", *reversed([level.label for level in comparison.levels])] for comparison in comparisons]
+    shown = zip(*(found[name].to_pylist() for name in names), strict=True)
+    return [
+        _evidence(comparisons, [of[level + 1] for of, level in zip(labels, pattern, strict=True)]) for pattern in shown
+    ]
+
+
+def _evidence(comparisons: Sequence[Comparison], labels: Sequence[str]) -> str:
+    levels = {comparison.name: label for comparison, label in zip(comparisons, labels, strict=True)}
+    return orjson.dumps({"levels": levels}).decode()
+
+
+def _texts(numbers: pa.ChunkedArray, texts: Sequence[str]) -> pa.ChunkedArray:
+    """Texts as numbers of a dictionary: those of a million entities' pairs are gigabytes."""
+    dictionary = pa.array(texts, pa.string())
+    kind = pa.dictionary(numbers.type, pa.string())
+    chunks = [pa.DictionaryArray.from_arrays(chunk, dictionary) for chunk in numbers.chunks]
+    return pa.chunked_array(chunks, kind)
 
 
 def _rows(comparisons: Sequence[Comparison], version: str) -> str:
-    """Rounded to a millionth of a bit: the sum of the same weights may differ in its last digits.
-
-    Of evidence a row has the number only: its texts are gigabytes for a million entities. Numbers of entities lie in
-    the order of their names, so the rows are in that of ``ledger.WANTED``.
-    """
+    """Numbers of entities lie in the order of their names, so the rows are in that of ``ledger.WANTED``."""
     columns = ", ".join(comparison.column for comparison in comparisons)
     return f"""
         SELECT l.service AS left_service, l.entity AS left_entity, r.service AS right_service,
-               r.entity AS right_entity, '{MODEL_RULE}' AS rule, round(s.match_weight, 6) AS match_weight,
-               p.evidence::evidence_of_pairs AS evidence, '{version}' AS model_version
+               r.entity AS right_entity, '{MODEL_RULE}' AS rule, s.match_weight, p.pattern,
+               '{version}' AS model_version
         FROM scored s
         JOIN patterns p USING ({columns})
         JOIN fields l ON l.unique_id = s.join_key_l
         JOIN fields r ON r.unique_id = s.join_key_r
         ORDER BY s.join_key_l, s.join_key_r
     """
-
-
-def _label(comparison: Comparison) -> str:
-    labels = ["missing", *reversed([level.label for level in comparison.levels])]
-    quoted = ", ".join("'" + label.replace("'", "''") + "'" for label in labels)
-    return f"[{quoted}][s.{comparison.column} + 2]"

@@ -6,7 +6,6 @@ Belongs here: which pairs a model learns from. Does not belong here: the estimat
 import datetime as dt
 from collections.abc import Sequence
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -23,9 +22,9 @@ from cx_orchestration.identity.matching.estimation import Block, Estimates, Patt
 from cx_orchestration.identity.matching.model import FieldProfile, MatchingModel, version_of
 from cx_orchestration.identity.matching.observation import level_shares, measure_coverage, patterns_of
 from cx_orchestration.identity.matching.pairs import find_candidates, workspace
-from cx_orchestration.identity.matching.weighing import count_frequencies, levels_of, settings
+from cx_orchestration.identity.matching.weighing import count_frequencies, count_levels, settings
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.engine import Engine, Session, sql_text
 
 _SEED = 20_250_601
 #: Random pairs to learn from what agrees by chance: so many for each entity, within these bounds.
@@ -66,15 +65,15 @@ def train(
     household = frozenset(key_column(name) for name, rule in config.namespaces.items() if rule.strength != "person")
     if fields.num_rows < _LEAST_ENTITIES:
         return None
-    with workspace(engine, fields, namespaces) as connection:
-        coverage = measure_coverage(connection, namespaces)
+    with workspace(engine, fields, namespaces) as session:
+        coverage = measure_coverage(session, namespaces)
         comparisons = derive_comparisons(coverage, household)
         if not comparisons:
             return None
-        caps = _choose_caps(connection, fields.num_rows)
-        candidates = find_candidates(connection, caps)
+        caps = _choose_caps(session, fields.num_rows)
+        candidates = find_candidates(session, caps)
         blocks = _training_blocks(comparisons, namespaces, household)
-        patterns = _compare_sample(connection, comparisons, [rule for rule, _, _ in blocks], fields.num_rows)
+        patterns = _compare_sample(session, comparisons, [rule for rule, _, _ in blocks], fields.num_rows)
         estimates = estimate(
             comparisons,
             strangers=patterns[STRANGERS],
@@ -86,7 +85,7 @@ def train(
             entities=fields.num_rows,
         )
         model = settings(comparisons, estimates)
-        frequencies = count_frequencies(connection, model)
+        frequencies = count_frequencies(session, model)
         profile = FieldProfile(
             coverage,
             level_shares(patterns["candidates"], comparisons),
@@ -131,24 +130,30 @@ def _training_blocks(
     return [(rule, unused, shared if rule in meeting else frozenset()) for rule, unused in rules]
 
 
-def _choose_caps(connection: duckdb.DuckDBPyConnection, entities: int) -> dict[str, int]:
+def _choose_caps(session: Session, entities: int) -> dict[str, int]:
     limits = {"largest": _LARGEST_BLOCK, "pairs": _PAIRS_PER_ENTITY * entities}
-    rows = connection.execute(sql_text(__package__, "caps.sql"), limits).fetchall()
-    return {rule: int(cap) for rule, cap, _ in rows}
+    rows = session.query(sql_text(__package__, "caps.sql"), limits).to_pylist()
+    return {row["rule"]: int(row["cap"]) for row in rows}
 
 
 def _compare_sample(
-    connection: duckdb.DuckDBPyConnection, comparisons: Sequence[Comparison], rules: Sequence[str], entities: int
+    session: Session, comparisons: Sequence[Comparison], rules: Sequence[str], entities: int
 ) -> dict[str, Patterns]:
     """The patterns of every kind of pairs that ``training_pairs.sql`` draws; kinds without pairs are empty."""
-    connection.register("drawn", _draw_strangers(entities))
-    connection.register("rules", pa.table({"rule": pa.array(rules, pa.string())}))
-    text = sql_text(__package__, "training_pairs.sql")
-    limits = {"sample": _SAMPLE, "largest": _TRAINING_CAP}
-    connection.execute(f"CREATE OR REPLACE TABLE training_pairs AS {text}", limits)
+    session.keep("drawn", _draw_strangers(entities))
+    session.keep("rules", pa.table({"rule": pa.array(rules, pa.string())}))
+    session.keep("limits", pa.table({"sample": [_SAMPLE], "largest": [_TRAINING_CAP]}))
+    session.make_in_parts(
+        "shuffled", "SELECT unique_id, family, (hash(unique_id) >> 1)::BIGINT AS place FROM fields", "fields"
+    )
+    session.define("offered", sql_text(__package__, "training_pairs.sql"))
+    drawn = "hash(join_key_l, join_key_r) % 1000000 < millionths"
+    session.make_in_parts(
+        "training_pairs", f"SELECT join_key_l, join_key_r, match_key FROM offered WHERE {drawn}", "offered"
+    )
     model = settings(comparisons, _untrained(comparisons))
     nothing = Patterns(np.empty((0, len(comparisons)), np.int64), np.empty(0))
-    found = patterns_of(levels_of(connection, model["comparisons"], "training_pairs"), comparisons)
+    found = patterns_of(count_levels(session, model["comparisons"], "training_pairs"), comparisons)
     return {kind: found.get(kind, nothing) for kind in (*rules, STRANGERS, NEIGHBOURS, HOUSEMATES, "candidates")}
 
 

@@ -4,7 +4,8 @@ Belongs here: turning settings into SQL, and running it on a workspace. Does not
 and what is made of them (``training.py``, ``scoring.py``).
 
 Splink's own prediction gives the same levels and weights; it keeps texts and single factors of every pair, which takes
-some four times the CPU and most of the memory. What several levels ask of a pair (``comparisons.SHARED``) is
+some four times the CPU and most of the memory. Pairs and their two sides are found by the engine, and DuckDB weighs
+parts of them wherever they are. What several levels ask of a pair (``comparisons.SHARED``) is
 computed once, and pairs stream through without being kept.
 """
 
@@ -13,14 +14,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cx_orchestration.identity.matching.comparisons import SHARED, Comparison, splink_comparison
 from cx_orchestration.identity.matching.estimation import Estimates, Reals
 from cx_orchestration.identity.matching.model import FREQUENCIES
+from cx_orchestration.storage.engine import Session
 
-_SIDES = ("l", "r")
+#: The pairs with what their two sides have.
+_SIDES = "sides"
 
 
 def settings(comparisons: Sequence[Comparison], estimates: Estimates) -> dict[str, Any]:
@@ -39,73 +42,79 @@ def settings(comparisons: Sequence[Comparison], estimates: Estimates) -> dict[st
     }
 
 
-def levels_of(
-    connection: duckdb.DuckDBPyConnection, comparisons: Sequence[Mapping[str, Any]], pairs: str
-) -> duckdb.DuckDBPyRelation:
-    """The pairs of a table of the workspace (join_key_l, join_key_r, match_key) with a level in each comparison.
+def count_levels(session: Session, comparisons: Sequence[Mapping[str, Any]], pairs: str) -> pa.Table:
+    """How many pairs of a table of the workspace (join_key_l, join_key_r, match_key) are at which levels.
 
-    Columns: join_key_l, join_key_r, match_key, and ``gamma_<comparison>`` as Splink numbers levels: -1 missing, 0 the
-    last one. ``comparisons`` are those of a model's settings.
+    Columns: match_key, ``gamma_<comparison>`` as Splink numbers levels (-1 missing, 0 the last one), pairs; ordered by
+    the former. ``comparisons`` are those of a model's settings.
     """
-    return connection.sql(_levels(connection, comparisons, pairs))
+    columns = ", ".join(["match_key", *(_gamma(each) for each in comparisons)])
+    levels = _levels(session, comparisons, pairs)
+    session.make_in_parts("counted", f"SELECT {columns}, count(*) AS pairs FROM ({levels}) AS p GROUP BY ALL", _SIDES)
+    total = "CAST(sum(pairs) AS DOUBLE) AS pairs"
+    return session.query(f"SELECT {columns}, {total} FROM counted GROUP BY {columns} ORDER BY {columns}")
 
 
-def weigh(
-    connection: duckdb.DuckDBPyConnection, model: Mapping[str, Any], pairs: str, frequencies: pa.Table, least: float
-) -> duckdb.DuckDBPyRelation:
-    """The pairs that weigh at least ``least`` bits: join_key_l, join_key_r, match_weight, ``gamma_<comparison>``.
+def weigh(session: Session, model: Mapping[str, Any], pairs: str, frequencies: pa.Table, least: float) -> int:
+    """Make the table ``scored`` of the workspace: the pairs that weigh at least ``least`` bits. Returns how many.
 
-    A weight is the prior's log odds, and for each comparison log2(m / u) of its level; where both sides have one value,
-    log2(u / frequency of the value) is added, as Splink adjusts for common and rare terms.
+    Columns: join_key_l, join_key_r, match_weight, ``gamma_<comparison>``. A weight is the prior's log odds, and for
+    each comparison log2(m / u) of its level; where both sides have one value, log2(u / frequency of the value) is
+    added, as Splink adjusts for common and rare terms. It is rounded to a millionth of a bit: the sum of the same
+    weights may differ in its last digits.
     """
-    _with_frequencies(connection, model, frequencies)
+    _make_rarities(session, model, frequencies)
     chance = float(model["probability_two_random_records_match"])
-    names = [f"gamma_{each['output_column_name']}" for each in model["comparisons"]]
+    names = [_gamma(each) for each in model["comparisons"]]
     parts = [repr(math.log2(chance / (1 - chance))), *(_bits(each) for each in model["comparisons"])]
-    return connection.sql(
-        f"SELECT join_key_l, join_key_r, {' + '.join(parts)} AS match_weight, {', '.join(names)}"
-        f" FROM ({_levels(connection, model['comparisons'], pairs, 'rarities')}) AS p WHERE match_weight >= {least!r}"
+    levels = _levels(session, model["comparisons"], pairs, _frequency_columns(model))
+    text = (
+        f"SELECT join_key_l, join_key_r, round({' + '.join(parts)}, 6) AS match_weight, {', '.join(names)}"
+        f" FROM ({levels}) AS p WHERE match_weight >= {least!r}"
     )
+    return session.make_in_parts("scored", text, _SIDES)
 
 
-def count_frequencies(connection: duckdb.DuckDBPyConnection, model: Mapping[str, Any]) -> pa.Table:
+def count_frequencies(session: Session, model: Mapping[str, Any]) -> pa.Table:
     """How common each value is that more than one entity has, of the fields whose rare values weigh more.
 
     A value that is not in it gets no adjustment; a pair needs it twice.
     """
     parts = [
-        f"SELECT '{name}' AS field, digest_of('{name}', {name}) AS term, count(*) / sum(count(*)) OVER () AS frequency"
-        f" FROM fields WHERE {name} IS NOT NULL GROUP BY {name} QUALIFY count(*) > 1"
+        f"SELECT '{name}' AS field, digest_of('{name}', {name}) AS term, entities / total AS frequency"
+        f" FROM (SELECT {name}, count(*) AS entities, sum(count(*)) OVER () AS total"
+        f" FROM fields WHERE {name} IS NOT NULL GROUP BY {name}) AS c WHERE entities > 1"
         for name in _frequency_columns(model)
     ]
     if not parts:
         return FREQUENCIES.empty_table()
     union = " UNION ALL ".join(f"({part})" for part in parts)
-    return connection.sql(f"SELECT * FROM ({union}) AS f ORDER BY field, term").to_arrow_table().cast(FREQUENCIES)
+    return session.query(f"SELECT * FROM ({union}) AS f ORDER BY field, term").cast(FREQUENCIES)
 
 
 def _levels(
-    connection: duckdb.DuckDBPyConnection, comparisons: Sequence[Mapping[str, Any]], pairs: str, kept: str | None = None
+    session: Session, comparisons: Sequence[Mapping[str, Any]], pairs: str, frequent: Sequence[str] | None = None
 ) -> str:
-    """Both sides of each pair, then what several levels ask, then the levels.
+    """The levels of each pair, from both its sides (``_SIDES``), then what several levels ask.
 
-    ``kept`` names a table of further columns of the left side, by unique_id.
+    ``frequent`` are the fields whose rarity (``rarities``) is told beside them.
     """
     cases = [_case(each) for each in comparisons]
     asked = {name: sql for name, sql in SHARED.items() if any(name in case for case in cases)}
     used = " ".join([*cases, *asked.values()])
-    columns = [name for name in connection.table("fields").columns if re.search(rf"\b{name}_l\b", used)]
-    sides = [f"{side}.{name} AS {name}_{side}" for name in columns for side in _SIDES]
-    extra, joined = ("", "") if kept is None else (", k.* EXCLUDE (unique_id)", f" JOIN {kept} k USING (unique_id)")
-    left = f"(SELECT f.*{extra} FROM fields f{joined})"
-    rare = [] if kept is None else [name for name in connection.table(kept).columns if name != "unique_id"]
-    both = (
-        f"SELECT {', '.join(['p.*', *(f'l.{name}' for name in rare), *sides])} FROM {pairs} AS p"
-        f" JOIN {left} AS l ON l.unique_id = p.join_key_l JOIN fields AS r ON r.unique_id = p.join_key_r"
+    present = session.query("SELECT * FROM fields LIMIT 0").column_names
+    columns = [name for name in present if re.search(rf"\b{name}_l\b", used)]
+    rare = [f"rarity_{name}" for name in frequent or ()]
+    sides = [*(f"k.{name}" for name in rare), *(f"{side}.{name} AS {name}_{side}" for name in columns for side in "lr")]
+    kept = " JOIN rarities k ON k.unique_id = p.join_key_l" if rare else ""
+    session.define(
+        _SIDES,
+        f"SELECT {', '.join(['p.join_key_l', 'p.join_key_r', 'p.match_key', *sides])} FROM {pairs} AS p{kept}"
+        f" JOIN fields AS l ON l.unique_id = p.join_key_l JOIN fields AS r ON r.unique_id = p.join_key_r",
     )
     answers = "".join(f", {sql} AS {name}" for name, sql in asked.items())
     chosen = ["join_key_l", "join_key_r", "match_key", *rare, *cases]
-    return f"SELECT {', '.join(chosen)} FROM (SELECT *{answers} FROM ({both}) AS b) AS a"
+    return f"SELECT {', '.join(chosen)} FROM (SELECT *{answers} FROM {_SIDES}) AS a"
 
 
 def _case(comparison: Mapping[str, Any]) -> str:
@@ -115,7 +124,7 @@ def _case(comparison: Mapping[str, Any]) -> str:
         f" WHEN {_named(level['sql_condition'])} THEN {-1 if level.get('is_null_level') else len(levels) - 1 - place}"
         for place, level in enumerate(levels[:-1])
     )
-    return f"(CASE{whens} ELSE 0 END)::TINYINT AS gamma_{comparison['output_column_name']}"
+    return f"(CASE{whens} ELSE 0 END)::TINYINT AS {_gamma(comparison)}"
 
 
 def _named(sql: str) -> str:
@@ -125,7 +134,7 @@ def _named(sql: str) -> str:
 
 
 def _bits(comparison: Mapping[str, Any]) -> str:
-    levels, column = comparison["comparison_levels"], f"gamma_{comparison['output_column_name']}"
+    levels, column = comparison["comparison_levels"], _gamma(comparison)
     whens = []
     for place, level in enumerate(levels):
         if level.get("is_null_level"):
@@ -137,20 +146,24 @@ def _bits(comparison: Mapping[str, Any]) -> str:
     return f"(CASE {column}{''.join(whens)} ELSE 0.0 END)"
 
 
-def _with_frequencies(connection: duckdb.DuckDBPyConnection, model: Mapping[str, Any], frequencies: pa.Table) -> None:
+def _make_rarities(session: Session, model: Mapping[str, Any], frequencies: pa.Table) -> None:
     """The table ``rarities``: by unique_id the log2 of the frequency of each value that has one."""
-    connection.register("frequencies", frequencies)
+    rarity = pc.log2(frequencies["frequency"])
+    session.keep("frequencies", frequencies.select(["field", "term"]).append_column("rarity", rarity))
     names = _frequency_columns(model)
     for name in names:
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE rarity_of_{name} AS SELECT v.{name}, log2(f.frequency) AS rarity"
-            f" FROM (SELECT DISTINCT {name} FROM fields WHERE {name} IS NOT NULL) AS v"
-            f" JOIN frequencies f ON f.field = '{name}' AND f.term = digest_of('{name}', {name})"
+        session.make(
+            f"rarity_of_{name}",
+            f"SELECT v.{name}, f.rarity FROM (SELECT DISTINCT {name} FROM fields WHERE {name} IS NOT NULL) AS v"
+            f" JOIN frequencies f ON f.field = '{name}' AND f.term = digest_of('{name}', v.{name})",
         )
     columns = "".join(f", {name}_terms.rarity AS rarity_{name}" for name in names)
     joins = "".join(f" LEFT JOIN rarity_of_{name} AS {name}_terms ON {name}_terms.{name} = f.{name}" for name in names)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE rarities AS SELECT f.unique_id{columns} FROM fields f{joins}")
-    connection.unregister("frequencies")
+    session.make("rarities", f"SELECT f.unique_id{columns} FROM fields f{joins}")
+
+
+def _gamma(comparison: Mapping[str, Any]) -> str:
+    return f"gamma_{comparison['output_column_name']}"
 
 
 def _frequency_columns(model: Mapping[str, Any]) -> list[str]:

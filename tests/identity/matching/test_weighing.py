@@ -13,25 +13,31 @@ from cx_orchestration.storage.engine import Engine
 def test_levels_and_weights_are_those_of_splink(engine: Engine, fields: Fields, model: MatchingModel) -> None:
     from splink import DuckDBAPI, Linker
 
-    columns = ["join_key_l", "join_key_r", *(comparison.column for comparison in model.comparisons), "match_weight"]
-    with workspace(engine, fields.rows, sorted(CONFIG.namespaces)) as connection:
-        find_candidates(connection, model.caps)
-        ours = weigh(connection, model.settings, "candidates", model.frequencies, -1000.0)
-        ours = ours.select(*columns).order("join_key_l, join_key_r").fetchall()
-
-        api = DuckDBAPI(connection)
-        linker = Linker(api.register("fields"), dict(model.settings), log_level=None)
-        for name in sorted(set(model.frequencies["field"].to_pylist())):
-            lookup = connection.sql(
+    columns = [*(comparison.column for comparison in model.comparisons), "match_weight"]
+    with workspace(engine, fields.rows, sorted(CONFIG.namespaces)) as session:
+        find_candidates(session, model.caps)
+        weigh(session, model.settings, "candidates", model.frequencies, -1000.0)
+        ours = session.query(
+            f"SELECT join_key_l, join_key_r, {', '.join(columns)} FROM scored ORDER BY join_key_l, join_key_r"
+        ).to_pylist()
+        names = sorted(set(model.frequencies["field"].to_pylist()))
+        lookups = {
+            name: session.query(
                 f"SELECT v.{name}, 2 ** r.rarity AS tf_{name} FROM (SELECT DISTINCT {name} FROM fields) AS v"
                 f" JOIN rarity_of_{name} r USING ({name})"
-            ).to_arrow_table()
-            linker.table_management.register_term_frequency_lookup(api.register(lookup), name)
-        linker.table_management.register_blocked_pairs_for_predict(api.register("candidates"))
-        found = linker.inference.predict(threshold_match_weight=-1000.0, warning_mode="never").as_duckdbpyrelation()
-        renamed = ["unique_id_l", "unique_id_r", *columns[2:]]
-        theirs = found.select(*renamed).order("unique_id_l, unique_id_r").fetchall()
+            )
+            for name in names
+        }
+        tables = {name: session.query(f"SELECT * FROM {name}") for name in ("fields", "candidates")}
+
+    api = DuckDBAPI()
+    linker = Linker(api.register(tables["fields"]), dict(model.settings), log_level=None)
+    for name, lookup in lookups.items():
+        linker.table_management.register_term_frequency_lookup(api.register(lookup), name)
+    linker.table_management.register_blocked_pairs_for_predict(api.register(tables["candidates"]))
+    found = linker.inference.predict(threshold_match_weight=-1000.0, warning_mode="never").as_duckdbpyrelation()
+    theirs = found.select("unique_id_l", "unique_id_r", *columns).order("unique_id_l, unique_id_r").fetchall()
 
     assert len(ours) > 500
-    assert [row[:-1] for row in ours] == [row[:-1] for row in theirs]
-    assert [row[-1] for row in ours] == pytest.approx([row[-1] for row in theirs], abs=1e-6)
+    assert [tuple(row.values())[:-1] for row in ours] == [row[:-1] for row in theirs]
+    assert [row["match_weight"] for row in ours] == pytest.approx([row[-1] for row in theirs], abs=1e-6)
