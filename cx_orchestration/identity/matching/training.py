@@ -73,7 +73,7 @@ def train(
         caps = _choose_caps(session, fields.num_rows)
         candidates = find_candidates(session, caps)
         blocks = _training_blocks(comparisons, namespaces, household)
-        patterns = _compare_sample(session, comparisons, [rule for rule, _, _ in blocks], fields.num_rows)
+        patterns = _compare_sample(session, comparisons, [rule for rule, _, _ in blocks], fields.num_rows, candidates)
         estimates = estimate(
             comparisons,
             strangers=patterns[STRANGERS],
@@ -137,19 +137,25 @@ def _choose_caps(session: Session, entities: int) -> dict[str, int]:
 
 
 def _compare_sample(
-    session: Session, comparisons: Sequence[Comparison], rules: Sequence[str], entities: int
+    session: Session, comparisons: Sequence[Comparison], rules: Sequence[str], entities: int, candidates: int
 ) -> dict[str, Patterns]:
-    """The patterns of every kind of pairs that ``training_pairs.sql`` draws; kinds without pairs are empty."""
+    """The patterns of every kind of pairs that ``training_pairs.sql`` offers; kinds without pairs are empty.
+
+    Of neighbours and candidates a sample is drawn by a hash of the two, so that the same entities give the same pairs.
+    """
     session.keep("drawn", _draw_strangers(entities))
     session.keep("rules", pa.table({"rule": pa.array(rules, pa.string())}))
     session.keep("limits", pa.table({"sample": [_SAMPLE], "largest": [_TRAINING_CAP]}))
-    session.make_in_parts(
-        "shuffled", "SELECT unique_id, family, (hash(unique_id) >> 1)::BIGINT AS place FROM fields", "fields"
-    )
+    session.make("members", sql_text(__package__, "training_members.sql"))
+    place = "SELECT unique_id, family, (hash(unique_id) >> 1)::BIGINT AS place FROM fields"
+    session.make_in_parts("shuffled", place, "fields")
     session.define("offered", sql_text(__package__, "training_pairs.sql"))
-    drawn = "hash(join_key_l, join_key_r) % 1000000 < millionths"
     session.make_in_parts(
-        "training_pairs", f"SELECT join_key_l, join_key_r, match_key FROM offered WHERE {drawn}", "offered"
+        "training_pairs",
+        "SELECT join_key_l, join_key_r, match_key FROM offered WHERE hash(join_key_l, join_key_r) % 1000000 <"
+        " CASE match_key WHEN 'neighbours' THEN $neighbours WHEN 'candidates' THEN $candidates ELSE 1000000 END",
+        "offered",
+        {"neighbours": 1e6 * _SAMPLE / (3 * entities + 1), "candidates": 1e6 * _SAMPLE / (candidates + 1)},
     )
     model = settings(comparisons, _untrained(comparisons))
     nothing = Patterns(np.empty((0, len(comparisons)), np.int64), np.empty(0))
