@@ -58,9 +58,11 @@ def _in_spark_words(node: exp.Expr) -> exp.Expr:
 @cache
 def _functions() -> dict[str, tuple[list[str], exp.Expr]]:
     """The functions that every text may call: their parameters, and what they stand for."""
-    macros = sqlglot.parse(sql_text(__package__, "functions.sql"), read=DuckDB)
+    statements = sqlglot.parse(sql_text(__package__, "functions.sql"), read=DuckDB)
     return {
-        macro.this.this.name: ([each.name for each in macro.this.expressions], macro.expression) for macro in macros
+        macro.this.this.name: ([each.name for each in macro.this.expressions], macro.expression)
+        for macro in statements
+        if isinstance(macro, exp.Create)
     }
 
 

@@ -42,6 +42,7 @@ def rows():
         "SELECT position, json_extract_string(attributes, '$.' || 'plan') AS plan FROM rows ORDER BY moved_at",
         "SELECT position('a' IN step) AS a, substr(step, 1, 2) AS start, md5(step) AS m FROM rows ORDER BY moved_at",
         "SELECT LAG(step) OVER w AS s FROM rows WINDOW w AS (PARTITION BY customer ORDER BY position) ORDER BY 1",
+        "SELECT digest_of('s', step) AS d, uuid5('6a3f6d0e3a0f5c559f0b0c2f8a6b7d11', step) AS u FROM rows ORDER BY 1",
         "SELECT 7 % 3 AS rest, 7 / 2 AS half, CAST('2.50' AS DECIMAL(18, 4)) AS money",
     ],
 )
@@ -79,6 +80,25 @@ def test_a_session_sees_only_its_own_names(spark, rows):
         assert session.query("SELECT count(*) AS n FROM kept")["n"].to_pylist() == [2]
     with pytest.raises(PermanentFailure, match="TABLE_OR_VIEW_NOT_FOUND"):
         spark.query("SELECT * FROM kept")
+
+
+def test_a_text_in_parts_gives_what_duckdb_gives_for_lists_letters_and_hashes(spark, rows):
+    sql = (
+        "SELECT position, list_filter(string_split(step, 'a'), lambda part: part <> '') AS parts, w.weight,"
+        " strip_accents(attributes) AS plain, (hash(step, position) >> 1)::BIGINT AS h,"
+        " jaro_winkler_similarity(step, 'pay') AS alike FROM rows JOIN words w USING (step) WHERE position <= $most"
+    )
+    words = pa.table({"step": ["start", "pay"], "weight": [0.5, None]})
+    found = []
+    for engine in (Engine(), spark):
+        with engine.session({"rows": rows, "words": words}) as session:
+            made = session.make_in_parts("made", sql, "rows", {"most": 2}, beside=["words"])
+            session.define("seen", "SELECT * FROM made WHERE alike > 0")
+            result = session.query("SELECT * FROM seen ORDER BY h")
+            session.drop("made")
+            found.append((made, result.to_pylist()))
+    assert found[1] == found[0]
+    assert found[0][0] == 5
 
 
 def test_what_does_not_fit_is_an_error_that_names_no_value(spark, rows):
