@@ -21,6 +21,7 @@ from cx_orchestration.demo.project_folder import write_project
 from cx_orchestration.exploration.abandonment_hotspots import abandonment_hotspots
 from cx_orchestration.exploration.change_priorities import change_priorities
 from cx_orchestration.exploration.cohorts import read_cohorts
+from cx_orchestration.exploration.incidents import rates_over_time
 from cx_orchestration.exploration.profitable_paths import profitable_paths
 from cx_orchestration.exploration.support_shifts import support_shifts
 from cx_orchestration.integration.coverage import newest_day_end
@@ -36,6 +37,7 @@ from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
+#: Those in which something is planted.
 ANALYSES = {
     "abandonment_hotspots": abandonment_hotspots,
     "support_shifts": support_shifts,
@@ -76,10 +78,10 @@ def explore(seed: int, customers: int, days: int, *, null: bool) -> Explored:
         )
         prepared = time.process_time()
         cohorts = read_cohorts(lake, engine, project.maps, as_of=as_of)
-        rows = pd.concat(
-            ANALYSES[name](engine, cohorts, project.settings).cast(table.schema).to_pandas().assign(analysis=name)
-            for name, table in FINDINGS.items()
-        )
+        found = {name: analyse(engine, cohorts, project.settings) for name, analyse in ANALYSES.items()}
+        visits = read_cohorts(lake, engine, project.maps, as_of=as_of, every_visit=True)
+        found["incidents"] = rates_over_time(engine, visits, project.settings).incidents
+        rows = pd.concat(found[name].to_pandas().assign(analysis=name) for name in FINDINGS)
         return Explored(seed, null, rows, prepared - started, time.process_time() - prepared)
 
 

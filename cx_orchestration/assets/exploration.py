@@ -1,4 +1,4 @@
-"""Phase 5, exploration: where the experience fails and what is worth fixing, as tested findings (E1 to E4)."""
+"""Phase 5, exploration: where the experience fails and what is worth fixing, as tested findings (E1 to E4), and when it did."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -11,7 +11,8 @@ from cx_orchestration.assets.edge import row_count, table_spec, told_plainly
 from cx_orchestration.exploration.abandonment_hotspots import abandonment_hotspots
 from cx_orchestration.exploration.change_priorities import change_priorities
 from cx_orchestration.exploration.cohorts import Cohorts, read_cohorts
-from cx_orchestration.exploration.pictures import findings_picture
+from cx_orchestration.exploration.incidents import rates_over_time
+from cx_orchestration.exploration.pictures import findings_picture, incidents_picture, weekly_picture
 from cx_orchestration.exploration.profitable_paths import profitable_paths
 from cx_orchestration.exploration.support_shifts import support_shifts
 from cx_orchestration.integration.coverage import newest_day_end
@@ -78,10 +79,45 @@ def analyses(
             yield _explored(key, table, analyse, cohorts, project.settings, lake, analytics, context.run.run_id)
 
 
+@dg.multi_asset(
+    specs=[
+        _spec(tables.INCIDENTS, "Periods in which more visits than at other times end at a step, or lead to support."),
+        _spec(tables.WEEKLY_RATES, "The same rates by week, with control limits."),
+    ],
+    name="exploration_incidents",
+    can_subset=True,
+    pool="customers",
+)
+def incidents(
+    context: dg.AssetExecutionContext,
+    project: dg.ResourceParam[CXProject],
+    lake: dg.ResourceParam[Lake],
+    analytics: dg.ResourceParam[Engine],
+) -> Iterator[dg.MaterializeResult]:
+    """Every period that was looked at, and rates by week, each with a picture."""
+    wanted = context.selected_asset_keys
+    yield from (one for one in _over_time(project, lake, analytics, context.run.run_id) if one.asset_key in wanted)
+
+
 @told_plainly
-def _cohorts(project: CXProject, lake: Lake, engine: Engine) -> Cohorts:
+def _cohorts(project: CXProject, lake: Lake, engine: Engine, *, every_visit: bool = False) -> Cohorts:
     as_of = newest_day_end(lake, project.zone, start=project.settings.start_date)
-    return read_cohorts(lake, engine, project.maps, as_of=as_of)
+    return read_cohorts(lake, engine, project.maps, as_of=as_of, every_visit=every_visit)
+
+
+@told_plainly
+def _over_time(project: CXProject, lake: Lake, engine: Engine, run_id: str) -> list[dg.MaterializeResult]:
+    found = rates_over_time(engine, _cohorts(project, lake, engine, every_visit=True), project.settings)
+    findings = pc.sum(found.incidents["is_finding"]).as_py() or 0
+    results = []
+    for table, rows, told, picture in (
+        (tables.INCIDENTS, found.incidents, {"findings": findings}, incidents_picture(found.incidents)),
+        (tables.WEEKLY_RATES, found.weekly, {}, weekly_picture(found.weekly, found.incidents)),
+    ):
+        lake.replace(table, rows, run_id=run_id)
+        metadata = row_count(rows.num_rows, **told, picture=dg.MetadataValue.md(picture))
+        results.append(dg.MaterializeResult(asset_key=dg.AssetKey(table.path.split("/")), metadata=metadata))
+    return results
 
 
 @told_plainly
@@ -102,4 +138,4 @@ def _explored(
     return dg.MaterializeResult(asset_key=key, metadata=row_count(rows.num_rows, findings=found, picture=picture))
 
 
-ASSETS = [analyses]
+ASSETS = [analyses, incidents]

@@ -24,6 +24,7 @@ FINDINGS = {
     "support_shifts": tables.SUPPORT_SHIFTS,
     "profitable_paths": tables.PROFITABLE_PATHS,
     "change_priorities": tables.CHANGE_PRIORITIES,
+    "incidents": tables.INCIDENTS,
 }
 
 _TITLES = {
@@ -31,9 +32,11 @@ _TITLES = {
     "support_shifts": "Support shifts: share who turn to support, against the others at the step",
     "profitable_paths": "Profitable paths: revenue per customer, against the others; with less support",
     "change_priorities": "Change priorities: what a repair is worth, with its 95% interval",
+    "incidents": "Incidents: share of the visits in a period that gave up or turned to support, against other times",
 }
 _CLUSTER = ["step", "segment", "segment_value", "n", "value", "baseline", "effect_low", "effect_high", "p_adjusted"]
 _CHANGE = ["change", "n", "net_value_low", "net_value", "net_value_high", "p_adjusted"]
+_INCIDENT = ["step", "outcome", "segment", "segment_value", "from_day", "until_day", "is_over", "n", "value", "baseline"]
 _MOST_RANGES = 5
 
 Row = dict[str, Any]
@@ -140,7 +143,7 @@ def print_summary(summary: Summary, console: Console, folders: Folders) -> None:
         _print_table(console, "Journeys", summary.journeys)
     for analysis, rows in summary.findings.items():
         if summary.was_asked_for(FINDINGS[analysis].path):
-            shown = _CHANGE if analysis == "change_priorities" else _CLUSTER
+            shown = {"change_priorities": _CHANGE, "incidents": [*_INCIDENT, "p_adjusted"]}.get(analysis, _CLUSTER)
             _print_table(console, _TITLES[analysis], [{key: row[key] for key in shown} for row in rows])
     for failure in summary.failures:
         what = f"{failure['asset']} {failure['days']}".strip()

@@ -22,7 +22,18 @@ def abandonment_hotspots(engine: Engine, cohorts: Cohorts, settings: Settings) -
     ``value_at_risk``, in the project's currency: the abandoners above the baseline, times the mean revenue after the
     step of the others who went on. It assumes that those who gave up would have spent as much.
     """
-    outcomes = engine.query(
+    outcomes = giving_up(engine, cohorts, settings.currency)
+    searched = RateSearch(engine, cohorts.clusters, lambda _: outcomes, settings.exploration).run()
+    found = _with_times(engine, cohorts, searched)
+    went_on = (found["other_n"] - found["other_hits"]).to_numpy(dtype=np.float64)
+    revenue = np.divide(found["other_amount"], went_on, out=np.zeros(len(found)), where=went_on > 0)
+    found["value_at_risk"] = np.maximum(found["effect"], 0) * found["n"] * revenue
+    return as_findings(tables.ABANDONMENT_HOTSPOTS, found)
+
+
+def giving_up(engine: Engine, cohorts: Cohorts, currency: str) -> pa.Table:
+    """Who gave up at a step, and what the others spent later (``abandonment_hotspots.sql``)."""
+    return engine.query(
         sql_text(__package__, "abandonment_hotspots.sql"),
         {
             "entries": cohorts.entries,
@@ -30,14 +41,8 @@ def abandonment_hotspots(engine: Engine, cohorts: Cohorts, settings: Settings) -
             "waits": cohorts.waits,
             "sequences": cohorts.sequences,
         },
-        {"as_of": cohorts.as_of, "currency": settings.currency},
+        {"as_of": cohorts.as_of, "currency": currency},
     )
-    searched = RateSearch(engine, cohorts.clusters, lambda _: outcomes, settings.exploration).run()
-    found = _with_times(engine, cohorts, searched)
-    went_on = (found["other_n"] - found["other_hits"]).to_numpy(dtype=np.float64)
-    revenue = np.divide(found["other_amount"], went_on, out=np.zeros(len(found)), where=went_on > 0)
-    found["value_at_risk"] = np.maximum(found["effect"], 0) * found["n"] * revenue
-    return as_findings(tables.ABANDONMENT_HOTSPOTS, found)
 
 
 def _with_times(engine: Engine, cohorts: Cohorts, searched: Searched) -> pd.DataFrame:

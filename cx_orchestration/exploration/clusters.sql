@@ -1,5 +1,5 @@
--- Grain: one known segment value of one customer at one first entry into a step
---   (journey, step, customer_id, segment); customers whose value is unknown at that instant have no row.
+-- Grain: one known segment value of one customer at one entry into a step
+--   (journey, step, customer_id, place, segment); customers whose value is unknown at that instant have no row.
 -- Columns: segment_value.
 -- Inputs: entries (entries.sql), sequences, profiles, identity_map, segments (journey, segment as declared in its map).
 -- Parameter: $as_of.
@@ -26,9 +26,9 @@ carried_names AS (
 ),
 from_events AS (
     SELECT
-        e.journey, e.step, e.customer_id, c.segment, c.segment_value,
+        e.journey, e.step, e.customer_id, e.place, c.segment, c.segment_value,
         ROW_NUMBER() OVER (
-            PARTITION BY e.journey, e.step, e.customer_id, c.segment ORDER BY c.at DESC, c.event_id DESC
+            PARTITION BY e.journey, e.step, e.customer_id, e.place, c.segment ORDER BY c.at DESC, c.event_id DESC
         ) AS age
     FROM entries AS e
     JOIN segments AS g ON g.journey = e.journey
@@ -58,22 +58,22 @@ latest_profiles AS (
     FROM on_profiles
     WHERE segment_value <> ''
 )
-SELECT journey, step, customer_id, segment, segment_value
+SELECT journey, step, customer_id, place, segment, segment_value
 FROM from_events
 WHERE age = 1
 UNION ALL
-SELECT e.journey, e.step, e.customer_id, g.segment, l.segment_value
+SELECT e.journey, e.step, e.customer_id, e.place, g.segment, l.segment_value
 FROM entries AS e
 JOIN segments AS g ON g.journey = e.journey
 JOIN latest_profiles AS l ON l.customer_id = e.customer_id AND l.segment = g.segment AND l.age = 1
 UNION ALL
-SELECT u.journey, u.step, u.customer_id, u.segment, u.segment_value
+SELECT u.journey, u.step, u.customer_id, u.place, u.segment, u.segment_value
 FROM (
-    SELECT journey, step, customer_id, 'channel' AS segment, channel AS segment_value FROM entries
+    SELECT journey, step, customer_id, place, 'channel' AS segment, channel AS segment_value FROM entries
     UNION ALL
-    SELECT journey, step, customer_id, 'came_from', coalesce(came_from, 'nowhere') FROM entries
+    SELECT journey, step, customer_id, place, 'came_from', coalesce(came_from, 'nowhere') FROM entries
     UNION ALL
-    SELECT journey, step, customer_id, 'came_back', CASE WHEN came_back = 1 THEN 'yes' ELSE 'no' END FROM entries
+    SELECT journey, step, customer_id, place, 'came_back', CASE WHEN came_back = 1 THEN 'yes' ELSE 'no' END FROM entries
 ) AS u
 LEFT JOIN segments AS g ON g.journey = u.journey AND g.segment = u.segment
 WHERE g.segment IS NULL AND u.segment_value <> ''

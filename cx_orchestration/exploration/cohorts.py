@@ -23,9 +23,9 @@ MICROSECONDS_A_DAY = 86_400_000_000
 class Cohorts:
     """The customers of some journeys as of one instant: what every analysis starts from, read once for all of them.
 
-    ``visits`` has the moves of each customer's first visit to a step, ``entries`` a row for each such visit,
-    ``clusters`` one for each known segment value at such an entry, from nothing that happened later; the columns are in
-    the ``.sql`` files of the same names.
+    ``visits`` has the moves of each customer's first visit to a step, or of every visit, ``entries`` a row for each such
+    visit, ``clusters`` one for each known segment value at such an entry, from nothing that happened later; the columns
+    are in the ``.sql`` files of the same names.
     ``costs`` has the values of the attribute that a map names as ``acquisition_cost``, in the columns of ``clusters``.
     ``sequences`` are the events of one version of the lake; those from ``as_of`` on do not count.
     """
@@ -43,10 +43,17 @@ class Cohorts:
     costs: pa.Table
 
 
-def read_cohorts(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], *, as_of: dt.datetime) -> Cohorts:
-    """The cohorts of these journeys, followed up to ``as_of``, at which the journeys were folded."""
+def read_cohorts(
+    lake: Lake, engine: Engine, maps: Sequence[JourneyMap], *, as_of: dt.datetime, every_visit: bool = False
+) -> Cohorts:
+    """The cohorts of these journeys, followed up to ``as_of``, at which the journeys were folded: customers at their
+    first entry into each step, or with ``every_visit`` at every one."""
     sequences = lake.scan(tables.SEQUENCES)
-    visits = engine.query(sql_text(__package__, "visits.sql"), {"steps": lake.scan(tables.STEPS)}, {"as_of": as_of})
+    visits = engine.query(
+        sql_text(__package__, "visits.sql"),
+        {"steps": lake.scan(tables.STEPS)},
+        {"as_of": as_of, "every": int(every_visit)},
+    )
     entries = engine.query(sql_text(__package__, "entries.sql"), {"visits": visits})
 
     def known(names: pa.Table) -> pa.Table:

@@ -1,6 +1,6 @@
 """From compared candidates to rows of the ``exploration/...`` tables: which are findings, and their stable ids.
 
-Belongs here: what all four analyses share after comparing. Does not belong here: who was compared, and by which test.
+Belongs here: what all analyses share after comparing. Does not belong here: who was compared, and by which test.
 """
 
 import uuid
@@ -12,10 +12,9 @@ import pyarrow as pa
 from cx_orchestration.exploration import significance
 from cx_orchestration.model.tables import Table
 
-#: What identifies a candidate of one analysis; ``step`` is empty where the whole journey counts.
+#: What identifies a candidate of most analyses; ``step`` is empty where the whole journey counts.
 KEY = ["journey", "step", "segment", "segment_value"]
 
-_ASCENDING = [True] * len(KEY)
 _NAMESPACE = uuid.UUID("b1b0a6a0-5a07-5d1c-9a3f-0f4c1d0c7f52")
 
 
@@ -25,14 +24,15 @@ def judge(
     error_rate: float,
     is_worth_it: Callable[[pd.DataFrame], "pd.Series[bool]"],
     look_again: Callable[[pd.DataFrame], pd.DataFrame],
+    key: Sequence[str] = KEY,
 ) -> pd.DataFrame:
-    """Decide which candidates are findings; ``found`` has one row a candidate: ``KEY``, effect, p_value, p_contrary.
+    """Decide which candidates are findings; ``found`` has one row a candidate: ``key``, effect, p_value, p_contrary.
 
     A finding is significant at the analysis's share of ``error_rate`` after correction for all candidates, has an
     effect in the direction and of the size that matters (``is_worth_it``), and is no shadow of a stronger one.
     ``p_contrary`` is the p-value of the other direction: a cluster that is strikingly better makes all others look
     worse, so it explains shadows too, but is no finding. ``look_again(taken)`` compares anew with everything set aside
-    that the rows of ``taken`` (``KEY`` and the flag contrary) explain, and gives the same columns as ``found``.
+    that the rows of ``taken`` (``key`` and the flag contrary) explain, and gives the same columns as ``found``.
 
     Returns the candidates with a row number from 0, p_adjusted, is_finding, and shadow_of: for a candidate that passes
     but for a stronger one, that one's row number; else null. One cause with many shadows would loosen the correction
@@ -53,12 +53,13 @@ def judge(
         return passed[(harmful | contrary) & (limit > 0)]
 
     candidates = passing(found)
-    order = candidates.sort_values(["strength", "contrary", "size", *KEY], ascending=[True, True, False, *_ASCENDING])
+    ascending = [True, True, False, *(True for _ in key)]
+    order = candidates.sort_values(["strength", "contrary", "size", *key], ascending=ascending)
 
     def passes_without(taken: Sequence[int], remaining: Sequence[int]) -> list[int]:
-        again = passing(look_again(candidates.loc[list(taken), [*KEY, "contrary"]]))
-        kept = set(again[[*KEY, "contrary"]].itertuples(index=False, name=None))
-        return [row for row in remaining if tuple(candidates.loc[row, [*KEY, "contrary"]]) in kept]
+        again = passing(look_again(candidates.loc[list(taken), [*key, "contrary"]]))
+        kept = set(again[[*key, "contrary"]].itertuples(index=False, name=None))
+        return [row for row in remaining if tuple(candidates.loc[row, [*key, "contrary"]]) in kept]
 
     taken, shadows = significance.step_down(order.index.tolist(), passes_without)
     harmful = set(candidates.index[~candidates["contrary"].astype(bool)])
@@ -70,19 +71,19 @@ def judge(
     return found
 
 
-def finding_id(table: Table, journey: str, step: str, segment: str, value: str) -> str:
+def finding_id(table: Table, *key: str) -> str:
     """The id of one candidate of one analysis: the same in every run, whatever the data says about it."""
-    return str(uuid.uuid5(_NAMESPACE, "\x1f".join([table.path, journey, step, segment, value])))
+    return str(uuid.uuid5(_NAMESPACE, "\x1f".join([table.path, *key])))
 
 
-def as_findings(table: Table, judged: pd.DataFrame) -> pa.Table:
+def as_findings(table: Table, judged: pd.DataFrame, key: Sequence[str] = KEY) -> pa.Table:
     """Judged candidates as rows of an exploration table, in their order.
 
     Expects all columns of the table but ``finding_id``; ``other_n`` becomes ``baseline_n``. An effect is stable if it
     has the same sign in both halves of the time; in a half that lacks one of the groups there is none.
     """
     halves = judged[["effect_early", "effect_late"]].astype("float64")
-    ids = [finding_id(table, *key) for key in judged[KEY].itertuples(index=False, name=None)]
+    ids = [finding_id(table, *one) for one in judged[list(key)].itertuples(index=False, name=None)]
     values = {name: judged[name].tolist() for name in judged.columns} | {
         "finding_id": ids,
         "step": [step or None for step in judged["step"]],

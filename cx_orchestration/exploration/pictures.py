@@ -1,4 +1,4 @@
-"""Findings as a small chart for asset metadata: effects with their intervals.
+"""Findings as small charts for asset metadata: effects with their intervals, periods, rates over time.
 
 Belongs here: one static picture a table. Does not belong here: pages, journey maps.
 """
@@ -14,6 +14,10 @@ import vl_convert
 from cx_orchestration.model.tables import Table
 
 _MOST = 15
+_MOST_CHARTS = 6
+_RED, _GREY, _BLUE = "#c0392b", "#9aa5b1", "#2f6690"
+_OUTCOMES = {"gave_up": "gave up", "asked_support": "turned to support"}
+_RATE = ["journey", "step", "outcome", "segment", "segment_value"]
 _KINDS = ["finding", "explained by a stronger row", "no finding"]
 
 
@@ -27,21 +31,13 @@ def findings_picture(table: Table, rows: pa.Table) -> str:
         return "No cluster was large enough to be looked at."
     shown = rows.to_pandas().sort_values(["p_value", "finding_id"]).head(_MOST)
     shown["candidate"] = [_label(row) for row in pa.Table.from_pandas(shown, rows.schema).to_pylist()]
-    shown["kind"] = [
-        _KINDS[0] if found else _KINDS[2 if pd.isna(shadow) else 1]
-        for found, shadow in zip(shown["is_finding"], shown["shadow_of"], strict=True)
-    ]
+    shown["kind"] = _kinds(shown)
     name = table.path.rsplit("/", 1)[-1].replace("_", " ")
     order = shown["candidate"].tolist()
     columns = ["candidate", "kind", "effect", "effect_low", "effect_high"]
     base = alt.Chart(shown[columns], title=f"{name}: {rows.num_rows} looked at", width=420, height={"step": 20})
     candidate = alt.Y("candidate:N", sort=order, title=None, axis=alt.Axis(labelLimit=320))
-    colour = alt.Color(
-        "kind:N",
-        title=None,
-        scale=alt.Scale(domain=_KINDS, range=["#c0392b", "#e0a89f", "#9aa5b1"]),
-        legend=alt.Legend(orient="bottom"),
-    )
+    colour = _by_kind()
     bars = base.mark_rule(strokeWidth=2).encode(
         y=candidate, x=alt.X("effect_low:Q", title="difference to the others, with 95% interval"), x2="effect_high:Q"
     )
@@ -50,6 +46,91 @@ def findings_picture(table: Table, rows: pa.Table) -> str:
         bars.encode(color=colour),
         base.mark_point(filled=True, size=60, opacity=1).encode(y=candidate, x="effect:Q", color=colour),
     )
+    return _markdown(name, chart)
+
+
+def incidents_picture(rows: pa.Table) -> str:
+    """Markdown that shows when the rates of the most significant candidates stood out, findings in colour."""
+    if rows.num_rows == 0:
+        return "No rate had visits enough to be followed over time."
+    shown = rows.to_pandas().sort_values(["p_value", "finding_id"]).head(_MOST)
+    shown["kind"] = _kinds(shown)
+    shown["rate"] = [_where(row) for row in shown.to_dict("records")]
+    shown["said"] = [
+        f"{value:.0%}, else {baseline:.0%}" for value, baseline in zip(shown["value"], shown["baseline"], strict=True)
+    ]
+    for name, more in (("from_day", 0), ("until_day", 1)):
+        shown[name] = pd.to_datetime(shown[name]) + pd.Timedelta(days=more)
+    title = f"incidents: {rows.num_rows} rates looked at"
+    columns = ["rate", "kind", "said", "from_day", "until_day"]
+    base = alt.Chart(shown[columns], title=title, width=420, height={"step": 20}).encode(
+        alt.Y("rate:N", sort=shown["rate"].tolist(), title=None, axis=alt.Axis(labelLimit=360))
+    )
+    bars = base.mark_bar(height=11).encode(
+        alt.X("from_day:T", title=None, axis=alt.Axis(tickCount=6, labelOverlap=True)), alt.X2("until_day:T"), _by_kind()
+    )
+    said = base.mark_text(align="left", dx=5, fontSize=10, color="#52606d").encode(alt.X("until_day:T"), text="said:N")
+    return _markdown("incidents", alt.layer(bars, said))
+
+
+def weekly_picture(weekly: pa.Table, incidents: pa.Table) -> str:
+    """Markdown with a control chart by week of each rate that has an incident, which is marked; if there is none, of
+    the share of all customers that gave up at each step."""
+    rows, found = weekly.to_pandas(), incidents.filter(incidents["is_finding"]).to_pandas().sort_values("p_value")
+    if found.empty:
+        keys = rows.loc[(rows["segment"] == "all") & (rows["outcome"] == "gave_up"), _RATE].drop_duplicates()
+        shown = keys.assign(from_day=None, until_day=None)
+    else:
+        shown = found
+    if shown.empty:
+        return "No rate had visits enough to be followed over time."
+    charts = [_control_chart(rows, one) for one in shown.head(_MOST_CHARTS).to_dict("records")]
+    return _markdown("weekly rates", alt.vconcat(*charts, spacing=14))
+
+
+def _control_chart(rows: pd.DataFrame, one: dict[str, Any]) -> alt.LayerChart:
+    own = rows[(rows[_RATE] == [one[name] for name in _RATE]).all(axis=1)].assign(week=lambda r: pd.to_datetime(r["week"]))
+    columns = ["week", "value", "baseline", "limit_low", "limit_high"]
+    base = alt.Chart(own[columns], title=f"share of visits that {_where(one)}, by week", width=560, height=130)
+    x = alt.X("week:T", title=None, axis=alt.Axis(format="%d %b %Y", tickCount=8, labelOverlap=True, grid=False))
+    share = {"scale": alt.Scale(domain=[0, 1] if own["value"].max() > 0.5 else [0, 0.5]), "axis": alt.Axis(format="%", tickCount=5)}
+    layers = [
+        base.mark_area(color=_GREY, opacity=0.25, interpolate="step").encode(
+            x, alt.Y("limit_low:Q", title=None, **share), alt.Y2("limit_high:Q")
+        ),
+        base.mark_line(color=_GREY, strokeDash=[4, 3]).encode(x, alt.Y("baseline:Q")),
+        base.mark_line(color=_BLUE, point=alt.OverlayMarkDef(color=_BLUE, size=28)).encode(x, alt.Y("value:Q")),
+    ]
+    if one["from_day"] is not None:
+        until = pd.Timestamp(one["until_day"]) + pd.Timedelta(days=1)
+        period = pd.DataFrame({"from_day": [pd.Timestamp(one["from_day"])], "until_day": [until]})
+        marked = alt.Chart(period).mark_rect(color=_RED, opacity=0.18)
+        layers.insert(0, marked.encode(alt.X("from_day:T"), alt.X2("until_day:T")))
+    return alt.layer(*layers)
+
+
+def _where(row: dict[str, Any]) -> str:
+    who = "" if row["segment"] == "all" else f" ({row['segment']} {row['segment_value']})"
+    return f"{_OUTCOMES[row['outcome']]} at {row['step']}{who}"
+
+
+def _kinds(rows: pd.DataFrame) -> list[str]:
+    return [
+        _KINDS[0] if found else _KINDS[2 if pd.isna(shadow) else 1]
+        for found, shadow in zip(rows["is_finding"], rows["shadow_of"], strict=True)
+    ]
+
+
+def _by_kind() -> alt.Color:
+    return alt.Color(
+        "kind:N",
+        title=None,
+        scale=alt.Scale(domain=_KINDS, range=[_RED, "#e0a89f", _GREY]),
+        legend=alt.Legend(orient="bottom"),
+    )
+
+
+def _markdown(name: str, chart: Any) -> str:
     picture = base64.b64encode(vl_convert.vegalite_to_svg(chart.to_json()).encode()).decode("ascii")
     return f"![{name}](data:image/svg+xml;base64,{picture})"
 

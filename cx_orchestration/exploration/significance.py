@@ -14,8 +14,8 @@ from statsmodels.duration.survfunc import SurvfuncRight
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-#: The analyses E1 to E4 share a project's error rate in equal parts.
-ANALYSES = 4
+#: The analyses E1 to E4 and the search for incidents share a project's error rate in equal parts.
+ANALYSES = 5
 
 Reals: TypeAlias = NDArray[np.float64]
 Side: TypeAlias = Literal["more", "less"]

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from cx_orchestration.exploration.cohorts import MICROSECONDS_A_DAY, Cohorts
 from cx_orchestration.exploration.findings import KEY, as_findings
-from cx_orchestration.exploration.rates import RateSearch, Searched, as_keys
+from cx_orchestration.exploration.rates import RateSearch, Searched
 from cx_orchestration.exploration.significance import median_time
 from cx_orchestration.model import tables
 from cx_orchestration.model.settings import Settings
@@ -29,22 +29,30 @@ def support_shifts(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa.T
     window = round(exploration.support_window_days * MICROSECONDS_A_DAY)
 
     def outcomes(taken: pd.DataFrame) -> pa.Table:
-        return engine.query(
-            sql_text(__package__, "support_shifts.sql"),
-            {
-                "entries": cohorts.entries,
-                "support_types": cohorts.support_types,
-                "sequences": cohorts.sequences,
-                "claimed": as_keys(taken),
-            },
-            {"as_of": cohorts.as_of, "window": window},
-        )
+        always = taken.assign(from_at=np.iinfo(np.int64).min, until_at=np.iinfo(np.int64).max)
+        return turning_to_support(engine, cohorts, window, always)
 
     searched = RateSearch(engine, cohorts.clusters, outcomes, exploration).run()
     found = _with_contacts(engine, cohorts, searched, window)
     excess = found["amount"] / found["n"] - found["other_amount"] / found["other_n"]
     found["support_cost"] = np.maximum(excess, 0) * found["n"] * exploration.support_contact_cost
     return as_findings(tables.SUPPORT_SHIFTS, found)
+
+
+def turning_to_support(engine: Engine, cohorts: Cohorts, window: int, claimed: pd.DataFrame) -> pa.Table:
+    """Who turned to support within ``window`` microseconds (``support_shifts.sql``), without the contacts within the
+    windows of entries that are ``claimed``: journey, step, from_at and until_at."""
+    kinds = pa.schema([("journey", pa.string()), ("step", pa.string()), ("from_at", pa.int64()), ("until_at", pa.int64())])
+    return engine.query(
+        sql_text(__package__, "support_shifts.sql"),
+        {
+            "entries": cohorts.entries,
+            "support_types": cohorts.support_types,
+            "sequences": cohorts.sequences,
+            "claimed": pa.Table.from_pandas(claimed[kinds.names], schema=kinds, preserve_index=False),
+        },
+        {"as_of": cohorts.as_of, "window": window},
+    )
 
 
 def _with_contacts(engine: Engine, cohorts: Cohorts, searched: Searched, window: int) -> pd.DataFrame:
