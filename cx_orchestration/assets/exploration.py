@@ -1,4 +1,4 @@
-"""Phase 5, exploration: where the experience fails and what is worth fixing, as tested findings (E1 to E4), and when it did."""
+"""Phase 5, exploration: where and when the experience fails and what is worth fixing, as tested findings."""
 
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -109,7 +109,7 @@ def _cohorts(project: CXProject, lake: Lake, engine: Engine, *, every_visit: boo
 def _over_time(project: CXProject, lake: Lake, engine: Engine, run_id: str) -> list[dg.MaterializeResult]:
     found = rates_over_time(engine, _cohorts(project, lake, engine, every_visit=True), project.settings)
     findings = pc.sum(found.incidents["is_finding"]).as_py() or 0
-    results = []
+    results: list[dg.MaterializeResult] = []
     for table, rows, told, picture in (
         (tables.INCIDENTS, found.incidents, {"findings": findings}, incidents_picture(found.incidents)),
         (tables.WEEKLY_RATES, found.weekly, {}, weekly_picture(found.weekly, found.incidents)),

@@ -36,7 +36,18 @@ _TITLES = {
 }
 _CLUSTER = ["step", "segment", "segment_value", "n", "value", "baseline", "effect_low", "effect_high", "p_adjusted"]
 _CHANGE = ["change", "n", "net_value_low", "net_value", "net_value_high", "p_adjusted"]
-_INCIDENT = ["step", "outcome", "segment", "segment_value", "from_day", "until_day", "is_over", "n", "value", "baseline"]
+_INCIDENT = [
+    "step",
+    "outcome",
+    "segment",
+    "segment_value",
+    "from_day",
+    "until_day",
+    "is_over",
+    "n",
+    "value",
+    "baseline",
+]
 _MOST_RANGES = 5
 
 Row = dict[str, Any]
@@ -210,6 +221,8 @@ def _print_table(console: Console, title: str, rows: list[Row]) -> None:
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else escape(str(value))

@@ -23,9 +23,9 @@ MICROSECONDS_A_DAY = 86_400_000_000
 class Cohorts:
     """The customers of some journeys as of one instant: what every analysis starts from, read once for all of them.
 
-    ``visits`` has the moves of each customer's first visit to a step, or of every visit, ``entries`` a row for each such
-    visit, ``clusters`` one for each known segment value at such an entry, from nothing that happened later; the columns
-    are in the ``.sql`` files of the same names.
+    ``visits`` has the moves of each customer's first visit to a step, or of every visit, ``entries`` a row for each
+    such visit, ``clusters`` one for each known segment value at such an entry, from nothing that happened later; the
+    columns are in the ``.sql`` files of the same names.
     ``costs`` has the values of the attribute that a map names as ``acquisition_cost``, in the columns of ``clusters``.
     ``sequences`` are the events of one version of the lake; those from ``as_of`` on do not count.
     """

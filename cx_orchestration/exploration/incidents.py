@@ -49,8 +49,8 @@ class Candidate:
 def rates_over_time(engine: Engine, cohorts: Cohorts, settings: Settings) -> RatesOverTime:
     """All incidents that were looked at, and the rates by week; ``cohorts`` are of every visit.
 
-    For the second look at other candidates, the visits of what is already taken are set aside: those to the step, of its
-    customers, in its period; and at other steps, all contacts within the window after visits to its step in its period.
+    For the second look at other candidates, what is already taken is set aside: the visits of its customers to the step
+    in its period; and at other steps, all contacts within the window after any visit to its step in its period.
     """
     exploration = settings.exploration
     outcomes = Outcomes(engine, cohorts, settings)

@@ -112,7 +112,10 @@ class Scan:
         """Of each row of hits by bin, the largest log likelihood ratio and the place of its period."""
         before = np.zeros((len(hits), self.bins + 1), np.int64)
         np.cumsum(hits, axis=1, out=before[:, 1:], dtype=np.int64)
-        return _highest(before, self.first, self.after, self.n, len(self.visits), _x_log_x(len(self.visits)))
+        found: tuple[Reals, Ints] = _highest(
+            before, self.first, self.after, self.n, len(self.visits), _x_log_x(len(self.visits))
+        )
+        return found
 
 
 class Histories:
@@ -221,7 +224,7 @@ def _exchange(bins: Ints, came_to: Ints, hits: Ints, seed: int) -> None:
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _highest(before: Ints, first: Ints, after: Ints, n: Ints, visits: int, x_log_x: Reals) -> tuple[Reals, Ints]:
-    """By row, the largest log likelihood ratio of all periods and its place; ``before`` has the hits before each bin."""
+    """By row, the largest log likelihood ratio of all periods and its place; ``before`` has the hits before a bin."""
     best, place = np.zeros(len(before), np.float64), np.full(len(before), -1, np.int64)
     alone = np.empty(len(n), np.float64)
     for i in range(len(n)):

@@ -46,7 +46,7 @@ def findings_picture(table: Table, rows: pa.Table) -> str:
         bars.encode(color=colour),
         base.mark_point(filled=True, size=60, opacity=1).encode(y=candidate, x="effect:Q", color=colour),
     )
-    return _markdown(name, chart)
+    return _markdown(name, _svg(chart))
 
 
 def incidents_picture(rows: pa.Table) -> str:
@@ -67,15 +67,23 @@ def incidents_picture(rows: pa.Table) -> str:
         alt.Y("rate:N", sort=shown["rate"].tolist(), title=None, axis=alt.Axis(labelLimit=360))
     )
     bars = base.mark_bar(height=11).encode(
-        alt.X("from_day:T", title=None, axis=alt.Axis(tickCount=6, labelOverlap=True)), alt.X2("until_day:T"), _by_kind()
+        alt.X("from_day:T", title=None, axis=alt.Axis(tickCount=6, labelOverlap=True)),
+        alt.X2("until_day:T"),
+        _by_kind(),
     )
     said = base.mark_text(align="left", dx=5, fontSize=10, color="#52606d").encode(alt.X("until_day:T"), text="said:N")
-    return _markdown("incidents", alt.layer(bars, said))
+    return _markdown("incidents", _svg(alt.layer(bars, said)))
 
 
 def weekly_picture(weekly: pa.Table, incidents: pa.Table) -> str:
-    """Markdown with a control chart by week of each rate that has an incident, which is marked; if there is none, of
-    the share of all customers that gave up at each step."""
+    """Markdown with ``weekly_svg``."""
+    svg = weekly_svg(weekly, incidents)
+    return "No visits were old enough to be judged." if svg is None else _markdown("weekly rates", svg)
+
+
+def weekly_svg(weekly: pa.Table, incidents: pa.Table) -> str | None:
+    """A control chart by week of each rate that has an incident, which is marked; if there is none, of the share of all
+    customers that gave up at each step. ``None`` without any visits."""
     rows, found = weekly.to_pandas(), incidents.filter(incidents["is_finding"]).to_pandas().sort_values("p_value")
     if found.empty:
         keys = rows.loc[(rows["segment"] == "all") & (rows["outcome"] == "gave_up"), _RATE].drop_duplicates()
@@ -83,17 +91,22 @@ def weekly_picture(weekly: pa.Table, incidents: pa.Table) -> str:
     else:
         shown = found
     if shown.empty:
-        return "No rate had visits enough to be followed over time."
+        return None
     charts = [_control_chart(rows, one) for one in shown.head(_MOST_CHARTS).to_dict("records")]
-    return _markdown("weekly rates", alt.vconcat(*charts, spacing=14))
+    return _svg(alt.vconcat(*charts, spacing=14))
 
 
 def _control_chart(rows: pd.DataFrame, one: dict[str, Any]) -> alt.LayerChart:
-    own = rows[(rows[_RATE] == [one[name] for name in _RATE]).all(axis=1)].assign(week=lambda r: pd.to_datetime(r["week"]))
+    own = rows[(rows[_RATE] == [one[name] for name in _RATE]).all(axis=1)].assign(
+        week=lambda r: pd.to_datetime(r["week"])
+    )
     columns = ["week", "value", "baseline", "limit_low", "limit_high"]
     base = alt.Chart(own[columns], title=f"share of visits that {_where(one)}, by week", width=560, height=130)
     x = alt.X("week:T", title=None, axis=alt.Axis(format="%d %b %Y", tickCount=8, labelOverlap=True, grid=False))
-    share = {"scale": alt.Scale(domain=[0, 1] if own["value"].max() > 0.5 else [0, 0.5]), "axis": alt.Axis(format="%", tickCount=5)}
+    share = {
+        "scale": alt.Scale(domain=[0, 1] if own["value"].max() > 0.5 else [0, 0.5]),
+        "axis": alt.Axis(format="%", tickCount=5),
+    }
     layers = [
         base.mark_area(color=_GREY, opacity=0.25, interpolate="step").encode(
             x, alt.Y("limit_low:Q", title=None, **share), alt.Y2("limit_high:Q")
@@ -130,9 +143,12 @@ def _by_kind() -> alt.Color:
     )
 
 
-def _markdown(name: str, chart: Any) -> str:
-    picture = base64.b64encode(vl_convert.vegalite_to_svg(chart.to_json()).encode()).decode("ascii")
-    return f"![{name}](data:image/svg+xml;base64,{picture})"
+def _svg(chart: alt.LayerChart | alt.VConcatChart) -> str:
+    return str(vl_convert.vegalite_to_svg(chart.to_json()))
+
+
+def _markdown(name: str, svg: str) -> str:
+    return f"![{name}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode('ascii')})"
 
 
 def _label(row: dict[str, Any]) -> str:

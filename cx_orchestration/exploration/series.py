@@ -26,7 +26,7 @@ KEY = ["journey", "step", "outcome", "segment", "segment_value"]
 
 GAVE_UP, ASKED = "gave_up", "asked_support"
 
-#: A longer time than so many days is looked at in spans of several days, as the number of periods grows with the square.
+#: A longer time than so many days is looked at in spans of some days, as the number of periods grows with the square.
 MOST_BINS = 400
 
 _EPOCH = dt.date(1970, 1, 1)
@@ -35,7 +35,7 @@ _EPOCH = dt.date(1970, 1, 1)
 @dataclass(frozen=True, eq=False)
 class Series:
     """The visits of one series, in ``bins`` of ``width`` days from ``start`` (days since 1970) on; ``entry`` are their
-    places among all entries with this outcome; ``judged_until`` is the day of the last visit to the step that counts."""
+    places among all entries with this outcome; ``judged_until`` is the day of the last visit to the step."""
 
     key: tuple[str, ...]
     entry: NDArray[np.int64]
@@ -73,7 +73,7 @@ class Outcomes:
                 for (segment, value), of_series in of_step.groupby(["segment", "segment_value"], sort=True):
                     entry = of_series["entry"].to_numpy()
                     yield Series(
-                        key=(journey, step, outcome, segment, value),
+                        key=(str(journey), str(step), outcome, str(segment), str(value)),
                         entry=entry,
                         visits=Visits(customer[entry], (days[entry] - start) // width, hit[entry]),
                         bins=(end - start) // width + 1,
@@ -83,8 +83,8 @@ class Outcomes:
                     )
 
     def asked_otherwise(self, claimed: Sequence[tuple[Series, Period]]) -> NDArray[np.int64]:
-        """Who asked, by ``entry``, without the contacts that follow visits to the step of a claimed series in the period,
-        unless it is the visit's own step."""
+        """Who asked, by ``entry``, without the contacts within the window after a visit to the step of a claimed series
+        in its period; at that step itself they count."""
         hits: NDArray[np.int64] = self._asking(claimed)["hit"].to_numpy().astype(np.int64)
         return hits
 
@@ -93,7 +93,8 @@ class Outcomes:
             "entry", pa.array(np.arange(entries.num_rows))
         )
         inputs = {"outcomes": numbered, "clusters": self._cohorts.clusters}
-        return self._engine.query(sql_text(__package__, "series.sql"), inputs).to_pandas()
+        members: pd.DataFrame = self._engine.query(sql_text(__package__, "series.sql"), inputs).to_pandas()
+        return members
 
     def _asking(self, claimed: Sequence[tuple[Series, Period]]) -> pa.Table:
         rows = []

@@ -42,7 +42,9 @@ def support_shifts(engine: Engine, cohorts: Cohorts, settings: Settings) -> pa.T
 def turning_to_support(engine: Engine, cohorts: Cohorts, window: int, claimed: pd.DataFrame) -> pa.Table:
     """Who turned to support within ``window`` microseconds (``support_shifts.sql``), without the contacts within the
     windows of entries that are ``claimed``: journey, step, from_at and until_at."""
-    kinds = pa.schema([("journey", pa.string()), ("step", pa.string()), ("from_at", pa.int64()), ("until_at", pa.int64())])
+    kinds = pa.schema(
+        [("journey", pa.string()), ("step", pa.string()), ("from_at", pa.int64()), ("until_at", pa.int64())]
+    )
     return engine.query(
         sql_text(__package__, "support_shifts.sql"),
         {

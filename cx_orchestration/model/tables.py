@@ -908,7 +908,7 @@ CHANGE_PRIORITIES = _findings(
 )
 INCIDENTS = _findings(
     "incidents",
-    "one rate at one step, of all customers or of a cluster: in which period is it higher than at other times?",
+    "one rate at one step, of all customers or of a cluster: when is it higher than at other times?",
     ("outcome", text, "`gave_up` or `asked_support`: what is counted of each visit"),
     ("visits", whole, "visits in the period"),
     ("baseline_visits", whole, "at other times"),

@@ -108,6 +108,7 @@ def test_a_run_writes_its_summary_as_json(finished: Path) -> None:
         "support_shifts",
         "profitable_paths",
         "change_priorities",
+        "incidents",
     }
     assert summary["failures"] == []
 

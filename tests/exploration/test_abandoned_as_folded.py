@@ -7,11 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sequenced import sequenced, write_sequences
 
+from cx_orchestration.exploration.abandonment_hotspots import giving_up
 from cx_orchestration.exploration.cohorts import read_cohorts
 from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
-from cx_orchestration.storage.engine import Engine, sql_text
+from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
 START = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
@@ -60,16 +61,7 @@ def folded(root, log: list[tuple[str, str, float]]) -> Lake:
 def outcomes(lake: Lake) -> dict[tuple[str, str], int]:
     engine = Engine()
     cohorts = read_cohorts(lake, engine, [PURCHASE], as_of=AS_OF)
-    rows = engine.query(
-        sql_text("cx_orchestration.exploration", "abandonment_hotspots.sql"),
-        {
-            "entries": cohorts.entries,
-            "visits": cohorts.visits,
-            "waits": cohorts.waits,
-            "sequences": cohorts.sequences,
-        },
-        {"as_of": AS_OF, "currency": "USD"},
-    )
+    rows = giving_up(engine, cohorts, "USD")
     return {(row["customer_id"], row["step"]): row["hit"] for row in rows.to_pylist()}
 
 

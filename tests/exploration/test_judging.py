@@ -29,7 +29,7 @@ def judged(found: pd.DataFrame, explained: dict[str, dict[str, float]] | None = 
                 again.loc[again["segment_value"] == other, "p_value"] = p_value
         return again
 
-    result = judge(found, error_rate=0.04, is_worth_it=lambda rows: rows["effect"] >= 0.1, look_again=look_again)
+    result = judge(found, error_rate=0.05, is_worth_it=lambda rows: rows["effect"] >= 0.1, look_again=look_again)
     return result.set_index("segment_value")
 
 

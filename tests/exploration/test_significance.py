@@ -109,8 +109,8 @@ def test_the_median_time_is_that_of_kaplan_and_meier():
     assert np.isnan(significance.median_time([], []))
 
 
-def test_four_analyses_share_the_error_rate():
-    assert significance.level(0.05) == pytest.approx(0.0125)
+def test_five_analyses_share_the_error_rate():
+    assert significance.level(0.05) == pytest.approx(0.01)
 
 
 def test_the_cutoff_is_the_largest_significant_p_value():
