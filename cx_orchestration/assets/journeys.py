@@ -43,7 +43,7 @@ def sequences(
 @dg.multi_asset(
     specs=[
         dg.AssetSpec(**table_spec(table, kinds={"numba", "deltalake"}), deps=[["journeys", "sequences"]])
-        for table in (tables.JOURNEY_MAPS, tables.STEPS, tables.INSTANCES)
+        for table in (tables.JOURNEY_MAPS, tables.STEPS, tables.INSTANCES, tables.THREADS)
     ],
     name="journeys_fold",
     pool="customers",
@@ -61,7 +61,7 @@ def steps_and_instances(
     project: dg.ResourceParam[CXProject],
     lake: dg.ResourceParam[Lake],
     analytics: dg.ResourceParam[Engine],
-) -> tuple[dg.MaterializeResult, dg.MaterializeResult, dg.MaterializeResult]:
+) -> tuple[dg.MaterializeResult, dg.MaterializeResult, dg.MaterializeResult, dg.MaterializeResult]:
     """The customers' ways through every journey map, up to the end of the newest day that has events."""
     as_of = newest_day_end(lake, project.zone, start=project.settings.start_date)
     summary = fold_journeys(
@@ -105,6 +105,7 @@ def steps_and_instances(
         dg.MaterializeResult(
             asset_key=["journeys", "instances"], metadata=row_count(lake.rows(tables.INSTANCES), **facts)
         ),
+        dg.MaterializeResult(asset_key=["journeys", "threads"], metadata=row_count(lake.rows(tables.THREADS))),
     )
 
 

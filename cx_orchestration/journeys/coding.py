@@ -6,7 +6,7 @@ files (``reading``), what moves (``kernel``), what micro journeys add to the eve
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -17,6 +17,7 @@ from cx_orchestration.journeys.charts import CompiledMap
 from cx_orchestration.journeys.guards import COLUMNS, fitting
 from cx_orchestration.journeys.kernel import Codes, Flags, Ints, code_threads
 from cx_orchestration.journeys.micro_events import is_micro_event
+from cx_orchestration.journeys.past import Past, past_rows
 from cx_orchestration.journeys.reading import AT, CODE, KEY, in_order, order_by_key
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
@@ -41,6 +42,9 @@ class Events:
     ``customer`` ascends from 0. ``kind`` is the place of an event's type in ``types``. ``row`` is the row that says
     what an event carries: its own, and for what a micro journey did the one that caused it; ``id`` its place among the
     ids of the rows and, after them, ``more_ids``; ``anchor`` the row that it is or comes after.
+
+    By customer, ``key`` is that of ``journeys/sequences``, ``who`` a row that names the customer, and ``begins`` where
+    the customer's rows begin. The last ``past`` places are of events folded before: instances that go on point to them.
     """
 
     rows: pa.Table
@@ -54,13 +58,33 @@ class Events:
     id: Ints
     anchor: Ints
     more_ids: pa.ChunkedArray
+    key: Ints
+    who: Ints
+    begins: Ints
+    past: int = 0
 
     def __len__(self) -> int:
-        return len(self.at)
+        return len(self.at) - self.past
 
     @property
     def customers(self) -> int:
-        return int(self.customer[-1]) + 1 if len(self) else 0
+        return len(self.key)
+
+    def with_past(self, past: Past) -> "Events":
+        """These, and after them the places of the events that instances of one map go on from."""
+        customer = np.searchsorted(self.key, past.key)
+        nothing = np.zeros(len(past.key), np.int64)
+        return replace(
+            self,
+            customer=np.concatenate([self.customer, customer]),
+            at=np.concatenate([self.at, past.at]),
+            amount=np.concatenate([self.amount, nothing]),
+            kind=np.concatenate([self.kind, nothing.astype(np.int32)]),
+            row=np.concatenate([self.row, past.row]),
+            id=np.concatenate([self.id, past.row]),
+            anchor=np.concatenate([self.anchor, nothing]),
+            past=len(past.key),
+        )
 
     def column(self, name: str, places: Ints) -> pa.ChunkedArray:
         """A column of the rows that say what these events carry."""
@@ -92,8 +116,12 @@ def code_events(
     types: Sequence[str],
     as_of: dt.datetime,
     currency: str,
+    carried: Sequence[pa.Table] = (),
 ) -> Events:
     """The events of one bucket before ``as_of``, of rows with ``sequence_columns``.
+
+    ``carried`` are rows of ``journeys/threads``, map by map, of the customers whose earlier events are folded already;
+    they are among the customers whether anything happened to them or not.
 
     Rows come as the bucket's files have them, week after week, each sorted by customer, time and id; in another order
     they are sorted first. ``types`` are the event types by code. Raises ``PermanentFailure`` for amounts in
@@ -108,9 +136,10 @@ def code_events(
             types=types,
             as_of=as_of,
             currency=currency,
+            carried=carried,
         )
     order = order[at[order] < (as_of - EPOCH) // dt.timedelta(microseconds=1)]
-    customer, kind, at, _ = in_order(order, key, code, at)
+    customer, kind, at, happened_to = in_order(order, key, code, at)
     amount, other = _money(rows, currency)
     if np.abs(amount.astype(np.float64)).sum() > _MOST_UNITS:
         raise PermanentFailure(
@@ -118,9 +147,20 @@ def code_events(
             "which revenue cannot hold; look for a wrong 'scale' in a service's mapping"
         )
     row = order.astype(np.int64)
+    shown = _with_asked(rows, charts, types)
+    everybody = np.unique(np.concatenate([happened_to, *(of_map[KEY].to_numpy() for of_map in carried)]))
+    who = np.zeros(len(everybody), np.int64)
+    before = shown.num_rows
+    for of_map in carried:
+        past = past_rows(of_map, shown.schema)
+        who[np.searchsorted(everybody, of_map[KEY].to_numpy())] = before + np.arange(of_map.num_rows)
+        shown = pa.concat_tables([shown, past])
+        before += past.num_rows
+    customer = np.searchsorted(everybody, happened_to)[customer]
+    who[customer] = row
     return Events(
-        rows=_with_asked(rows, charts, types),
-        customer=customer.astype(np.int64),
+        rows=shown,
+        customer=customer,
         at=at,
         amount=amount[row],
         in_other_currency=int(other[row].sum()),
@@ -130,6 +170,9 @@ def code_events(
         id=row,
         anchor=np.arange(len(row)),
         more_ids=pa.chunked_array([], pa.string()),
+        key=everybody,
+        who=who,
+        begins=np.searchsorted(customer, np.arange(len(everybody))),
     )
 
 
@@ -182,13 +225,14 @@ def symbols(events: Events, chart: CompiledMap) -> Codes:
 class Threads:
     """What has instances one after the other: the ``thread`` of each event (-1: without the correlation key), whose
     each thread is, and which key it has, as a place in ``keys``; without correlation every customer is one thread.
-    Those of customer c are ``of_customers[c]`` to ``of_customers[c + 1]``."""
+    Those of customer c are ``of_customers[c]`` to ``of_customers[c + 1]``; ``carried`` are those that go on."""
 
     thread: Ints
     customer: Ints
     of_customers: Ints
     key: Ints
     keys: pa.Array | None
+    carried: Ints
 
     def keys_of(self, threads: Ints) -> pa.Array:
         """The values of the correlation key, null without one."""
@@ -197,22 +241,30 @@ class Threads:
         return self.keys.take(self.key[threads])
 
 
-def threads(events: Events, chart: CompiledMap) -> Threads:
-    """The threads of one bucket's events on a map."""
+def threads(events: Events, chart: CompiledMap, carried: pa.Table) -> Threads:
+    """The threads of one bucket's events on a map, and of those that go on there."""
+    of_carried = np.searchsorted(events.key, carried[KEY].to_numpy())
     if chart.correlation is None:
         everybody = np.arange(events.customers)
         starts = np.arange(events.customers + 1)
-        return Threads(events.customer, everybody, starts, np.zeros_like(everybody), None)
-    name = f"asked_{chart.correlation}"
-    column = events.rows.column(name).combine_chunks()
+        return Threads(events.customer, everybody, starts, np.zeros_like(everybody), None, of_carried)
+    column = events.rows.column(f"asked_{chart.correlation}")
     if pa.types.is_floating(column.type):
         column = column.cast(pa.string())
     column = pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), None, column)
-    coded = column.dictionary_encode()
-    key = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)[events.row]
-    thread, customer, of_thread = code_threads(events.customer, key, len(coded.dictionary))
-    of_customers = np.searchsorted(customer, np.arange(events.customers + 1))
-    return Threads(thread, customer, of_customers, of_thread, coded.dictionary)
+    every = pa.chunked_array([*column.chunks, *carried["correlation"].chunks], pa.string())
+    coded = every.combine_chunks().dictionary_encode()
+    codes = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    key, customer = codes[: events.rows.num_rows][events.row], events.customer
+    if carried.num_rows:
+        key, customer = np.concatenate([codes[events.rows.num_rows :], key]), np.concatenate([of_carried, customer])
+    order = np.argsort(customer, kind="stable") if carried.num_rows else slice(None)
+    of_events, of_threads, keys = code_threads(customer[order], key[order], len(coded.dictionary))
+    thread = np.empty_like(of_events)
+    thread[order] = of_events
+    of_customers = np.searchsorted(of_threads, np.arange(events.customers + 1))
+    goes_on = thread[: carried.num_rows]
+    return Threads(thread[carried.num_rows :], of_threads, of_customers, keys, coded.dictionary, goes_on)
 
 
 def _is_sorted(rows: pa.Table, key: Ints, at: Ints, order: Codes) -> bool:

@@ -8,15 +8,17 @@ import pyarrow as pa
 from cx_orchestration.model import tables
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.scan import Scan
 
 
-def give_codes(lake: Lake, engine: Engine, *, run_id: str) -> pa.Table:
-    """Give every type of ``integration/events`` a code; returns all rows of ``journeys/event_types`` by code.
+def give_codes(lake: Lake, engine: Engine, events: Scan, *, run_id: str) -> pa.Table:
+    """Give every type of some files of ``integration/events`` a code; returns all rows of ``journeys/event_types`` by
+    code.
 
     A type keeps the code that it has. New ones follow the highest, in the order of their names.
     """
     given = read_codes(lake, engine)
-    seen = engine.query("SELECT DISTINCT type FROM events ORDER BY type", {"events": lake.scan(tables.EVENTS)})
+    seen = engine.query("SELECT DISTINCT type FROM events ORDER BY type", {"events": events})
     known = set(given["type"].to_pylist())
     new = [name for name in seen["type"].to_pylist() if name not in known]
     if not new and lake.exists(tables.EVENT_TYPES):

@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from functools import partial
 
@@ -15,9 +16,12 @@ from cx_orchestration.journeys.charts import CompiledMap
 from cx_orchestration.journeys.coding import code_events, sequence_columns
 from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.micro_events import by_nesting
-from cx_orchestration.journeys.placing import STILL_OPEN, Folded, JourneyCounts, fold_bucket
+from cx_orchestration.journeys.placed import STILL_OPEN
+from cx_orchestration.journeys.placing import Folded, JourneyCounts, fold_bucket
 from cx_orchestration.journeys.reading import BucketFiles, bucket_files, rows_of
-from cx_orchestration.journeys.refold import Changes, FoldedFrom, changes, rewrite
+from cx_orchestration.journeys.refold import Night, fold_night
+from cx_orchestration.journeys.refolded import FoldedFrom, last_fold, nights_work, write_night
+from cx_orchestration.journeys.sequences import MAX_BUCKETS
 from cx_orchestration.journeys.versions import compile_in_use
 from cx_orchestration.model import tables
 from cx_orchestration.model.journey import JourneyMap
@@ -27,8 +31,10 @@ from cx_orchestration.storage.lake import Lake
 #: All weeks of steps and instances, and those without one.
 EVERY_WEEK = (STILL_OPEN - 1_000_000, 1_000_000)
 
+_FOLDED = (tables.STEPS, tables.INSTANCES, tables.THREADS)
+
 #: To be raised when the same events and maps give other rows than before: then all are folded anew.
-_MEANING = 1
+_MEANING = 2
 
 
 @dataclass(frozen=True)
@@ -68,63 +74,89 @@ def fold_journeys(
     charts = compile_in_use(lake, by_nesting(maps), as_of=as_of, run_id=run_id)
     settings = _settings(charts, currency, support_contact_cost)
     before = lake.partition_values(tables.INSTANCES, "journey")
-    for table in (tables.STEPS, tables.INSTANCES):
+    for table in _FOLDED:
         lake.empty_for_layout(table, run_id=run_id)
-    now = FoldedFrom(lake.state(tables.SEQUENCES) or "", lake.version(tables.SEQUENCES) or 0, as_of, settings)
-    changed = changes(lake, charts, now)
+    last = last_fold(lake)
+    version = lake.version(tables.SEQUENCES) or 0
+    number = last.fold + 1 if last is not None else 1
+    now = FoldedFrom(lake.state(tables.SEQUENCES) or "", version, as_of, settings, number)
+    night = nights_work(lake, charts, last, now)
     types = type_names(lake, engine)
-    counts: dict[str, list[JourneyCounts]] = {chart.journey: [] for chart in charts}
-    anew: list[Folded] = []
-    events_read = in_other_currency = 0
-    folding = partial(
-        _fold,
-        charts=charts,
-        changed=changed,
-        types=types,
-        as_of=as_of,
-        currency=currency,
-        support_contact_cost=support_contact_cost,
-    )
-    # Written bucket by bucket: no more than one is ever in this process's memory.
-    with lake.writer(tables.STEPS) as steps, lake.writer(tables.INSTANCES) as instances:
-        for events, in_others, folded in engine.each(bucket_files(lake), folding):
-            events_read += events
-            in_other_currency += in_others
-            for chart, of_bucket in zip(charts, folded, strict=True):
-                counts[chart.journey].append(of_bucket.counts)
-                if changed is None:
-                    steps.write(of_bucket.steps)
-                    instances.write(of_bucket.instances)
-                else:
-                    anew.append(of_bucket)
-        if changed is None:
-            for table, writer in ((tables.STEPS, steps), (tables.INSTANCES, instances)):
-                lake.replace_by_files(table, writer.finish(), where={"week": EVERY_WEEK}, run_id=run_id, note=now.note)
-    if changed is not None:
-        rewrite(lake, changed, anew, now, run_id=run_id)
-    totals = {chart.journey: _add_up(chart, counts[chart.journey]) for chart in charts}
-    removed = tuple(name for name in before if name not in totals)
+    if last is None or night is None:
+        folding = partial(
+            _fold,
+            charts=charts,
+            types=types,
+            as_of=as_of,
+            currency=currency,
+            support_contact_cost=support_contact_cost,
+            number=number,
+        )
+        found = _write_all(lake, engine.each(bucket_files(lake), folding), now, run_id)
+    else:
+        asked = Night(charts, types, last.as_of, as_of, currency, support_contact_cost, number)
+        folded = [*engine.each(night, partial(fold_night, night=asked))]
+        write_night(lake, folded, now, run_id=run_id)
+        found = [(one.events, one.in_other_currency, _counts(one.on) + _counts(one.anew)) for one in folded]
+    counts = [one for _, _, of_bucket in found for one in of_bucket]
+    totals = {chart.journey: _add_up(chart, counts) for chart in charts}
     return FoldSummary(
-        events_read, in_other_currency, changed is None, tuple(totals[one.journey] for one in maps), removed
+        events=sum(events for events, _, _ in found),
+        in_other_currency=sum(others for _, others, _ in found),
+        whole=night is None,
+        journeys=tuple(totals[one.journey] for one in maps),
+        removed=tuple(name for name in before if name not in totals),
     )
+
+
+def _write_all(
+    lake: Lake, buckets: Iterable[tuple[int, int, list[Folded]]], now: FoldedFrom, run_id: str
+) -> list[tuple[int, int, list[JourneyCounts]]]:
+    """All rows anew, written bucket by bucket: no more than one is ever in this process's memory."""
+    found = []
+    with ExitStack() as stack:
+        steps, instances, threads = (stack.enter_context(lake.writer(table)) for table in _FOLDED)
+        for events, in_others, folded in buckets:
+            found.append((events, in_others, _counts(folded)))
+            for of_bucket in folded:
+                steps.write(of_bucket.steps)
+                instances.write(of_bucket.instances)
+                threads.write(of_bucket.threads)
+        for table, writer, everything in (
+            (tables.STEPS, steps, {"week": EVERY_WEEK}),
+            (tables.INSTANCES, instances, {"week": EVERY_WEEK}),
+            (tables.THREADS, threads, {"bucket": (0, MAX_BUCKETS - 1)}),
+        ):
+            lake.replace_by_files(table, writer.finish(), where=everything, run_id=run_id, note=now.note)
+    return found
 
 
 def _fold(
     bucket: BucketFiles,
     *,
     charts: Sequence[CompiledMap],
-    changed: Changes | None,
     types: Sequence[str],
     as_of: dt.datetime,
     currency: str,
     support_contact_cost: float,
+    number: int,
 ) -> tuple[int, int, list[Folded]]:
     """A bucket's events, those in other currencies, and what each map makes of them; wherever the files can be read."""
     rows = rows_of(bucket, sequence_columns(charts))
-    wanted = rows if changed is None else changed.rows(rows)
-    events = code_events(wanted, charts, types=types, as_of=as_of, currency=currency)
-    folded = fold_bucket(events, charts, as_of=as_of, support_contact_cost=support_contact_cost)
+    events = code_events(rows, charts, types=types, as_of=as_of, currency=currency)
+    folded = fold_bucket(
+        events,
+        charts,
+        as_of=as_of,
+        support_contact_cost=support_contact_cost,
+        bucket=bucket.number,
+        fold=number,
+    )
     return len(events), events.in_other_currency, folded
+
+
+def _counts(folded: Iterable[Folded]) -> list[JourneyCounts]:
+    return [one.counts for one in folded]
 
 
 def _settings(charts: Sequence[CompiledMap], currency: str, support_contact_cost: float) -> str:
@@ -139,7 +171,7 @@ def _settings(charts: Sequence[CompiledMap], currency: str, support_contact_cost
 
 
 def _add_up(chart: CompiledMap, counts: Iterable[JourneyCounts]) -> JourneyCounts:
-    parts = list(counts)
+    parts = [one for one in counts if one.journey == chart.journey]
     totals = {
         field.name: sum(getattr(part, field.name) for part in parts)
         for field in fields(JourneyCounts)

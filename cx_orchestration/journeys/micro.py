@@ -43,25 +43,27 @@ class Doings:
         return replace(self, **kept, id=(self.id + np.where(lost, ids_before, 0))[chosen])
 
 
-def doings(journey: str, events: Events, made: Instances, ids: pa.ChunkedArray) -> Doings:
-    """What the instances that were made of some events did; ``ids`` are theirs."""
+def doings(journey: str, events: Events, made: Instances, ids: pa.ChunkedArray, carried: int) -> Doings:
+    """What the instances that were made of some events did; ``ids`` are theirs, the first ``carried`` had begun."""
     every = np.arange(len(made.thread))
-    done, lost = every[made.status == COMPLETED], every[made.status == ABANDONED]
-    cause = np.concatenate([made.first_event, made.last_event[done], made.first_event[lost]])
-    is_lost = np.repeat([False, False, True], [len(every), len(done), len(lost)])
-    instance = np.concatenate([every, done, lost])
+    new, done, lost = every[carried:], every[made.status == COMPLETED], every[made.status == ABANDONED]
+    cause = np.concatenate([made.first_event[new], made.last_event[done], made.first_event[lost]])
+    is_lost = np.repeat([False, False, True], [len(new), len(done), len(lost)])
+    instance = np.concatenate([new, done, lost])
     at = np.where(is_lost, made.ended_at[instance], events.at[cause])
     customer = events.customer[cause]
-    ends = np.searchsorted(events.customer, customer, side="right")
-    after = np.where(is_lost, _last_until(events.at, cause, ends, at), cause)
+    happened = events.customer[: len(events)]
+    start, end = (np.searchsorted(happened, customer, side=side) for side in ("left", "right"))
+    after = np.where(is_lost, _last_until(events.at, start, end, at), cause)
+    anchor = np.where(after < start, events.begins[customer] - 1, events.anchor[after])
     return Doings(
         journey=journey,
-        kind=np.repeat(np.arange(len(DOINGS), dtype=np.int32), [len(every), len(done), len(lost)]),
+        kind=np.repeat(np.arange(len(DOINGS), dtype=np.int32), [len(new), len(done), len(lost)]),
         customer=customer,
         at=at,
         row=events.row[cause],
         id=np.where(is_lost, instance, events.id[cause]),
-        anchor=events.anchor[after],
+        anchor=anchor,
         instance=instance,
         ids=ids,
     )
@@ -88,8 +90,9 @@ def with_doings(events: Events, wanted: Sequence[str], found: Sequence[Doings]) 
     kind, customer, at = np.concatenate(kinds), _joined(chosen, "customer"), _joined(chosen, "at")
     anchor, instance = _joined(chosen, "anchor"), _joined(chosen, "instance")
     level = np.repeat(np.arange(len(chosen)), [len(one.at) for one in chosen])
-    # By time after the same event, the inner journey before the outer.
-    order = np.lexsort((kind, instance, level, at, anchor))
+    # By time after the same event, the inner journey before the outer. What comes before all events of a customer is
+    # anchored at the last one of the customer before.
+    order = np.lexsort((kind, instance, level, at, customer, anchor))
     after = anchor[order] + 1
     return replace(
         events,
@@ -111,10 +114,10 @@ def _joined(chosen: Sequence[Doings], column: str) -> Ints:
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]  # numba has no type stubs
 def _last_until(at: Ints, first: Ints, end: Ints, until: Ints) -> Ints:
-    """The last event of each stretch ``first`` to ``end`` that is not later than ``until``; the first one is not."""
-    last = first.copy()
+    """The last event of each stretch ``first`` to ``end`` not later than ``until``; ``first`` - 1 if there is none."""
+    last = first - 1
     for n in range(len(first)):
-        low, high = first[n], end[n]
+        low, high = first[n] - 1, end[n]
         while high - low > 1:
             middle = (low + high) // 2
             if at[middle] <= until[n]:

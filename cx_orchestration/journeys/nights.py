@@ -1,10 +1,12 @@
 """A night's work on ``journeys/sequences``: only what has changed since they were last written.
 
-Belongs here: what changed, and writing those files anew. Does not belong here: writing all of them (``sequences``),
-which gives the same rows.
+Belongs here: what changed, and writing that. Does not belong here: writing all of them (``sequences``), which gives the
+same rows; putting a week's files together (``weeks``).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -13,15 +15,15 @@ import pyarrow.compute as pc
 
 from cx_orchestration.journeys.event_types import give_codes
 from cx_orchestration.journeys.sequences import (
-    EVENTS_PER_CHUNK,
     MAX_BUCKETS,
     SequenceCounts,
     Sources,
     buckets_for,
     build_sequences,
-    count_events,
+    scan_of,
     version_of,
 )
+from cx_orchestration.journeys.weeks import merge_weeks, write_again
 from cx_orchestration.model import tables
 from cx_orchestration.storage.data_files import DataFile
 from cx_orchestration.storage.engine import Engine, Input, sql_text
@@ -33,36 +35,53 @@ MOST_CHANGED = 0.2
 
 @dataclass(frozen=True)
 class _Change:
-    """``ids`` of events whose row may have changed, and their ``rows`` as they are now."""
+    """``ids`` of events whose row may have changed: the rows that they had (``went``), and those that they have now
+    (``came``); how many more customers have events, and by service how many more events are of unknown entities."""
 
     ids: pa.Table
-    rows: pa.Table
+    went: pa.Table
+    came: pa.Table
+    customers: int
+    unresolved: Mapping[str, int]
 
 
 def update_sequences(lake: Lake, engine: Engine, *, most_changed: float = MOST_CHANGED, run_id: str) -> SequenceCounts:
     """Bring ``journeys/sequences`` up to date in one commit, and give what became of all events.
 
-    Written are the files, by bucket and week, that have an event which came, went, was reported anew, or whose entity
-    belongs to another customer now. All are written when what the sequences were made of cannot be read any more, when
-    they need more buckets, or when a greater share of the events than ``most_changed`` may have changed. The rows are
-    those that ``build_sequences`` gives.
+    New events come in files of their own beside those of their bucket and week; written anew are the buckets and weeks
+    of events that went, were reported anew, or whose entity belongs to another customer now. All are written when what
+    the sequences were made of cannot be read any more, when they need more buckets, or when a greater share of the
+    events than ``most_changed`` may have changed. The rows are those that ``build_sequences`` gives.
     """
     noted, sources = lake.note(tables.SEQUENCES), Sources.now(lake)
-    events, _ = sources.scans(lake)
-    reported = engine.query("SELECT count(*) AS n FROM events", {"events": events}).column("n")[0].as_py()
+    reported = lake.rows(tables.EVENTS)
     if not _is_base(lake, noted, sources) or buckets_for(reported) > int(noted["buckets"]):
         return build_sequences(lake, engine, run_id=run_id)
-    change = _change(lake, engine, noted, sources, run_id=run_id)
-    if change is None or change.ids.num_rows > most_changed * reported:
-        return build_sequences(lake, engine, buckets=int(noted["buckets"]), run_id=run_id)
+    buckets = int(noted["buckets"])
+    change = _change(lake, engine, noted, sources, most_changed * reported, run_id=run_id)
+    if change is None:
+        return build_sequences(lake, engine, buckets=buckets, run_id=run_id)
+    unresolved = Counter(json.loads(noted["unresolved"]))
+    unresolved.update(change.unresolved)
+    sequenced = lake.rows(tables.SEQUENCES) - change.went.num_rows + change.came.num_rows
+    left_over = {service: events for service, events in sorted(unresolved.items()) if events}
+    counts = SequenceCounts(
+        reported=reported,
+        repeated=reported - sequenced - sum(left_over.values()),
+        sequenced=sequenced,
+        customers=int(noted["customers"]) + change.customers,
+        unresolved=left_over,
+    )
     if change.ids.num_rows:
-        _rewrite(lake, engine, change, sources.note(int(noted["buckets"])), run_id)
-    return count_events(lake, engine, reported)
+        note = sources.note(buckets, counts)
+        _write(lake, engine, change, note, run_id)
+        merge_weeks(lake, engine, note, run_id=run_id)
+    return counts
 
 
 def _is_base(lake: Lake, noted: Mapping[str, str], sources: Sources) -> bool:
     """Whether the sequences were made of earlier versions of the same tables, which can still be read."""
-    if not noted:
+    if "unresolved" not in noted:
         return False
     stored = lake.stored(tables.SEQUENCES)
     if stored is None or stored[1] != tables.SEQUENCES.partition_by:
@@ -79,85 +98,102 @@ def _is_base(lake: Lake, noted: Mapping[str, str], sources: Sources) -> bool:
     )
 
 
-def _change(lake: Lake, engine: Engine, noted: Mapping[str, str], sources: Sources, *, run_id: str) -> _Change | None:
-    """What changed since the sequences were made; ``None`` when a new customer's key is taken."""
-    codes = give_codes(lake, engine, run_id=run_id)
+def _change(
+    lake: Lake, engine: Engine, noted: Mapping[str, str], sources: Sources, most: float, *, run_id: str
+) -> _Change | None:
+    """What changed since the sequences were made; ``None`` for more than ``most`` events, or a new customer whose key
+    is taken."""
     former = Sources(noted["events"], noted["identity_map"])
     (before, identity_before), (now, identity_now) = former.scans(lake), sources.scans(lake)
-    moved = engine.query(sql_text(__package__, "identity_moves.sql"), {"before": identity_before, "now": identity_now})
-    inputs: dict[str, Input] = {"events": now, "moved": moved, "identity_map": identity_now}
-    inputs["removed"] = _files(before, set(before.files) - set(now.files))
-    inputs["added"] = _files(now, set(now.files) - set(before.files))
+    stayed = set(before.files) & set(now.files)
+    kept, removed, added = (
+        _files(scan, files)
+        for scan, files in ((now, stayed), (before, set(before.files) - stayed), (now, set(now.files) - stayed))
+    )
+    codes = give_codes(lake, engine, added, run_id=run_id)
+    same = set(identity_before.files) & set(identity_now.files)
+    maps = {
+        "before": _files(identity_before, set(identity_before.files) - same),
+        "now": _files(identity_now, set(identity_now.files) - same),
+    }
+    moved = engine.query(sql_text(__package__, "identity_moves.sql"), maps)
+    inputs: dict[str, Input] = {"kept": kept, "removed": removed, "added": added, "moved": moved}
     ids = engine.query(sql_text(__package__, "sequence_changes.sql"), inputs)
-    inputs["changed"] = ids
-    with engine.session(inputs) as session:
-        told = session.keep(
-            "told", session.query("SELECT * FROM events WHERE event_id IN (SELECT event_id FROM changed)")
-        )
-        owners = session.query(
-            "SELECT m.* FROM identity_map AS m "
-            "WHERE EXISTS (SELECT 1 FROM told AS t WHERE t.service = m.service AND t.entity = m.entity)"
-        )
-    known = engine.query(
-        sql_text(__package__, "sequence_keys.sql"), {"identity_map": owners}, {"buckets": int(noted["buckets"])}
-    )
-    taken = engine.query(
-        sql_text(__package__, "sequence_key_taken.sql"), {"known": known, "sequences": lake.scan(tables.SEQUENCES)}
-    )
-    if taken.num_rows:
+    if ids.num_rows > most:
         return None
-    newest = engine.query(sql_text(__package__, "sequence_newest.sql"), {"events": told})
-    rows: dict[str, Input] = {"events": told, "newest": newest, "known": known, "event_types": codes}
-    first, last = (pc.min_max(told["occurred_at"])[end].as_py() for end in ("min", "max"))
+    with engine.session({**inputs, "changed": ids}) as session:
+        told = {
+            name: session.query(f"SELECT * FROM {name} WHERE event_id IN (SELECT event_id FROM changed)")
+            for name in ("kept", "removed", "added")
+        }
+    had = pa.concat_tables([told["kept"], told["removed"]])
+    has = pa.concat_tables([told["kept"], told["added"]])
+    known_before = _known(engine, identity_before, had, noted)
+    known = _known(engine, identity_now, has, noted)
+    went = _rows_had(lake, engine, had)
+    came = _rows_now(engine, has, known, codes)
+    count = sql_text(__package__, "sequences_unresolved.sql")
+    unresolved: Counter[str] = Counter()
+    for sign, events, of, sequences in ((-1, had, known_before, went), (1, has, known, came)):
+        found = engine.query(count, {"events": events, "known": of, "sequences": sequences})
+        unresolved.update({row["service"]: sign * row["events"] for row in found.to_pylist()})
+    places = ["bucket", "customer_key"]
+    wanted = pa.concat_tables([went.select(places), came.select(places)]).group_by(places).aggregate([])
+    inputs = {"wanted": wanted, "sequences": lake.scan(tables.SEQUENCES)}
+    there = engine.query(sql_text(__package__, "sequence_customers.sql"), inputs)
+    customers = engine.query(
+        sql_text(__package__, "sequence_customers_changed.sql"), {"before": there, "went": went, "came": came}
+    ).to_pylist()[0]
+    if customers["clashes"]:
+        return None
+    return _Change(ids, went, came, customers["customers"], unresolved)
+
+
+def _known(engine: Engine, identity_map: Scan, events: pa.Table, noted: Mapping[str, str]) -> pa.Table:
+    """The rows of ``sequence_keys.sql`` of the entities of some events."""
+    owners = engine.query(
+        "SELECT m.* FROM identity_map AS m "
+        "WHERE EXISTS (SELECT 1 FROM events AS t WHERE t.service = m.service AND t.entity = m.entity)",
+        {"identity_map": identity_map, "events": events},
+    )
+    buckets = {"buckets": int(noted["buckets"])}
+    return engine.query(sql_text(__package__, "sequence_keys.sql"), {"identity_map": owners}, buckets)
+
+
+def _rows_had(lake: Lake, engine: Engine, events: pa.Table) -> pa.Table:
+    """Where events that were reported before lie, by bucket and week."""
+    weeks = engine.query(sql_text(__package__, "sequence_weeks.sql"), {"events": events})["week"].to_pylist()
+    sequences = lake.scan(tables.SEQUENCES, {"week": frozenset(weeks)}) if weeks else scan_of(lake, [])
+    changed = events.select(["event_id"])
+    return engine.query(sql_text(__package__, "sequences_had.sql"), {"sequences": sequences, "changed": changed})
+
+
+def _rows_now(engine: Engine, events: pa.Table, known: pa.Table, codes: pa.Table) -> pa.Table:
+    first, last = (pc.min_max(events["occurred_at"])[end].as_py() for end in ("min", "max"))
     if first is None:
-        return _Change(ids, tables.SEQUENCES.empty())
+        return tables.SEQUENCES.empty()
+    newest = engine.query(sql_text(__package__, "sequence_newest.sql"), {"events": events})
+    inputs: dict[str, Input] = {"events": events, "newest": newest, "known": known, "event_types": codes}
     span = {"since": first, "until": last + timedelta(microseconds=1), "first": 0, "last": MAX_BUCKETS - 1}
-    return _Change(ids, engine.query(sql_text(__package__, "sequences.sql"), rows, span))
+    return engine.query(sql_text(__package__, "sequences.sql"), inputs, span).cast(tables.SEQUENCES.schema)
 
 
 def _files(scan: Scan, files: set[str]) -> Scan:
     return replace(scan, files=tuple(sorted(files)))
 
 
-def _rewrite(lake: Lake, engine: Engine, change: _Change, note: dict[str, str], run_id: str) -> None:
-    """Write the files anew that have, or are to have, one of the changed events."""
-    scan = lake.scan(tables.SEQUENCES)
-    places = "SELECT DISTINCT bucket, week FROM sequences WHERE event_id IN (SELECT event_id FROM changed)"
-    had = engine.query(places, {"sequences": scan, "changed": change.ids})
-    have = change.rows.select(["bucket", "week"])
-    touched = {(row["bucket"], row["week"]) for part in (had, have) for row in part.to_pylist()}
+def _write(lake: Lake, engine: Engine, change: _Change, note: dict[str, str], run_id: str) -> None:
+    """New events beside the others; and without those that go, the buckets and weeks that have such."""
+    touched = {(row["bucket"], row["week"]) for row in change.went.select(["bucket", "week"]).to_pylist()}
     old = [file for file in lake.live_files(tables.SEQUENCES) if file.partition in touched]
-    folder = lake.folder_of(tables.SEQUENCES)
     new: list[DataFile] = []
     try:
-        for group in _groups(sorted(touched), old):
-            files = {str(folder / file.path) for file in old if file.partition in group}
-            wanted = pa.table({"bucket": [one[0] for one in group], "week": [one[1] for one in group]})
-            inputs: dict[str, Input] = {
-                "kept": _files(scan, files),
-                "changed": change.ids,
-                "fresh": change.rows,
-                "wanted": wanted,
-            }
-            with lake.writer(tables.SEQUENCES) as writer:
-                writer.write(engine.query(sql_text(__package__, "sequences_merged.sql"), inputs))
-                new += writer.finish()
+        new += write_again(lake, engine, old, without=change.went)
+        with lake.writer(tables.SEQUENCES) as writer:
+            if change.came.num_rows:
+                writer.write(change.came)
+            new += writer.finish()
         lake.swap(tables.SEQUENCES, old, new, run_id=run_id, note=note)
     except BaseException:
         lake.remove_unused(tables.SEQUENCES, new)
         raise
-
-
-def _groups(touched: Sequence[tuple[int, int]], old: Sequence[DataFile]) -> Iterator[set[tuple[int, int]]]:
-    """The partitions to write, so many at a time as hold about ``EVENTS_PER_CHUNK`` events."""
-    held = {file.partition: file.rows for file in old}
-    group: set[tuple[int, int]] = set()
-    events = 0
-    for place in touched:
-        if group and events + held.get(place, 0) > EVENTS_PER_CHUNK:
-            yield group
-            group, events = set(), 0
-        group.add(place)
-        events += held.get(place, 0)
-    if group:
-        yield group

@@ -6,6 +6,7 @@ Belongs here: putting the files of a bucket together. Does not belong here: what
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numba
@@ -19,6 +20,8 @@ from cx_orchestration.storage.data_files import DataFile
 from cx_orchestration.storage.lake import Lake
 
 KEY, CODE, AT = "customer_key", "type_code", "occurred_us"
+
+_ORDER = (KEY, AT, "event_id")
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +73,21 @@ def bucket_files(lake: Lake) -> list[BucketFiles]:
 
 
 def rows_of(bucket: BucketFiles, columns: Sequence[str]) -> pa.Table:
-    """The rows of a bucket week after week."""
-    return pa.concat_tables([read_columns(tables.SEQUENCES, bucket.folder, file, columns) for file in bucket.files])
+    """The rows of a bucket week after week, each week sorted by customer, time and event id.
+
+    A week has one file, which is sorted, and more while nights bring events.
+    """
+    columns = list(dict.fromkeys(columns))
+    parts = [tables.SEQUENCES.empty().select(columns)]
+    for _, of_week in groupby(bucket.files, key=lambda file: file.partition[1]):
+        files = list(of_week)
+        if len(files) == 1:
+            parts.append(read_columns(tables.SEQUENCES, bucket.folder, files[0], columns))
+            continue
+        wanted = [*columns, *(name for name in _ORDER if name not in columns)]
+        rows = pa.concat_tables([read_columns(tables.SEQUENCES, bucket.folder, file, wanted) for file in files])
+        parts.append(rows.sort_by([(name, "ascending") for name in _ORDER]).select(columns))
+    return pa.concat_tables(parts)
 
 
 def read_bucket(bucket: BucketFiles, columns: Sequence[str] = ()) -> Bucket:

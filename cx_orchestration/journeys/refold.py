@@ -1,175 +1,187 @@
-"""Which customers a fold must look at again, and their rows in place of those they had.
+"""A night's fold of one bucket: customers to whom something happened go on from where they stood.
 
-Belongs here: what changed since the last fold, and rewriting the weeks it can have changed. Does not belong here: what
-a map makes of events (``placing``).
+Belongs here: which customers go on, which are folded anew from their first event, and doing so. Does not belong here:
+what a map makes of events (``placing``), writing what comes of it (``refolded``).
 
-A customer's rows follow from that customer's events in their order, the maps, and the instant of judging. So only those
-need folding anew whose events differ, who have events that only count now, or who have rested too long since; and of
-their rows only those from the earliest of these instants on can differ.
+A customer's rows follow from that customer's events in their order, the maps, and the instant of judging. So those go
+on who have events from the last instant of judging on, or have rested too long since. Those of whom an event from
+before that instant came, went or changed are folded anew, and of their rows those from that event on can differ.
 """
 
 import datetime as dt
-import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from cx_orchestration.journeys.carrying import gone
 from cx_orchestration.journeys.charts import CompiledMap
+from cx_orchestration.journeys.coding import code_events, sequence_columns
 from cx_orchestration.journeys.kernel import Ints
-from cx_orchestration.journeys.placing import STILL_OPEN, Folded, microseconds, week_of
-from cx_orchestration.journeys.reading import AT, KEY
+from cx_orchestration.journeys.placed import microseconds, week_of
+from cx_orchestration.journeys.placing import Folded, fold_bucket
+from cx_orchestration.journeys.reading import AT, KEY, BucketFiles, rows_of
+from cx_orchestration.journeys.standing import carried, due_customers, is_merged, merged
 from cx_orchestration.model import tables
 from cx_orchestration.storage.arrow_files import read_columns
 from cx_orchestration.storage.data_files import DataFile
 from cx_orchestration.storage.engine import Engine, sql_text
-from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.lake import Change
 
-_PARTITION = re.compile(r"bucket=(\d+)/week=(-?\d+)/[^/]+$")
 _COMPARED = [name for name in tables.SEQUENCES.schema.names if name not in tables.SEQUENCES.partition_by]
-_KEYS = pa.schema([("customer_key", pa.int64())])
-
-# Beyond this share of the files a whole fold is less work.
-_MOST_CHANGED = 0.5
 
 
 @dataclass(frozen=True)
-class FoldedFrom:
-    """What steps and instances were folded from, noted with their commits: the state and version of the sequences, the
-    instant of judging, and a digest of all else."""
+class BucketNight:
+    """Where a bucket lies, what each commit since the last fold changed in it, and the files of its threads by map."""
 
-    sequences: str
-    version: int
+    bucket: BucketFiles
+    changes: tuple[Change, ...]
+    threads: tuple[tuple[DataFile, ...], ...]
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a fold that goes on from another is given; ``since`` and ``as_of`` are the instants of judging of both."""
+
+    charts: Sequence[CompiledMap]
+    types: Sequence[str]
+    since: dt.datetime
     as_of: dt.datetime
-    settings: str
-
-    @property
-    def note(self) -> dict[str, str]:
-        return {
-            "sequences": self.sequences,
-            "version": str(self.version),
-            "as_of": self.as_of.isoformat(),
-            "settings": self.settings,
-        }
+    currency: str
+    support_contact_cost: float
+    fold: int
 
 
 @dataclass(frozen=True, eq=False)
-class Changes:
-    """The keys of the customers to fold anew, ascending, and the instant from which their rows may differ."""
+class BucketFolded:
+    """What a night made of one bucket, map by map.
 
-    keys: Ints
-    since: int
+    ``on`` are the customers who went on, with the keys ``went_on``; ``anew`` those folded anew, with the keys
+    ``again``, whose rows can differ from ``first_change`` on. ``merged`` are files of threads whose rows are among the
+    new ones.
+    """
 
-    def rows(self, of_bucket: pa.Table) -> pa.Table:
-        """Those of a bucket's rows that are theirs."""
-        return of_bucket.filter(pa.array(np.isin(of_bucket.column(KEY).to_numpy(), self.keys)))
-
-
-def last_fold(lake: Lake) -> FoldedFrom | None:
-    """What both tables were last folded from; nothing, when somebody else has written one of them since."""
-    steps, instances = lake.note(tables.STEPS), lake.note(tables.INSTANCES)
-    if not steps or steps != instances:
-        return None
-    as_of = dt.datetime.fromisoformat(steps["as_of"])
-    return FoldedFrom(steps["sequences"], int(steps["version"]), as_of, steps["settings"])
-
-
-def changes(lake: Lake, charts: Sequence[CompiledMap], now: FoldedFrom) -> Changes | None:
-    """What the events, and time, have changed since the last fold; ``None`` when all must be folded."""
-    last, as_of = last_fold(lake), now.as_of
-    if last is None or last.settings != now.settings or as_of < last.as_of:
-        return None
-    if last.sequences.rpartition("-")[0] != now.sequences.rpartition("-")[0]:
-        return None
-    if _comes_into_force(charts, last.as_of, as_of) or not lake.holds(tables.SEQUENCES, last.version):
-        return None
-    folder = lake.folder_of(tables.SEQUENCES)
-    before = {file.path: file for file in map(_data_file, lake.scan(tables.SEQUENCES, version=last.version).files)}
-    after = {file.path: file for file in lake.live_files(tables.SEQUENCES)}
-    gone, come = before.keys() - after.keys(), after.keys() - before.keys()
-    if len(come) > _MOST_CHANGED * len(after):
-        return None
-    keys, instants = [np.empty(0, np.int64)], []
-    by_partition = {before[path].partition for path in gone} | {after[path].partition for path in come}
-    for partition in sorted(by_partition):
-        rows = {
-            name: pa.concat_tables(
-                [
-                    tables.SEQUENCES.empty().select(_COMPARED),
-                    *(
-                        read_columns(tables.SEQUENCES, folder, files[path], _COMPARED)
-                        for path in paths
-                        if files[path].partition == partition
-                    ),
-                ]
-            )
-            for name, files, paths in (("before", before, gone), ("after", after, come))
-        }
-        found = Engine().query(sql_text(__package__, "refold_changes.sql"), rows)
-        keys.append(found.column(KEY).to_numpy())
-        instants += found.column("since").to_pylist()
-    start, end = microseconds(last.as_of), microseconds(as_of)
-    if end > start:
-        instants.append(start)
-        for file in after.values():
-            if week_of(start) <= file.partition[1] <= week_of(end):
-                rows_of = read_columns(tables.SEQUENCES, folder, file, [KEY, AT])
-                at = rows_of.column(AT).to_numpy()
-                keys.append(rows_of.column(KEY).to_numpy()[(at >= start) & (at < end)])
-        open_instances = lake.scan(tables.INSTANCES, {"week": STILL_OPEN})
-        inputs = {"instances": open_instances, "waits": _waits(charts)}
-        due = Engine().query(sql_text(__package__, "instances_due.sql"), inputs, {"as_of": end})
-        keys.append(due.column(KEY).to_numpy())
-    return Changes(np.unique(np.concatenate(keys)), min(instants, default=end))
+    events: int
+    in_other_currency: int
+    on: list[Folded]
+    anew: list[Folded]
+    went_on: Ints
+    again: Ints
+    first_change: int
+    threads: list[pa.Table]
+    merged: list[DataFile]
 
 
-def rewrite(lake: Lake, found: Changes, folded: Sequence[Folded], now: FoldedFrom, *, run_id: str) -> None:
-    """The rows of the customers folded anew in place of those they had, in the weeks that can have changed."""
-    first = week_of(found.since)
-    for table, parts in (
-        (tables.STEPS, [one.steps for one in folded]),
-        (tables.INSTANCES, [one.instances for one in folded]),
-    ):
-        there = [int(week) for week in lake.partition_values(table, "week")]
-        weeks = {week for week in [*there, *range(first, week_of(microseconds(now.as_of)) + 1)] if week >= first}
-        weeks |= {STILL_OPEN} if table is tables.INSTANCES else set()
-        inputs = {
-            "kept": lake.scan(table, {"week": frozenset(weeks)}),
-            "anew": pa.concat_tables([table.empty(), *parts]),
-            "keys": pa.table([found.keys], schema=_KEYS),
-        }
-        params = {"first": first, "still_open": STILL_OPEN}
-        rows = Engine().query(sql_text(__package__, "refolded.sql"), inputs, params)
-        with lake.writer(table) as writer:
-            writer.write(rows)
-            files = writer.finish()
-        lake.replace_by_files(table, files, where={"week": frozenset(weeks)}, run_id=run_id, note=now.note)
-
-
-def _comes_into_force(charts: Sequence[CompiledMap], after: dt.datetime, until: dt.datetime) -> bool:
-    return any(
-        microseconds(after) < version.since <= microseconds(until) for chart in charts for version in chart.versions
+def fold_night(work: BucketNight, *, night: Night) -> BucketFolded:
+    """One bucket, wherever its files can be read."""
+    charts, since, until = night.charts, microseconds(night.since), microseconds(night.as_of)
+    changed = _changed_before(work, since)
+    again = np.array(sorted(changed), np.int64)
+    columns = sequence_columns(charts)
+    new = _rows_from(work.bucket, columns, since, until)
+    new = new.filter(pa.array(~np.isin(new.column(KEY).to_numpy(), again)))
+    folder = work.bucket.folder.parent / "threads"
+    due = [due_customers(folder, files, until) for files in work.threads]
+    went_on = np.unique(np.concatenate([new.column(KEY).to_numpy(), *due]))
+    went_on = went_on[~np.isin(went_on, again)]
+    stood = [carried(folder, files, went_on) for files in work.threads]
+    on = _folded(new, work, night, stood)
+    anew = _folded(_rows_of_customers(work.bucket, columns, again), work, night, []) if len(again) else (0, 0, [])
+    threads: list[pa.Table] = []
+    old: list[DataFile] = []
+    for place, (chart, files) in enumerate(zip(charts, work.threads, strict=True)):
+        rows = [one.threads for one in (on[2][place], *anew[2][place : place + 1])]
+        there = np.concatenate([np.empty(0, np.int64), *(part[KEY].to_numpy() for part in rows)])
+        lost = np.setdiff1d(again, there)
+        rows.append(gone(lost, chart.journey, bucket=work.bucket.number, fold=night.fold))
+        table = pa.concat_tables(rows)
+        if is_merged(work.bucket.number, night.fold) and files:
+            old += files
+            table = merged(folder, files, table)
+        threads.append(table)
+    events, others = on[0] + anew[0], on[1] + anew[1]
+    return BucketFolded(
+        events, others, on[2], anew[2], went_on, again, min(changed.values(), default=until), threads, old
     )
 
 
-def _waits(charts: Sequence[CompiledMap]) -> pa.Table:
-    """How long an open instance may rest, by journey and state; 0 where each part rests for itself."""
-    rows = []
-    for chart in charts:
-        for code, (version, name) in enumerate(chart.steps):
-            parts, wait = chart.table.parts[version] > 1, int(chart.table.wait[code])
-            if parts or wait >= 0:
-                number = chart.versions[version].journey_map.version
-                rows.append((chart.journey, number, name, 0 if parts else wait))
-    names = ("journey", "map_version", "state", "wait")
-    kinds = (pa.string(), pa.int64(), pa.string(), pa.int64())
-    return pa.Table.from_pylist(
-        [dict(zip(names, row, strict=True)) for row in rows], pa.schema(zip(names, kinds, strict=True))
+def _folded(
+    rows: pa.Table, work: BucketNight, night: Night, stood: Sequence[pa.Table]
+) -> tuple[int, int, list[Folded]]:
+    events = code_events(
+        rows, night.charts, types=night.types, as_of=night.as_of, currency=night.currency, carried=stood
     )
+    folded = fold_bucket(
+        events,
+        night.charts,
+        as_of=night.as_of,
+        support_contact_cost=night.support_contact_cost,
+        carried=stood,
+        bucket=work.bucket.number,
+        fold=night.fold,
+    )
+    return len(events), events.in_other_currency, folded
 
 
-def _data_file(path: str) -> DataFile:
-    found = _PARTITION.search(path)
-    assert found is not None
-    return DataFile(found[0], (int(found[1]), int(found[2])), 0, 0, 0)
+def _changed_before(work: BucketNight, instant: int) -> dict[int, int]:
+    """The customers of whom an event from before an instant came, went or changed, and when the earliest was."""
+    found: dict[int, int] = {}
+    folder = work.bucket.folder
+    for change in work.changes:
+        went, came = (_by_partition(files) for files in (change.gone, change.come))
+        for partition in went.keys() | came.keys():
+            if partition[1] > week_of(instant):
+                continue
+            if partition in went:
+                rows = {
+                    name: pa.concat_tables(
+                        [
+                            tables.SEQUENCES.empty().select(_COMPARED),
+                            *(read_columns(tables.SEQUENCES, folder, file, _COMPARED) for file in files[partition]),
+                        ]
+                    )
+                    for name, files in (("before", went), ("after", came))
+                }
+                differing = Engine().query(sql_text(__package__, "refold_changes.sql"), rows)
+            else:
+                differing = pa.concat_tables(
+                    [read_columns(tables.SEQUENCES, folder, file, [KEY, AT]) for file in came[partition]]
+                )
+            keys, at = (differing[name].to_numpy() for name in (KEY, AT))
+            late = at < instant
+            for key, when in zip(keys[late].tolist(), at[late].tolist(), strict=True):
+                found[key] = min(when, found.get(key, when))
+    return found
+
+
+def _rows_from(bucket: BucketFiles, columns: Sequence[str], since: int, until: int) -> pa.Table:
+    """The rows of a bucket from one instant on and before another, as a bucket's rows are ordered."""
+    held = []
+    for file in bucket.files:
+        if week_of(since) <= file.partition[1] <= week_of(until):
+            at = read_columns(tables.SEQUENCES, bucket.folder, file, [AT])[AT].to_numpy()
+            if ((at >= since) & (at < until)).any():
+                held.append(file)
+    rows = rows_of(BucketFiles(bucket.number, bucket.folder, tuple(held)), columns)
+    at = rows[AT].to_numpy()
+    return rows.filter(pa.array((at >= since) & (at < until)))
+
+
+def _rows_of_customers(bucket: BucketFiles, columns: Sequence[str], keys: Ints) -> pa.Table:
+    held = []
+    for file in bucket.files:
+        there = read_columns(tables.SEQUENCES, bucket.folder, file, [KEY])[KEY].to_numpy()
+        if np.isin(keys, there).any():
+            held.append(file)
+    rows = rows_of(BucketFiles(bucket.number, bucket.folder, tuple(held)), columns)
+    return rows.filter(pa.array(np.isin(rows[KEY].to_numpy(), keys)))
+
+
+def _by_partition(files: Iterable[DataFile]) -> Mapping[tuple[int, int], list[DataFile]]:
+    found: dict[tuple[int, int], list[DataFile]] = defaultdict(list)
+    for file in files:
+        found[file.partition].append(file)
+    return found

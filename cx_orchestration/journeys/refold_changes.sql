@@ -1,11 +1,7 @@
--- Grain: one customer some of whose events differ between two states of some files (customer_key).
--- Columns: since, the earliest of these events in microseconds since 1970.
+-- Grain: one event that differs between two states of some files. Columns: customer_key, occurred_us.
 -- Inputs: before, after (journeys/sequences, without its partitions).
-WITH differing AS (
-    (SELECT * FROM before EXCEPT ALL SELECT * FROM after)
+(
+    SELECT customer_key, occurred_us FROM (SELECT * FROM before EXCEPT ALL SELECT * FROM after) AS gone
     UNION ALL
-    (SELECT * FROM after EXCEPT ALL SELECT * FROM before)
+    SELECT customer_key, occurred_us FROM (SELECT * FROM after EXCEPT ALL SELECT * FROM before) AS come
 )
-SELECT customer_key, min(occurred_us) AS since
-FROM differing
-GROUP BY customer_key

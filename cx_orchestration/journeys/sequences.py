@@ -4,7 +4,8 @@ Belongs here: joining events to customers, and writing them in order. Does not b
 order (``reading``), what changed since the last night (``nights``), what the order means (``fold``).
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -78,9 +79,10 @@ class Sources:
         events, identity_map = (version_of(state) for state in (self.events, self.identity_map))
         return lake.scan(tables.EVENTS, version=events), lake.scan(tables.IDENTITY_MAP, version=identity_map)
 
-    def note(self, buckets: int) -> dict[str, str]:
+    def note(self, buckets: int, counts: SequenceCounts) -> dict[str, str]:
         """What is noted with sequences made of them."""
-        return {"events": self.events or "", "identity_map": self.identity_map or "", "buckets": str(buckets)}
+        made_of = {"events": self.events or "", "identity_map": self.identity_map or "", "buckets": str(buckets)}
+        return made_of | {"customers": str(counts.customers), "unresolved": json.dumps(counts.unresolved)}
 
 
 def version_of(state: str | None) -> int | None:
@@ -105,9 +107,9 @@ def build_sequences(
     if buckets is not None and not 1 <= buckets <= MAX_BUCKETS:
         raise PermanentFailure(f"sequences: buckets is {buckets}, expected 1 to {MAX_BUCKETS}")
     lake.empty_for_layout(tables.SEQUENCES, run_id=run_id)
-    codes = give_codes(lake, engine, run_id=run_id)
     sources = Sources.now(lake)
     events, identity_map = sources.scans(lake)
+    codes = give_codes(lake, engine, events, run_id=run_id)
     weeks = engine.query(sql_text(__package__, "sequence_weeks.sql"), {"events": events})
     reported = sum(weeks["events"].to_pylist())
     spread, known = _keys(engine, identity_map, buckets or buckets_for(reported))
@@ -121,12 +123,19 @@ def build_sequences(
                     writer.write(session.query(sql_text(__package__, "sequences.sql"), chunk.params))
                     files += writer.finish()
         everything = {"bucket": (0, MAX_BUCKETS - 1)}
-        note = sources.note(spread)
+        counts = _count(engine, inputs, scan_of(lake, files), reported)
+        note = sources.note(spread, counts)
         lake.replace_by_files(tables.SEQUENCES, files, where=everything, run_id=run_id, note=note)
     except BaseException:
         lake.remove_unused(tables.SEQUENCES, files)
         raise
-    return count_events(lake, engine, reported)
+    return counts
+
+
+def scan_of(lake: Lake, files: Iterable[DataFile]) -> Scan:
+    """Some files of ``journeys/sequences``, live or written ahead of a commit."""
+    folder = lake.folder_of(tables.SEQUENCES)
+    return Scan(tables.SEQUENCES, tuple(str(folder / file.path) for file in files), tables.SEQUENCES.schema)
 
 
 def buckets_for(events: int) -> int:
@@ -135,14 +144,9 @@ def buckets_for(events: int) -> int:
     return min(MAX_BUCKETS, 1 << max(0, wanted - 1).bit_length())
 
 
-def count_events(lake: Lake, engine: Engine, reported: int) -> SequenceCounts:
-    """What became of ``reported`` rows of ``integration/events``, now that they are written."""
-    inputs: dict[str, Input] = {
-        "events": lake.scan(tables.EVENTS),
-        "identity_map": lake.scan(tables.IDENTITY_MAP),
-        "sequences": lake.scan(tables.SEQUENCES),
-    }
-    with engine.session(inputs) as session:
+def _count(engine: Engine, inputs: Mapping[str, Input], sequences: Scan, reported: int) -> SequenceCounts:
+    """What became of ``reported`` rows of ``integration/events``."""
+    with engine.session({**inputs, "sequences": sequences}) as session:
         rows = session.query(sql_text(__package__, "sequences_unresolved.sql")).to_pylist()
         totals = session.query(sql_text(__package__, "sequences_totals.sql")).to_pylist()[0]
     unresolved = {row["service"]: row["events"] for row in rows}

@@ -1,9 +1,10 @@
 -- Grain: one service. Columns: service, events (distinct ones whose newest report names an entity that identity does
--- not know). Inputs: events (integration/events), identity_map (identity/identity_map), sequences (journeys/sequences).
+-- not know). Inputs: events (integration/events), known (entities that identity knows: service, entity), sequences (of
+-- these events those that are in journeys/sequences: event_id).
 WITH unknown AS (
     SELECT DISTINCT e.service, e.event_id
     FROM events AS e
-    WHERE NOT EXISTS (SELECT 1 FROM identity_map AS m WHERE m.service = e.service AND m.entity = e.entity)
+    WHERE NOT EXISTS (SELECT 1 FROM known AS m WHERE m.service = e.service AND m.entity = e.entity)
 )
 SELECT u.service, count(*) AS events
 FROM unknown AS u

@@ -688,6 +688,43 @@ MOVE_FIGURES = _table(
     ("median_seconds", real, "half of them took at most so long since the move before; null where instances begin"),
     persons=NOBODY,
 )
+THREADS = _table(
+    "journeys/threads",
+    "where a customer's instances, one after the other, stood after a fold; a customer's rows of the newest fold count",
+    ("journey", text, "the journey map"),
+    ("customer_id", text, "who it is, across services"),
+    ("customer_key", whole, "stands for `customer_id`, as in `journeys/sequences`"),
+    ("fold", whole, "the number of the fold that wrote the row"),
+    ("correlation", text, "the value of the map's correlation key, null in a map without one"),
+    (
+        "status",
+        pa.int32(),
+        "of the last instance: 0 active, 1 completed, 2 abandoned; -1: the customer has none any more",
+    ),
+    ("seen", pa.int32(), "the newest version of the map that it was compared with, counted from 0"),
+    ("part", pa.int32(), "the part that moved last, counted from 0"),
+    ("steps", pa.list_(pa.int32()), "by part the step, counted over all versions of the map, or -1"),
+    ("since", pa.list_(whole), "by part when the rest began, in microseconds since 1970"),
+    ("memory", pa.list_(pa.int32()), "the last step in each stage that a way leads back to, or -1"),
+    ("due", whole, "when it has rested too long, in microseconds since 1970; null unless that can happen"),
+    ("instance_id", text, "the active instance; this and what follows is null without one"),
+    ("first_event_id", text, "its first event"),
+    ("first_at", whole, "when that happened, in microseconds since 1970"),
+    ("first_channel", text, "where that happened"),
+    ("first_carried", text, "JSON object: what maps ask of that event; only of a journey that is on other maps"),
+    ("last_event_id", text, "of its last row in `steps`"),
+    ("last_at", whole, "when that happened, in microseconds since 1970"),
+    ("moved_at", whole, "the last move, in microseconds since 1970"),
+    ("moves", pa.int32(), "moves"),
+    ("deviations", pa.int32(), "events that are on the map, but not from where it stood"),
+    ("contacts", pa.int32(), "times the customer turned to support"),
+    ("revenue", whole, "in ten-thousandths of the project's currency"),
+    ("bucket", pa.int32(), "as in `journeys/sequences`"),
+    ("is_open", pa.int32(), "1 with an active instance, else 0"),
+    persons=Persons(customers=("customer_id",), texts=("first_carried",)),
+    partition_by=("journey", "bucket", "is_open"),
+    distinct=("customer_id", "customer_key", "due", "instance_id", "first_event_id", "last_event_id"),
+)
 
 # --- paths ----------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -162,8 +163,22 @@ class Lake:
 
     def note(self, table: Table) -> Mapping[str, str]:
         """What was noted with the newest commit of a table; nothing, when whoever made it noted nothing."""
-        (newest,) = self.history(table)[:1] or [{}]
-        return {key.removeprefix(_NOTED): str(value) for key, value in newest.items() if key.startswith(_NOTED)}
+        (newest,) = self._at(table).history(limit=1) if self.exists(table) else [{}]
+        return _noted(newest)
+
+    def changes_since(self, table: Table, version: int) -> list["Change"]:
+        """What each commit after a version took out of the table and put in, oldest first."""
+        newest = self._at(table).version()
+        notes = {one["version"]: _noted(one) for one in self._at(table).history(limit=newest - version)}
+        before = {file.path: file for file in self.live_files(table, version=version)}
+        changes = []
+        for number in range(version + 1, newest + 1):
+            after = {file.path: file for file in self.live_files(table, version=number)}
+            gone = tuple(before[path] for path in sorted(before.keys() - after.keys()))
+            come = tuple(after[path] for path in sorted(after.keys() - before.keys()))
+            changes.append(Change(notes[number], gone, come))
+            before = after
+        return changes
 
     def remove_unused(self, table: Table, files: Iterable[DataFile]) -> None:
         """Remove files that no commit has made part of the table."""
@@ -371,6 +386,19 @@ class Lake:
         raise TransientFailure(
             f"{table.path}: {_COMMIT_ATTEMPTS} commits in a row met another writer of the table; rerun it"
         )
+
+
+@dataclass(frozen=True)
+class Change:
+    """One commit: what was noted with it, and the files that it took out and put in."""
+
+    note: Mapping[str, str]
+    gone: tuple[DataFile, ...]
+    come: tuple[DataFile, ...]
+
+
+def _noted(commit: Mapping[str, Any]) -> dict[str, str]:
+    return {key.removeprefix(_NOTED): str(value) for key, value in commit.items() if key.startswith(_NOTED)}
 
 
 def _milliseconds(at: int | dt.datetime) -> int:

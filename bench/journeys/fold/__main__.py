@@ -90,13 +90,11 @@ def made(first: int, last: int, customers: int, buckets: int, start: dt.datetime
 
 
 def a_day_more(lake: Lake, events: int, customers: int) -> None:
-    """The events of the day after the year, in the week that it falls into."""
+    """The events of the day after the year, in files of their own, as a night of sequences writes them."""
     day = made(events, events + events // 365, customers, buckets_for(events), START + dt.timedelta(days=365), 1)
-    weeks = frozenset(day["week"].unique().to_pylist())
-    both = pa.concat_tables([lake.read(tables.SEQUENCES, {"week": weeks}), day.cast(tables.SEQUENCES.schema)])
-    order = ["bucket", "week", "customer_key", "occurred_us", "event_id"]
-    rows = both.sort_by([(name, "ascending") for name in order])
-    lake.replace(tables.SEQUENCES, rows, where={"week": weeks}, run_id="bench")
+    with lake.writer(tables.SEQUENCES) as writer:
+        writer.write(day.cast(tables.SEQUENCES.schema))
+        lake.swap(tables.SEQUENCES, [], writer.finish(), run_id="bench")
 
 
 @numba.njit(cache=True)
