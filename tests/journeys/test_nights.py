@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cx_orchestration.journeys.nights import update_sequences
 from cx_orchestration.journeys.reading import read_buckets
 from cx_orchestration.journeys.sequences import build_sequences
+from cx_orchestration.journeys.weeks import leaves_rows
 from cx_orchestration.model import tables
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -142,3 +143,35 @@ def test_what_others_have_changed_in_the_table_is_no_base(lake, engine):
     rows = lake.read(tables.SEQUENCES)
     lake.replace(tables.SEQUENCES, rows.slice(3), where={"bucket": (0, 10)}, run_id="somebody")
     assert update_sequences(lake, engine, run_id="night").sequenced == 60
+
+
+def test_a_week_that_is_over_is_put_together_and_no_rows_change(lake, engine):
+    company(lake, engine)
+    for hour in range(3):
+        land(lake, 3 + hour, [(90 + hour, "x1", "b", 28 * 59 + 1 + hour)])
+        update_sequences(lake, engine, run_id="night")
+    newest = max(file.partition[1] for file in lake.live_files(tables.SEQUENCES))
+    aside = [file for file in lake.live_files(tables.SEQUENCES) if file.partition[1] == newest]
+    version = lake.version(tables.SEQUENCES)
+    land(lake, 6, [(95, "x1", "b", 28 * 59 + 200)])
+    counts = update_sequences(lake, engine, run_id="night")
+    partitions = [file.partition for file in lake.live_files(tables.SEQUENCES)]
+    assert (len(aside), len(partitions)) == (4, len(set(partitions)))
+    night, merging = lake.changes_since(tables.SEQUENCES, version)
+    assert (leaves_rows(night), leaves_rows(merging)) == (False, True)
+    assert sum(file.rows for file in merging.gone) == sum(file.rows for file in merging.come)
+    assert counts == build_sequences(lake, engine, run_id="full")
+
+
+def test_a_night_killed_before_its_weeks_are_put_together_goes_on_the_next_night(lake, engine):
+    company(lake, engine)
+    land(lake, 3, [(90, "x1", "b", 28 * 59 + 1)])
+    update_sequences(lake, engine, run_id="night")
+    with lake.writer(tables.SEQUENCES) as writer:  # a killed night leaves files that no commit names
+        writer.write(lake.read(tables.SEQUENCES).slice(0, 2))
+        writer.finish()
+    land(lake, 4, [(91, "x2", "b", 28 * 59 + 400)])
+    counts = update_sequences(lake, engine, run_id="night")
+    rows = read(lake)
+    assert counts == build_sequences(lake, engine, run_id="full")
+    assert rows == read(lake)

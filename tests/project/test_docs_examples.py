@@ -41,6 +41,8 @@ TYPES = {
     pa.float64(): "double",
     pa.int64(): "bigint",
     pa.int32(): "int",
+    pa.list_(pa.int32()): "ints",
+    pa.list_(pa.int64()): "bigints",
     pa.bool_(): "boolean",
     pa.date32(): "date",
     tables.UTC_MICROSECONDS: "timestamp",

@@ -75,25 +75,38 @@ def part(name: str, took: dict[str, float]) -> Iterator[None]:
 
 
 def make_sequences(lake: Lake, events: int, customers: int) -> None:
-    """A year of events in the lake."""
-    lake.replace(tables.SEQUENCES, made(0, events, customers, buckets_for(events)), where=ALL, run_id="bench")
+    """A year of events in the lake, made bucket by bucket."""
+    with lake.writer(tables.SEQUENCES) as writer:
+        for bucket in range(buckets_for(events)):
+            writer.write(made(0, events, persons(customers, buckets_for(events), bucket), customers))
+        lake.replace_by_files(tables.SEQUENCES, writer.finish(), where=ALL, run_id="bench")
     codes = pa.table({"type": TYPES, "type_code": range(40)}, schema=tables.EVENT_TYPES.schema)
     lake.replace(tables.EVENT_TYPES, codes, run_id="bench")
 
 
-def made(first: int, last: int, customers: int, buckets: int, start: dt.datetime = START, days: int = 365) -> pa.Table:
-    """Events number ``first`` to ``last``, of some days."""
+def persons(customers: int, buckets: int, bucket: int | None = None) -> pa.Table:
+    """All customers, or those of one bucket: ``person``, ``digest`` and ``bucket``."""
+    sql = """
+        SELECT person, digest, CAST(CAST('0x' || substr(digest, 1, 3) AS BIGINT) % $buckets AS INTEGER) AS bucket
+        FROM (SELECT CAST(i AS UBIGINT) AS person, md5('customer ' || i) AS digest FROM range($customers) AS r(i))
+        WHERE $bucket IS NULL OR CAST('0x' || substr(digest, 1, 3) AS BIGINT) % $buckets = $bucket
+    """
+    return Engine().query(sql, None, {"customers": customers, "buckets": buckets, "bucket": bucket})
+
+
+def made(first: int, last: int, of: pa.Table, customers: int, start: dt.datetime = START, days: int = 365) -> pa.Table:
+    """Events number ``first`` to ``last``, of some days, and of them those of some persons."""
     sql = Path(__file__).with_name("sequences.sql").read_text()
-    params = {"first": first, "last": last, "customers": customers, "buckets": buckets}
+    params = {"first": first, "last": last, "customers": customers}
     params |= {"start": int(start.timestamp()) * 1_000_000, "span": days * 86_400_000_000}
-    return Engine(memory_limit="3GB").query(sql, None, params)
+    return Engine(memory_limit="3GB").query(sql, {"persons": of}, params).cast(tables.SEQUENCES.schema)
 
 
 def a_day_more(lake: Lake, events: int, customers: int) -> None:
     """The events of the day after the year, in files of their own, as a night of sequences writes them."""
-    day = made(events, events + events // 365, customers, buckets_for(events), START + dt.timedelta(days=365), 1)
+    of = persons(customers, buckets_for(events))
     with lake.writer(tables.SEQUENCES) as writer:
-        writer.write(day.cast(tables.SEQUENCES.schema))
+        writer.write(made(events, events + events // 365, of, customers, START + dt.timedelta(days=365), 1))
         lake.swap(tables.SEQUENCES, [], writer.finish(), run_id="bench")
 
 

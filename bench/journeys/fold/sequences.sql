@@ -1,6 +1,7 @@
 -- Grain: one event of a made-up year (event_id), as journeys/sequences has it: sorted by bucket, week, customer_key,
 --   occurred_us, event_id. Ids are texts like a company's; attributes have an order, a plan and a device.
--- Parameters: $first and $last event, $customers, $buckets, $start and $span (microseconds).
+-- Input: persons (person, digest, bucket): those whose events are made. Parameters: $first and $last event, $customers
+--   there are, $start and $span (microseconds).
 -- A customer orders about once in five events; where an order goes on is in the event's own order_id.
 WITH numbered AS (
     SELECT
@@ -9,10 +10,9 @@ WITH numbered AS (
     FROM range($first, $last) AS r(i)
 ),
 named AS (
-    SELECT
-        *, md5('customer ' || person) AS digest,
-        CAST((h >> 32) % 40 AS INTEGER) AS type_code
-    FROM numbered
+    SELECT n.*, p.digest, p.bucket, CAST((n.h >> 32) % 40 AS INTEGER) AS type_code
+    FROM numbered AS n
+    JOIN persons AS p ON p.person = n.person
 )
 SELECT
     'c-' || digest AS customer_id,
@@ -30,7 +30,7 @@ SELECT
     CAST('0x' || substr(digest, 4, 15) AS BIGINT) AS customer_key,
     type_code,
     occurred_us,
-    CAST(CAST('0x' || substr(digest, 1, 3) AS BIGINT) % $buckets AS INTEGER) AS bucket,
+    bucket,
     CAST((occurred_us + 259200000000) // 604800000000 AS INTEGER) AS week
 FROM named
 ORDER BY bucket, week, customer_key, occurred_us, event_id
