@@ -125,7 +125,7 @@ def _words() -> pa.Table:
 
 def night(lake: Lake, engine: Engine, received: pa.Table, config: IdentityConfig, *, now: dt.datetime) -> Meter:
     """What the assets do, one after the other, with all but ``person``."""
-    meter, linkage = Meter(), Linkage(threshold=config.matching.union_bits, absent=config.matching.least_bits)
+    meter, linkage = Meter(), Linkage(threshold=config.matching.union_bits, absent=config.matching.absent_bits)
     seen = conform(KEYS_SEEN, keys_of_profiles(engine, received))  # mapping gives both
     with meter.part("keys"):
         update_profiles(lake, engine, received.drop_columns("person"), seen, config, run_id="night")

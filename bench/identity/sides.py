@@ -44,7 +44,7 @@ def ours(rows: pd.DataFrame) -> tuple[NDArray[np.integer], float]:
         code[found[f"{side}_service"] + "/" + found[f"{side}_entity"]].to_numpy() for side in ("left", "right")
     )
     pairs = Pairs(left, right, found["match_weight"].to_numpy(), np.full(len(left), Kind.MODEL))
-    linkage = Linkage(threshold=config.matching.union_bits, absent=config.matching.least_bits)
+    linkage = Linkage(threshold=config.matching.union_bits, absent=config.matching.absent_bits)
     clusters = find_clusters(len(rows), pairs, linkage=linkage)
     cpu = time.process_time() - started
     order = code[rows["service"] + "/" + rows["entity"]].to_numpy()

@@ -137,7 +137,7 @@ def identity_map(
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """Who is who: the customer that each record belongs to, under an id that stays."""
     matching = project.identity.matching
-    linkage = Linkage(threshold=matching.union_bits, absent=matching.least_bits)
+    linkage = Linkage(threshold=matching.union_bits, absent=matching.absent_bits)
     gate = publish_gate(project.identity.publish_gate, config.accept)
     unique = unique_keys(lake, engine, project.identity)
     now, run_id = dt.datetime.now(dt.UTC), context.run.run_id

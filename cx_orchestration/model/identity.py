@@ -163,6 +163,9 @@ class Matching(Declared):
     least_bits: float = Field(
         default=-10.0, le=0, description="Pairs below this weight are not kept, those between are evidence against"
     )
+    absent_bits: float = Field(
+        default=-2.0, le=0, description="What a pair that is not in the ledger weighs where groups are compared"
+    )
     margin_bits: float = Field(
         default=2.0,
         ge=0,

@@ -8,7 +8,7 @@ name and birth date, and glue families together. So they are one comparison in t
 the address *given whether the surname agrees*, then keys that a household shares given the same. Each part has a
 weight of its own, so that a missing address is no evidence, and their sum is the weight of the joint comparison. Keys
 that a household shares are weighed given whether two live in one home: what a family's phone adds to its address and
-surname is next to nothing.
+surname is next to nothing. Where that is not known it is as likely as among others of their surname.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,9 @@ LEAST_COVERAGE = 0.02
 #: The fields of ``fields.sql`` whose coverage decides what is compared.
 FIELDS = ("given", "middle", "family", "birth", "street", "postcode", "city")
 
-#: Whose pairs tell how often a level agrees by chance: random ones, those of one surname, those of one home.
-STRANGERS, NEIGHBOURS, HOUSEMATES = "strangers", "neighbours", "housemates"
+#: Whose pairs tell how often a level agrees by chance: random ones, those of one surname, those of one home, and those
+#: of one surname who may live together or not.
+STRANGERS, NEIGHBOURS, HOUSEMATES, HOME_UNKNOWN = "strangers", "neighbours", "housemates", "home unknown"
 
 
 def _alike(field: str) -> str:
@@ -75,6 +76,11 @@ class Comparison:
         """Whether those who live together agree in it, so that it does not tell them apart."""
         conditional = any(level.by_chance != STRANGERS for level in self.levels)
         return conditional or self.name in ("family", "area")
+
+    @property
+    def tells_homes(self) -> bool:
+        """Whether it says how near to each other two live: in levels for one surname, and the same ones for others."""
+        return self.name == "address"
 
     @property
     def column(self) -> str:
@@ -292,6 +298,7 @@ def _key(column: str, *, in_household: bool) -> Comparison:
     if in_household:
         conditions = (
             (HOUSEMATES, _ONE_HOME, ", one home"),
+            (HOME_UNKNOWN, f"({_ONE_HOME} IS NULL AND {_SURNAMES_AGREE})", ", home unknown"),
             (NEIGHBOURS, _SURNAMES_AGREE, ""),
             (STRANGERS, "", ", other surname"),
         )

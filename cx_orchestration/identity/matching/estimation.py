@@ -6,6 +6,10 @@ compared (``training.py``).
 The model is Fellegi and Sunter's (1969): m is the share of a level among the pairs of one person, u among the others,
 and a level weighs log2(m / u) bits. u comes from random pairs, m from blocks of pairs that agree in something, in
 which what they agree in is not looked at. All blocks are maximised together, so that each field has one m.
+
+What makes a family of a person with a mistyped name is how often that is so: surnames are mistyped as often at one
+address under one given name, where no family is in the way (``_disagreeing``), and what other given names at one
+address are more than that are households (``_with_households``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +19,13 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from cx_orchestration.identity.matching.comparisons import HOUSEMATES, NEIGHBOURS, STRANGERS, Comparison
+from cx_orchestration.identity.matching.comparisons import (
+    HOME_UNKNOWN,
+    HOUSEMATES,
+    NEIGHBOURS,
+    STRANGERS,
+    Comparison,
+)
 
 Reals: TypeAlias = NDArray[np.floating[Any]]
 
@@ -26,8 +36,10 @@ _EXPECTED_PAIRS = 10.0
 _STRANGER_PAIRS = 0.5
 #: A block with fewer pairs teaches nothing.
 _LEAST_PAIRS = 20
-#: How many pairs of one person disagree in a field, where nothing else tells.
-_DISAGREEING = 0.05
+#: How many pairs of one person disagree in a field, where nothing else tells; counts as much as so many pairs.
+_DISAGREEING, _DISAGREEING_PAIRS = 0.05, 10.0
+#: What pairs of neighbours and of housemates were chosen by, which says nothing of which of them are one person.
+_CHOSEN_BY = {NEIGHBOURS: frozenset({"family"}), HOUSEMATES: frozenset({"family", "address", "area"})}
 _ROUNDS, _CONVERGED = 300, 1e-6
 _FEWEST, _MOST = 1e-4, 1 - 1e-4
 
@@ -97,6 +109,7 @@ def estimate(
     by_chance = {STRANGERS: strangers, NEIGHBOURS: neighbours, HOUSEMATES: housemates}
     near = {NEIGHBOURS: 0.1, HOUSEMATES: 0.5}
     u = _chance_shares(comparisons, {kind: (patterns, patterns.pairs) for kind, patterns in by_chance.items()})
+    within = _disagreeing(comparisons, usable, u)
     state = Estimates(expected, u, prior=min(1 / max(entities, 2), 0.1))
     share = {block.rule: 0.5 for block in usable}
     for _ in range(_ROUNDS):
@@ -107,7 +120,7 @@ def estimate(
             judging = [i for i in used if comparisons[i].name not in block.unjudged]
             if not judging:
                 continue
-            now = _share_of_matches(block.patterns, judging, state, share[block.rule])
+            now = _share_of_matches(block.patterns, judging, state, share[block.rule], within)
             moved = max(moved, abs(now - share[block.rule]))
             share[block.rule] = now
             weight = block.patterns.pairs * _probability(block.patterns, judging, state, now)
@@ -120,13 +133,15 @@ def estimate(
         different = {STRANGERS: 1 - _probability(strangers, everything, state, state.prior)}
         for kind in (NEIGHBOURS, HOUSEMATES):
             patterns = by_chance[kind]
-            if patterns.total():
-                near[kind] = _share_of_matches(patterns, everything, state, near[kind])
-            same = _probability(patterns, everything, state, near[kind])
-            different[kind] = 1 - same
+            telling = [i for i in everything if comparisons[i].name not in _CHOSEN_BY[kind]]
+            if patterns.total() and telling:
+                now = _share_of_matches(patterns, telling, state, near[kind], within)
+                moved, near[kind] = max(moved, abs(now - near[kind])), now
+            different[kind] = 1 - _probability(patterns, telling, state, near[kind])
         weighted = {kind: (patterns, patterns.pairs * different[kind]) for kind, patterns in by_chance.items()}
         prior = _prior(candidates, state, candidate_share, all_pairs)
-        state = replace(state, u=_chance_shares(comparisons, weighted), prior=prior)
+        u = _with_households(comparisons, _chance_shares(comparisons, weighted), m, weighted[NEIGHBOURS])
+        state = replace(state, u=u, prior=prior)
         if moved < _CONVERGED:
             break
     matches = {
@@ -157,19 +172,41 @@ def _probability(patterns: Patterns, used: Sequence[int], state: Estimates, shar
     return np.asarray(1 / (1 + np.exp(-np.clip(logit, -500, 500))))
 
 
-def _share_of_matches(patterns: Patterns, used: Sequence[int], state: Estimates, share: float) -> float:
+def _disagreeing(comparisons: Sequence[Comparison], blocks: Sequence[Block], u: tuple[Reals, ...]) -> float:
+    """How many pairs of one person disagree in a name.
+
+    Seen where the address agrees and neither name is looked at: the share of other surnames under one given name, less
+    the strangers who have that given name by chance, as many as those with other given names let expect.
+    """
+    places = {comparison.name: i for i, comparison in enumerate(comparisons)}
+    homes = [block for block in blocks if "address" in block.unused and not block.unused & {"given", "family"}]
+    seen, disagreeing = _DISAGREEING_PAIRS, _DISAGREEING_PAIRS * _DISAGREEING
+    if "given" in places and "family" in places:
+        by_chance = u[places["given"]]
+        for block in homes:
+            given, family = (block.patterns.levels[:, places[name]] for name in ("given", "family"))
+            one_name = (given == len(by_chance) - 1) - (given == 0) * by_chance[0] / by_chance[-1]
+            pairs = block.patterns.pairs * one_name
+            seen += max(float(pairs[family >= 0].sum()), 0.0)
+            disagreeing += max(float(pairs[family == 0].sum()), 0.0)
+    return float(np.clip(disagreeing / seen, 0.01, 0.3))
+
+
+def _share_of_matches(
+    patterns: Patterns, used: Sequence[int], state: Estimates, share: float, disagreeing: float
+) -> float:
     """The share of a block's pairs that are one person.
 
     With one comparison alone any mixture fits: then its last level is held to what is expected of it, as if that much
-    of the disagreement were within persons.
+    of the disagreement were within persons: ``disagreeing``.
     """
     if len(used) == 1:
         i = used[0]
         seen = _level_counts(patterns.levels[:, i], patterns.pairs, len(state.m[i]))
         if seen.sum() == 0:
             return share
-        last, by_chance, within = seen[-1] / seen.sum(), state.u[i][-1], _DISAGREEING
-        return float(np.clip((by_chance - last) / max(by_chance - within, 1e-9), _FEWEST, _MOST))
+        last, by_chance = seen[-1] / seen.sum(), state.u[i][-1]
+        return float(np.clip((by_chance - last) / max(by_chance - disagreeing, 1e-9), _FEWEST, _MOST))
     mean = float((patterns.pairs * _probability(patterns, used, state, share)).sum() / patterns.total())
     return min(max(mean, _FEWEST), _MOST)
 
@@ -197,11 +234,42 @@ def _chance_shares(comparisons: Sequence[Comparison], pairs: Mapping[str, tuple[
     found = []
     for i, comparison in enumerate(comparisons):
         size, count = len(comparison.levels), np.zeros(len(comparison.levels))
+        conditions = 1 + comparison.levels[-1].given
         for kind in {level.by_chance for level in comparison.levels}:
-            patterns, weight = pairs[kind]
+            patterns, weight = pairs[NEIGHBOURS if kind == HOME_UNKNOWN else kind]
+            seen = _level_counts(patterns.levels[:, i], weight, size)
+            if kind == HOME_UNKNOWN:
+                # Neighbours of any home: of those who are not seen to live together some do.
+                seen = np.tile(seen.reshape(conditions, -1).sum(axis=0), conditions)
             chosen = np.array([level.by_chance == kind for level in comparison.levels])
-            count += np.where(chosen, _level_counts(patterns.levels[:, i], weight, size), 0.0)
+            count += np.where(chosen, seen, 0.0)
         found.append(_shares(count + _STRANGER_PAIRS / size, comparison))
+    return tuple(found)
+
+
+def _with_households(
+    comparisons: Sequence[Comparison], u: tuple[Reals, ...], m: tuple[Reals, ...], neighbours: tuple[Patterns, Reals]
+) -> tuple[Reals, ...]:
+    """u of the address among those of one surname, from one number: how many of them live together.
+
+    Those who do write their address as differently as one person does (m), the others agree as strangers do. So few
+    pairs cannot make one level look like a household's and another not.
+    """
+    found = list(u)
+    for i, comparison in enumerate(comparisons):
+        if not comparison.tells_homes:
+            continue
+        patterns, weight = neighbours
+        grades = len(comparison.levels) // 2
+        seen = _level_counts(patterns.levels[:, i], weight, 2 * grades)[:grades]
+        together, apart = m[i][:grades], u[i][grades:]
+        rate = 0.5
+        for _ in range(100 if seen.sum() else 0):
+            now = float((seen * rate * together / (rate * together + (1 - rate) * apart)).sum() / seen.sum())
+            moved, rate = abs(now - rate), min(max(now, 1e-9), 1 - 1e-9)
+            if moved < _CONVERGED:
+                break
+        found[i] = np.r_[rate * together + (1 - rate) * apart, apart]
     return tuple(found)
 
 

@@ -3,9 +3,16 @@
 import duckdb
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from cx_orchestration.identity.matching.comparisons import Comparison, Level, derive_comparisons
-from cx_orchestration.identity.matching.estimation import Block, Estimates, Patterns, bits, estimate
+from cx_orchestration.identity.matching.comparisons import (
+    NEIGHBOURS,
+    STRANGERS,
+    Comparison,
+    Level,
+    derive_comparisons,
+)
+from cx_orchestration.identity.matching.estimation import Block, Estimates, Patterns, Reals, bits, estimate
 
 
 def three_levels(name: str, *, household: bool = False) -> Comparison:
@@ -91,6 +98,67 @@ def _with_levels_between(comparison: Comparison) -> Estimates:
         candidate_share=1.0,
         entities=1_000,
     )
+
+
+def _of_one_surname(rng: np.random.Generator, persons: int, families: int, other_given: float) -> NDArray[np.int64]:
+    """Levels in given, family and address of pairs with one surname: of one person, whose given name is another one
+    in a share of them, of a family, and of strangers."""
+    mistyped = np.where(rng.random(persons) < other_given, 0, 2)
+    given = np.concatenate([mistyped, np.where(rng.random(families + 4_000) < 0.01, 2, 0)])
+    address = np.concatenate([np.full(persons + families, 5), np.full(4_000, 3)])
+    return np.column_stack([given, np.full(len(given), 2), address])
+
+
+def _weights_of_homes(families: int, mistyped: float) -> tuple[Reals, ...]:
+    rng = np.random.default_rng(7)
+    address = Comparison(
+        "address",
+        "",
+        tuple(
+            Level(f"{label}{suffix}", "", share, given=place, by_chance=by_chance)
+            for place, (by_chance, suffix) in enumerate(((NEIGHBOURS, ""), (STRANGERS, ", other surname")))
+            for label, share in (("same", 0.8), ("near", 0.1), ("different", 0.1))
+        ),
+    )
+    comparisons = (three_levels("given"), three_levels("family"), address)
+    near = _of_one_surname(rng, 2_000, families, mistyped)
+    persons = np.column_stack([np.where(rng.random((2_000, 2)) < mistyped, 0, 2), np.full(2_000, 5)])
+    persons[:, 2] = np.where(persons[:, 1] == 0, 2, 5)
+    homes = np.concatenate([near[2_000 : 2_000 + families], persons])
+    strangers = np.column_stack([np.where(rng.random((200_000, 2)) < 0.01, 2, 0), np.zeros(200_000, np.int64)])
+    strangers[:, 2] = np.where(strangers[:, 1] == 2, 3, 0)
+
+    def counted(rows: NDArray[np.int64]) -> Patterns:
+        patterns, counts = np.unique(rows, axis=0, return_counts=True)
+        return Patterns(patterns, counts.astype(float))
+
+    household = frozenset({"family", "address"})
+    found = estimate(
+        comparisons,
+        strangers=counted(strangers),
+        neighbours=counted(near),
+        housemates=counted(homes),
+        blocks=[
+            Block("street", counted(homes), frozenset({"address"}), household),
+            Block("names", counted(persons[persons[:, :2].min(axis=1) == 2]), frozenset({"given", "family"})),
+        ],
+        candidates=counted(np.concatenate([near, persons])),
+        candidate_share=1.0,
+        entities=3_000,
+    )
+    return bits(found)
+
+
+def test_another_given_name_at_one_address_is_a_slip_where_surnames_slip_as_often() -> None:
+    given, family, address = _weights_of_homes(families=0, mistyped=0.15)
+    assert given[-1] == pytest.approx(np.log2(0.15 / 0.99), abs=0.3)
+    assert family[0] + address[0] + given[-1] > 10
+
+
+def test_another_given_name_at_one_address_is_a_family_where_there_are_families() -> None:
+    given, _, address = _weights_of_homes(families=3_000, mistyped=0.02)
+    assert address[0] < 1.5
+    assert given[-1] < -4
 
 
 def test_without_pairs_to_learn_from_what_is_expected_stays() -> None:
@@ -193,6 +261,8 @@ HOME = {"street": "1 elm", "numbers": "1", "postcode": "10115", "city": "berlin"
         (HOME | {"family": "berg", "street": None}, HOME | {"family": "berg"}, "same, one home"),
         (HOME | {"family": "berg", "street": None}, HOME | {"family": "ott"}, "same, other surname"),
         (HOME | {"family": "berg"}, {"family": "berg", "street": "7 oak", "numbers": "7"}, "same"),
+        (HOME | {"family": "berg"}, {"family": "berg"}, "same, home unknown"),
+        (HOME | {"family": "berg"}, {"family": "ott"}, "same, other surname"),
     ],
 )
 def test_a_households_phone_is_weighed_given_whether_two_live_in_one_home(
