@@ -14,6 +14,7 @@ from rich.console import Console
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.words import counted
 from cx_orchestration.privacy.erase import Erased, Order, entities_by_service, erase_persons, preview
 from cx_orchestration.privacy.person import Person, find_person
 from cx_orchestration.project import CXProject
@@ -69,7 +70,10 @@ def erase(
 
 def _print(console: Console, erased: Erased, persons: list[Person], *, done: bool) -> None:
     entities = entities_by_service(persons)
-    lines = [f"{len(persons)} persons: " + (", ".join(f"{n} of {service}" for service, n in entities.items()) or "-")]
+    lines = [
+        f"{counted(len(persons), 'person')}: "
+        + (", ".join(f"{n} of {service}" for service, n in entities.items()) or "-")
+    ]
     was, is_ = ("removed", "blotted out") if done else ("to remove", "to blot out")
     lines += [f"  {table}: {rows} rows {was}" for table, rows in erased.removed.items()]
     lines += [f"  {table}: mentions in {rows} rows {is_}" for table, rows in erased.blotted.items()]

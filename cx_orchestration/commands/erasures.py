@@ -14,6 +14,8 @@ import typer
 
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
+from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.words import counted, suggestion
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.erasures import Erasure
 from cx_orchestration.storage.registry import Registry
@@ -35,7 +37,12 @@ def erasures(
     with closing(Registry(loaded.registry_url(lake or loaded.lake_root))) as registry:
         if told is not None:
             count = registry.erasures.told(told, dt.datetime.now(dt.UTC))
-            terminal().print(f"{told}: {count} customers deleted there; their ids are forgotten here.", highlight=False)
+            if not count and told not in loaded.services:
+                raise PermanentFailure(
+                    f"--told {told}: no service of that name has to be told anything{suggestion(told, loaded.services)}"
+                )
+            customers = counted(count, "customer")
+            terminal().print(f"{told}: {customers} deleted there; their ids are forgotten here.", highlight=False)
             return
         if untold:
             _write([vars(notice) for notice in registry.erasures.untold(loaded.environ)])
@@ -57,7 +64,7 @@ def _write(rows: list[dict[str, object]]) -> None:
 def _lines(erasure: Erasure) -> list[str]:
     state = "" if erasure.finished_at else "; NOT FINISHED: run 'cx erase --again'"
     lines = [
-        f"{erasure.begun_at:%Y-%m-%d %H:%M} UTC, {len(erasure.subjects)} persons, by {erasure.role}: "
+        f"{erasure.begun_at:%Y-%m-%d %H:%M} UTC, {counted(len(erasure.subjects), 'person')}, by {erasure.role}: "
         f"{erasure.reason}{state}",
         f"  removed {sum(erasure.removed.values())} rows of {len(erasure.removed)} tables, blotted out mentions in "
         f"{sum(erasure.blotted.values())}",

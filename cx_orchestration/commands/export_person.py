@@ -8,6 +8,7 @@ import typer
 
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
+from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.privacy.export import person_data, write_person
 from cx_orchestration.privacy.person import find_person
 from cx_orchestration.project import CXProject
@@ -23,11 +24,19 @@ def export_person(
     project: ProjectFolder = Path(),
     lake: LakeFolder = None,
 ) -> None:
-    """Write document, profiles, events, landed records, links and former ids of one person to a file of mode 0600."""
+    """Write document, profiles, events, landed records, links and former ids of one person to a file of mode 0600.
+
+    Exits with 1 when there is nothing.
+    """
     loaded = CXProject.load(project)
     store, engine = Lake(lake or loaded.lake_root), Engine()
     found = find_person(store, engine, loaded, person)
     data = person_data(store, engine, loaded, found, now=dt.datetime.now(dt.UTC))
-    write_person(data, output)
     rows = sum(len(of_table) for of_table in data["tables"].values())
+    if not rows:
+        raise PermanentFailure(
+            "the lake holds nothing of that person: no such id is in the identity map, nor in a landed record of the "
+            "service; nothing was written"
+        )
+    write_person(data, output)
     terminal().print(f"{rows} rows of {len(data['tables'])} tables written to {output}", markup=False, highlight=False)

@@ -16,6 +16,7 @@ from cx_orchestration.identity.explain_weights import Part, weigh
 from cx_orchestration.identity.explain_words import agreement, odds, same_value
 from cx_orchestration.identity.ledger import ENTITIES, value_digest
 from cx_orchestration.identity.overrides import DECIDED
+from cx_orchestration.identity.record_names import no_such_record
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.identity_overrides import split_entity
 from cx_orchestration.model.tables import (
@@ -26,7 +27,6 @@ from cx_orchestration.model.tables import (
     MATCHING_MODELS,
     PROFILES,
 )
-from cx_orchestration.model.words import suggestion
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
 
@@ -184,7 +184,7 @@ def find_customer(lake: Lake, engine: Engine, name: str) -> str:
             {"service": service, "entity": entity},
         )["customer_id"].to_pylist()
         if not found:
-            raise PermanentFailure(_no_such_record(engine, identity_map, service, name))
+            raise PermanentFailure(no_such_record(engine, identity_map, name))
         return str(found[0])
     rows = engine.query(
         "SELECT customer_id, 'is' AS why FROM identity_map WHERE customer_id = $name"
@@ -267,14 +267,4 @@ def _link(row: Mapping[str, Any], values: Mapping[str, Key], models: Mapping[str
         model_version=row["model_version"],
         retracted_at=row["retracted_at"],
         retracted_why=row["retracted_why"],
-    )
-
-
-def _no_such_record(engine: Engine, identity_map: Input, service: str, name: str) -> str:
-    known = engine.query("SELECT DISTINCT service FROM identity_map ORDER BY service", {"identity_map": identity_map})
-    services = known["service"].to_pylist()
-    if service not in services:
-        return f"'{name}': there is no service '{service}' in the identity map{suggestion(service, services)}"
-    return (
-        f"'{name}': {service} has no such customer, or its days are not landed yet; expected the id that it has there"
     )

@@ -1,4 +1,4 @@
-"""How errors about what people wrote repeat it, and what they suggest in its place.
+"""How messages count, how errors about what people wrote repeat it, and what they suggest in its place.
 
 Belongs here: words that several packages say alike. Does not belong here: what may not be repeated (``project``).
 """
@@ -19,6 +19,11 @@ def suggestion(word: object, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` when a known word is close, else nothing."""
     meant = closest(word, known)
     return f"; did you mean '{meant}'?" if meant else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 record``, ``2 records``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def quoted(text: str) -> str:

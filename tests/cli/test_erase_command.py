@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
 from cx_orchestration.cli import app
+from cx_orchestration.model.tables import PROFILES
 from cx_orchestration.project.template import write_template
+from cx_orchestration.storage.lake import Lake
 
 
 @pytest.fixture
@@ -42,14 +45,25 @@ def test_an_entity_that_never_landed_can_be_erased_ahead(project: Path) -> None:
     assert (code, "Still held by store_till" in output) == (0, True), output
     code, output = cx("erasures", *options)
     assert code == 0
-    assert "1 persons, by privacy office: request 1" in output
+    assert "1 person, by privacy office: request 1" in output
     assert "to be told: store_till (1)" in output
-    assert "1 customers deleted there" in cx("erasures", "--told", "store_till", *options)[1]
+    assert "1 customer deleted there" in cx("erasures", "--told", "store_till", *options)[1]
     assert "to be told" not in cx("erasures", *options)[1]
+    code, output = cx("erasures", "--told", "stor_till", *options)
+    assert (code, "did you mean 'store_till'?" in output) == (1, True), output
+
+
+def test_nothing_is_written_of_somebody_of_whom_there_is_nothing(project: Path, tmp_path: Path) -> None:
+    file = tmp_path / "person.json"
+    code, output = cx("export-person", "store_till/NOPE", "--output", str(file), "--project", str(project))
+    assert (code, "holds nothing of that person" in " ".join(output.split())) == (1, True), output
+    assert not file.exists()
 
 
 def test_a_file_that_exists_is_not_overwritten_by_a_persons_data(project: Path, tmp_path: Path) -> None:
     (tmp_path / "there.json").write_text("mine")
+    known = dict.fromkeys(PROFILES.schema.names) | {"service": "store_till", "entity": "C-1", "keys": []}
+    Lake(project / "lake").append(PROFILES, pa.Table.from_pylist([known], schema=PROFILES.schema), run_id="night")
     code, output = cx(
         "export-person", "store_till/C-1", "--output", str(tmp_path / "there.json"), "--project", str(project)
     )

@@ -122,3 +122,26 @@ def test_the_command_shows_both_sides_and_how_to_decide(company, tmp_path) -> No
         assert expected in result.output
     (told,) = json.loads(CliRunner().invoke(app, ["identity", "review", "--json", *where]).output)
     assert (told["left"], told["right"], told["together"]) == ("crm/1", "shop/2", False)
+
+
+def test_a_decision_on_a_record_that_nobody_knows_is_refused_and_names_near_ones(company, tmp_path) -> None:
+    company.night({"crm/C-17": {}, "crm/C-71": {}, "crm/zzz": {}, "shop/2": {}})
+    write_template(tmp_path / "project")
+    file = tmp_path / "project" / "identity_overrides.yaml"
+    before = file.read_text()
+    where = [
+        "--project",
+        str(tmp_path / "project"),
+        "--lake",
+        str(company.lake.root),
+        "--why",
+        "seen",
+        "--by",
+        "steward",
+    ]
+    result = CliRunner().invoke(app, ["identity", "decide", "shop/2", "crm/C-177", "always", *where])
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert "'crm/C-177': crm has no such customer" in said
+    assert "near it are crm/C-17, crm/C-71" in said
+    assert file.read_text() == before

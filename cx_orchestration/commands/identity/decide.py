@@ -7,11 +7,14 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from cx_orchestration.commands.options import ProjectFolder
+from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.identity.record_names import refuse_unknown_records
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.identity_overrides import Override, Verdict
 from cx_orchestration.project import CXProject
 from cx_orchestration.project.overrides_file import add_override
+from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.lake import Lake
 
 
 def decide(
@@ -23,10 +26,11 @@ def decide(
     why: Annotated[str, typer.Option(help="What is known; it is kept in the ledger, so no customer's values")],
     by: Annotated[str, typer.Option(metavar="ROLE", help="The role of who decides, such as 'data steward'")],
     project: ProjectFolder = Path(),
+    lake: LakeFolder = None,
 ) -> None:
     """Decide a pair: adds an entry to identity_overrides.yaml, which the next run of identity follows.
 
-    The entry taken out of the file again takes the decision back.
+    The entry taken out of the file again takes the decision back. Records that the identity map lacks are refused.
     """
     loaded = CXProject.load(project)
     now = dt.datetime.now(dt.UTC)
@@ -38,5 +42,6 @@ def decide(
         raise PermanentFailure(
             f"{names}: expected records as SERVICE/ENTITY, such as crm/C-17, and text for --why and --by"
         ) from None
+    refuse_unknown_records(Lake(lake or loaded.lake_root), Engine(), (override.left, override.right))
     file = add_override(loaded, override, now)
     typer.echo(f"Wrote it to {file}; the next run of identity/links and identity/identity_map follows it.")

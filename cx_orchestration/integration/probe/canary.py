@@ -21,7 +21,6 @@ from cx_orchestration.integration.probe.findings import (
     Finding,
     ProbeReport,
     StreamReport,
-    counted,
     failed,
     guarded,
     not_applicable,
@@ -37,6 +36,7 @@ from cx_orchestration.model.connection import NoAuth
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.model.service import Stream
+from cx_orchestration.model.words import counted
 
 #: How many parents are tried until one has children.
 _PARENTS = 3

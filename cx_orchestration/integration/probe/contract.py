@@ -16,13 +16,14 @@ import pyarrow as pa
 
 from cx_orchestration.integration.mapping import map_stream
 from cx_orchestration.integration.paths import MISSING, parse_path
-from cx_orchestration.integration.probe.findings import Finding, counted, failed, not_applicable, ok, warning
+from cx_orchestration.integration.probe.findings import Finding, failed, not_applicable, ok, warning
 from cx_orchestration.integration.profiles import compile_profiles
 from cx_orchestration.integration.records import Record
 from cx_orchestration.model.endpoint import Endpoint
 from cx_orchestration.model.service import EventMapping, ProfileMapping, Stream
 from cx_orchestration.model.tables import landed
 from cx_orchestration.model.values import Condition, Time, Value
+from cx_orchestration.model.words import counted
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from cx_orchestration.integration.extraction import listing_reader, tombstone_reader
 from cx_orchestration.integration.probe.asking import Question, WatchedSession
-from cx_orchestration.integration.probe.findings import Finding, counted, failed, not_applicable, ok, warning
+from cx_orchestration.integration.probe.findings import Finding, failed, not_applicable, ok, warning
 from cx_orchestration.integration.probe.search import PAGES, Known, Span, find
 from cx_orchestration.model.endpoint import FeedTombstones, FlagTombstones, SnapshotTombstones
 from cx_orchestration.model.service import Stream
+from cx_orchestration.model.words import counted
 
 
 def tombstone_findings(

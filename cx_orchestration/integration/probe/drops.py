@@ -11,9 +11,10 @@ from pathlib import Path
 
 from cx_orchestration.integration.files import drop_files, file_records, names_a_day
 from cx_orchestration.integration.probe.contract import mapping_findings, paths_never_found, record_findings, shown
-from cx_orchestration.integration.probe.findings import Finding, counted, guarded, not_applicable, ok, warning
+from cx_orchestration.integration.probe.findings import Finding, guarded, not_applicable, ok, warning
 from cx_orchestration.integration.records import Record
 from cx_orchestration.model.service import FileDrop, Stream
+from cx_orchestration.model.words import counted
 
 #: How many rows of the newest file are looked at.
 _ROWS = 10_000

@@ -90,11 +90,6 @@ def guarded(check: str, findings: Callable[[], Iterator[Finding]]) -> Iterator[F
         yield failed(check, str(failure))
 
 
-def counted(number: int, noun: str) -> str:
-    """``1 record``, ``2 records``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def spelled(length: dt.timedelta) -> str:
     """A length of time in the largest unit that it is at least one of, rounded: ``3 s``, ``2 h``."""
     seconds = length.total_seconds()

@@ -10,10 +10,11 @@ from itertools import islice
 
 from cx_orchestration.integration.order import OrderCheck
 from cx_orchestration.integration.probe.asking import Question, Seen
-from cx_orchestration.integration.probe.findings import Finding, counted, failed, not_applicable, ok, warning
+from cx_orchestration.integration.probe.findings import Finding, failed, not_applicable, ok, warning
 from cx_orchestration.integration.probe.search import Known
 from cx_orchestration.model.endpoint import OffsetPaginator, PageNumberPaginator, SinglePage
 from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.words import counted
 
 #: How many pages are read to see the sign of the last one.
 _TO_THE_END = 10
