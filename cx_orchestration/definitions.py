@@ -16,6 +16,7 @@ from cx_orchestration.assets import (
     identity,
     integration,
     journeys,
+    kpis,
     landing,
     paths,
     postgres,
@@ -34,7 +35,7 @@ from cx_orchestration.resources.stores import (
     SparkResource,
 )
 from cx_orchestration.sensors import alerts, customers, integration_runs, nightly, project_changes
-from cx_orchestration.sensors.jobs import customers_job, integration_job, planning_job, standing_job
+from cx_orchestration.sensors.jobs import customers_job, integration_job, kpis_job, planning_job, standing_job
 from cx_orchestration.storage.orphans import SPILL
 
 DEMO_PROJECT = Path(__file__).parent / "demo" / "project"
@@ -74,17 +75,19 @@ def build_defs(
         *paths.ASSETS,
         *exploration.ASSETS,
         *experience.ASSETS,
+        kpis.kpis,
         *([postgres.results_in_postgres] if project.settings.stores.results else []),
     ]
     return dg.Definitions(
         assets=_owned(assets, project.settings.owner),
         asset_checks=[standing.no_partition_left_failed],
         resources={**by_default, **(resources or {})},
-        jobs=[planning_job, integration_job, customers_job, standing_job],
+        jobs=[planning_job, integration_job, customers_job, kpis_job, standing_job],
         schedules=[nightly.nightly_sync(project)],
         sensors=[
             integration_runs.integration_sensor(project),
             customers.customers_sensor,
+            customers.kpis_sensor,
             project_changes.project_sensor(project),
             *alerts.SENSORS,
         ],

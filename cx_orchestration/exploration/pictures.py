@@ -49,6 +49,34 @@ def findings_picture(table: Table, rows: pa.Table) -> str:
     return _markdown(name, _svg(chart))
 
 
+def kpis_picture(rows: pa.Table) -> str:
+    """Markdown that shows each KPI by day with what earlier weeks let expect; days that are not complete are hollow."""
+    days = rows.to_pandas()
+    days = days[(days["period"] == "day") & days["value"].notna()]
+    if days.empty:
+        return "No service has any day yet."
+    name = days["kpi"].where(days["journey"].isna(), days["journey"] + ": " + days["kpi"])
+    shown = days.assign(name=name, verdict=days["verdict"].fillna("not judged"), day=days["begins_at"].astype(str))
+    base = alt.Chart(width=420, height=70).encode(alt.X("day:T", title=None))
+    band = base.mark_area(color="#9aa5b1", opacity=0.3).encode(
+        alt.Y("expected_low:Q", title=None), alt.Y2("expected_high:Q")
+    )
+    colours = alt.Scale(
+        domain=["above", "below", "as expected", "not judged"], range=["#b07a00", "#c0392b", "#2f6690", "#9aa5b1"]
+    )
+    points = base.mark_point(size=30).encode(
+        alt.Y("value:Q"),
+        alt.Color("verdict:N", title=None, scale=colours),
+        alt.FillOpacity("complete:N", legend=None, scale=alt.Scale(domain=[True, False], range=[1, 0])),
+        alt.Fill("verdict:N", legend=None, scale=colours),
+    )
+    columns = shown[["day", "name", "value", "expected_low", "expected_high", "verdict", "complete"]]
+    chart = alt.layer(band, base.mark_line(color="#cbd2d9").encode(alt.Y("value:Q")), points, data=columns)
+    header = alt.Header(labelAngle=0, labelAlign="left")
+    drawn = chart.facet(row=alt.Row("name:N", title=None, header=header)).resolve_scale(y="independent")
+    return _markdown("kpis", _svg(drawn))
+
+
 def incidents_picture(rows: pa.Table) -> str:
     """Markdown that shows when the rates of the most significant candidates stood out, findings in colour."""
     if rows.num_rows == 0:
@@ -143,7 +171,7 @@ def _by_kind() -> alt.Color:
     )
 
 
-def _svg(chart: alt.LayerChart | alt.VConcatChart) -> str:
+def _svg(chart: alt.LayerChart | alt.VConcatChart | alt.FacetChart) -> str:
     return str(vl_convert.vegalite_to_svg(chart.to_json()))
 
 

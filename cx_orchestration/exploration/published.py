@@ -39,6 +39,7 @@ PUBLISHED: tuple[Table, ...] = (
     tables.PROFITABLE_PATHS,
     tables.CHANGE_PRIORITIES,
     tables.EXPERIENCE,
+    tables.KPIS,
 )
 
 #: Who has decided something is named in the lake, not in a database that everybody reads.

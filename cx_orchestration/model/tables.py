@@ -1013,6 +1013,34 @@ EXPERIENCE = _table(
     persons=NOBODY,
 )
 
+KPIS = _table(
+    "exploration/kpis",
+    "one KPI in one hour of the last 7 days, or on one of the last 28 days, in the company's time zone",
+    ("period", text, "`hour` or `day`"),
+    ("begins_at", time, "when the hour or day begins"),
+    ("journey", text, "the journey map; null: of all events"),
+    (
+        "kpi",
+        text,
+        "`contacts` to support, `revenue` in the project's currency, `answers` given; of a journey's instances "
+        "`started`, `completed`, `abandoned` (so far)",
+    ),
+    ("value", real, "what has come in so far; null where no service that feeds the KPI has the day"),
+    ("expected", real, "mean of the same hour, or weekday, of the last 8 weeks that are there"),
+    ("expected_low", real, "lower end of the interval in which 95% of such values lie; null where they never vary"),
+    ("expected_high", real, "upper end"),
+    ("weeks", whole, "how many earlier weeks were there; fewer than 4 say nothing"),
+    (
+        "verdict",
+        text,
+        "`above`, `below` or `as expected`; null where that cannot be said, never `below` before all data are there",
+    ),
+    ("complete", flag, "all services that feed the KPI have the day, and nothing of it is still to come"),
+    ("waits_for", text, "what is still to come: services, or `journeys` that do not know the newest events"),
+    ("reaches", time, "the end of the newest day that is complete for this KPI; null: none is"),
+    persons=NOBODY,
+)
+
 # --- all of them ----------------------------------------------------------------------------------------------------
 
 #: The tables that are not a stream's landed records, by path.

@@ -37,6 +37,12 @@ customers_job = dg.define_asset_job(
     "customers_and_journeys", selection=CUSTOMERS, description="Who is who, their journeys, and what those show."
 )
 
+kpis_job = dg.define_asset_job(
+    "kpis",
+    selection=dg.AssetSelection.assets(["exploration", "kpis"]).downstream(),
+    description="KPIs of what has landed, and what publishes them; no journey is folded.",
+)
+
 standing_job = dg.define_asset_job(
     "standing_checks",
     selection=dg.AssetSelection.checks(

@@ -75,6 +75,14 @@ def test_no_two_people_are_put_together_and_who_leaves_a_trace_is_found(finished
     assert traces.traced_recall > 0.97
 
 
+def test_the_kpis_of_a_whole_run_know_the_journeys_that_it_folded(finished: Site) -> None:
+    told = finished.lake.read(tables.KPIS).to_pylist()
+    assert {row["kpi"] for row in told if row["journey"]} == {"started", "completed", "abandoned"}
+    assert [row for row in told if "journeys" in (row["waits_for"] or "")] == []
+    begun = sum(row["value"] for row in told if row["kpi"] == "started" and row["period"] == "day")
+    assert 0 < begun <= finished.lake.rows(tables.INSTANCES)
+
+
 def test_every_phase_leaves_its_tables(finished: Site) -> None:
     declared = {path for path in finished.lake.paths() if not path.startswith("landing/")}
     # A load test is made by its command, before a service is integrated.

@@ -223,3 +223,24 @@ def test_customers_follow_once_events_have_changed(site: Site, instance: dg.Dags
     assert site.run(DayRange(days.first, days.first), select=select).failures == []
     (request,) = tick(site, "customers_and_journeys_runs", instance).run_requests or []
     assert site.lake.state(tables.EVENTS) in request.run_key
+
+
+def test_kpis_follow_events_at_once_also_while_another_service_is_read(
+    site: Site, instance: dg.DagsterInstance
+) -> None:
+    assert "No events yet" in (tick(site, "kpis_runs", instance).skip_message or "")
+    service, day = "survey", DayRange(dt.date(2026, 6, 1), dt.date(2026, 6, 1))
+    assert site.run(day, select=f"landing/{service}/*,integration/{service}/events").failures == []
+    instance.create_run_for_job(
+        build_defs(site.project).resolve_job_def("integration"), status=dg.DagsterRunStatus.STARTED
+    )
+    assert "under way" in (tick(site, "customers_and_journeys_runs", instance).skip_message or "")
+    (request,) = tick(site, "kpis_runs", instance).run_requests or []
+    job = build_defs(site.project).resolve_job_def("kpis")
+    assert {key.to_user_string() for key in job.asset_layer.executable_asset_keys} == {"exploration/kpis"}
+    assert job.execute_in_process(instance=instance, tags=request.tags).success
+    assert "have changed since" in (tick(site, "kpis_runs", instance).skip_message or "")
+    told = [row for row in site.lake.read(tables.KPIS).to_pylist() if row["period"] == "day"]
+    assert {row["kpi"] for row in told if row["complete"]} == {"answers"}
+    assert {row["waits_for"] for row in told if row["kpi"] == "revenue"} == {"stripe"}
+    assert all("journeys" in row["waits_for"] for row in told if row["journey"])
