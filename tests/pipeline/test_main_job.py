@@ -79,7 +79,7 @@ def test_the_kpis_of_a_whole_run_know_the_journeys_that_it_folded(finished: Site
     told = finished.lake.read(tables.KPIS).to_pylist()
     assert {row["kpi"] for row in told if row["journey"]} == {"started", "completed", "abandoned"}
     assert [row for row in told if "journeys" in (row["waits_for"] or "")] == []
-    begun = sum(row["value"] for row in told if row["kpi"] == "started" and row["period"] == "day")
+    begun = sum(row["value"] or 0 for row in told if row["kpi"] == "started" and row["period"] == "day")
     assert 0 < begun <= finished.lake.rows(tables.INSTANCES)
 
 
