@@ -1,4 +1,4 @@
-"""Findings as small charts for asset metadata: effects with their intervals, periods, rates over time.
+"""Findings and KPIs as small charts for asset metadata: effects with their intervals, periods, values over time.
 
 Belongs here: one static picture a table. Does not belong here: pages, journey maps.
 """

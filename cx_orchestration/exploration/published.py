@@ -38,6 +38,8 @@ PUBLISHED: tuple[Table, ...] = (
     tables.SUPPORT_SHIFTS,
     tables.PROFITABLE_PATHS,
     tables.CHANGE_PRIORITIES,
+    tables.INCIDENTS,
+    tables.WEEKLY_RATES,
     tables.EXPERIENCE,
     tables.KPIS,
 )
