@@ -8,14 +8,16 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from cx_orchestration.identity.ledger import WANTED, LedgerChange, standing_links, update_ledger
+from cx_orchestration.identity.ledger import ENTITIES, WANTED, LedgerChange, standing_links, update_ledger
 from cx_orchestration.identity.matching.drift import Drift, measure_drift
 from cx_orchestration.identity.matching.fields import Fields, find_habits, matching_fields
 from cx_orchestration.identity.matching.model import MatchingModel, load_model, save_model
-from cx_orchestration.identity.matching.scoring import MODEL_RULE, score_pairs
-from cx_orchestration.identity.matching.training import train
+from cx_orchestration.identity.matching.scoring import MODEL_RULE, score_pairs, score_trained
+from cx_orchestration.identity.matching.training import train, training
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import KEY_VALUES, MATCHING_FIELDS, PROFILES
 from cx_orchestration.storage.engine import Engine, sql_text
@@ -46,20 +48,19 @@ def train_model(
     lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.datetime, run_id: str
 ) -> MatchingModel | None:
     """Train on the profiles in the lake and save what the next night goes by; ``None`` if nothing can be compared."""
-    return _train(lake, engine, config, now=now, run_id=run_id)[0]
+    fields, habits = _read_anew(lake, engine, config, now)
+    model = train(engine, fields.rows, habits, config, now=now)
+    if model is not None:
+        save_model(lake, model, run_id=run_id)
+    return model
 
 
-def _train(
-    lake: Lake, comparing: Engine, config: IdentityConfig, *, now: dt.datetime, run_id: str
-) -> tuple[MatchingModel | None, Fields]:
+def _read_anew(lake: Lake, comparing: Engine, config: IdentityConfig, now: dt.datetime) -> tuple[Fields, pa.Table]:
     profiles = lake.scan(PROFILES)
     habits = find_habits(comparing, profiles)
     key_values = lake.scan(KEY_VALUES)
     fields = matching_fields(comparing, profiles, config, habits, today=now.date(), key_values=key_values)
-    model = train(comparing, fields.rows, habits, config, now=now)
-    if model is not None:
-        save_model(lake, model, run_id=run_id)
-    return model, fields
+    return fields, habits
 
 
 def update_matches(
@@ -84,26 +85,24 @@ def update_matches(
     comparing = engine if comparing is None else comparing
     model = load_model(lake, engine) if config.matching.enabled else None
     outdated = model.version if model is not None and model.is_outdated else None
-    trained, fields = config.matching.enabled and (model is None or outdated is not None or retrain), None
+    trained = config.matching.enabled and (model is None or outdated is not None or retrain)
+    everything = trained or (model is not None and not _is_of(lake, engine, model))
+    scored = None
     if trained:
-        model, fields = _train(lake, comparing, config, now=now, run_id=run_id)
-    if model is None:
+        fields, habits = _read_anew(lake, comparing, config, now)
+        with training(comparing, fields.rows, habits, config, now=now) as (model, session):
+            if model is not None:
+                save_model(lake, model, run_id=run_id)
+                scored = score_trained(session, model, config)
+    elif model is not None:
+        inputs = {"key_values": lake.scan(KEY_VALUES), "kept": None if everything else lake.scan(MATCHING_FIELDS)}
+        profiles = lake.scan(PROFILES)
+        fields = matching_fields(comparing, profiles, config, model.habits, today=now.date(), **inputs)
+        scored = score_pairs(comparing, fields, model, config, everything=everything)
+    if model is None or scored is None:
         ledger = _write(lake, engine, WANTED.empty_table(), None, now, run_id)
         lake.replace(MATCHING_FIELDS, MATCHING_FIELDS.empty(), run_id=run_id)
         return Matched("nothing to compare" if config.matching.enabled else "switched off", ledger, outdated=outdated)
-    everything = trained or not _is_of(lake, engine, model)
-    if fields is None:
-        kept = None if everything else lake.scan(MATCHING_FIELDS)
-        fields = matching_fields(
-            comparing,
-            lake.scan(PROFILES),
-            config,
-            model.habits,
-            today=now.date(),
-            kept=kept,
-            key_values=lake.scan(KEY_VALUES),
-        )
-    scored = score_pairs(comparing, fields, model, config, everything=everything)
     wanted, by_margin = scored.wanted, 0
     if everything:
         wanted, by_margin = _with_margin(lake, engine, scored.wanted, config)
@@ -135,15 +134,26 @@ def _is_of(lake: Lake, engine: Engine, model: MatchingModel) -> bool:
 
 
 def _with_margin(lake: Lake, engine: Engine, wanted: pa.Table, config: IdentityConfig) -> tuple[pa.Table, int]:
-    """What a new model wants, but for pairs that would change sides of the threshold by less than the margin."""
-    standing = standing_links(lake, engine, family=MODEL_RULE)
-    if not standing.num_rows:
+    """What a new model wants, but for pairs that would change sides of the threshold by less than the margin.
+
+    Only those near the threshold can, so only of those is read what stands: the evidence of all is gigabytes.
+    """
+    threshold, margin = config.matching.union_bits, config.matching.margin_bits
+    is_near = pc.less(pc.abs(pc.subtract(wanted["match_weight"], threshold)), margin)
+    near = wanted.append_column("place", pa.array(range(wanted.num_rows), pa.int64())).filter(is_near)
+    near = near.drop_columns("evidence")
+    ends = [near.select([f"{side}_{name}" for name in ENTITIES.names]) for side in ("left", "right")]
+    touching = pa.concat_tables([each.rename_columns(ENTITIES.names) for each in ends])
+    standing = standing_links(lake, engine, touching, family=MODEL_RULE)
+    kept = engine.query(
+        sql_text(__package__, "within_margin.sql"), {"near": near, "standing": standing}, {"threshold": threshold}
+    )
+    if not kept.num_rows:
         return wanted, 0
-    inputs = {"wanted": wanted, "standing": standing}
-    params = {"rule": MODEL_RULE, "threshold": config.matching.union_bits, "margin": config.matching.margin_bits}
-    rows = engine.query(sql_text(__package__, "within_margin.sql"), inputs, params)
-    kept = rows["kept"].to_numpy(zero_copy_only=False).sum() if rows.num_rows else 0
-    return rows.select(WANTED.names), int(kept)
+    moved = np.ones(wanted.num_rows, np.bool_)
+    moved[kept["place"].to_numpy()] = False
+    as_wanted = kept.select(wanted.column_names).cast(wanted.schema)
+    return pa.concat_tables([wanted.filter(pa.array(moved)), as_wanted]).unify_dictionaries(), kept.num_rows
 
 
 def _write(

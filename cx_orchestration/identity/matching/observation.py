@@ -22,11 +22,17 @@ def patterns_of(counted: pa.Table, comparisons: Sequence[Comparison]) -> dict[st
 
 
 def measure_coverage(session: Session, namespaces: Sequence[str]) -> dict[str, float]:
-    """The share of entities that have a field or ``key_<namespace>``."""
-    names = [*FIELDS, *(key_column(name) for name in namespaces)]
-    counts = ", ".join(f"coalesce(count({name}) / nullif(count(*), 0), 0.0) AS {name}" for name in names)
-    (row,) = session.query(f"SELECT {counts} FROM fields").to_pylist()
-    return {name: float(row[name]) for name in names}
+    """The share of a workspace's entities that have a field or ``key_<namespace>``."""
+    has = {name: f"{name} IS NOT NULL" for name in FIELDS}
+    for name in namespaces:
+        has[key_column(name)] = f"len(list_filter(keys, lambda k: k.namespace = '{name}')) > 0"
+    counts = ", ".join(
+        f"count(CASE WHEN {condition} THEN 1 ELSE NULL END) AS {name}" for name, condition in has.items()
+    )
+    session.make_in_parts("covered", f"SELECT count(*) AS entities, {counts} FROM rows", "rows")
+    sums = ", ".join(f"CAST(sum({name}) AS DOUBLE) AS {name}" for name in ("entities", *has))
+    (row,) = session.query(f"SELECT {sums} FROM covered").to_pylist()
+    return {name: row[name] / row["entities"] if row["entities"] else 0.0 for name in has}
 
 
 def level_shares(patterns: Patterns, comparisons: Sequence[Comparison]) -> dict[str, dict[str, float]]:

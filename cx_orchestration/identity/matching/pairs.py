@@ -17,17 +17,27 @@ from cx_orchestration.storage.engine import Engine, Session, sql_text
 def workspace(
     engine: Engine, fields: pa.Table, namespaces: Sequence[str], *, everything: bool = True
 ) -> Iterator[Session]:
-    """A session with the tables ``fields`` (a list column more for each namespace), ``blocks`` and ``flipped`` (none).
+    """A session with the tables ``rows`` (the fields), ``blocks`` and ``flipped`` (none).
 
-    With ``everything`` all entities count as changed, so that all pairs are candidates.
+    With ``everything`` all entities count as changed, so that all pairs are candidates, and what is compared of them is
+    there at once, in ``fields``; else ``take_sides`` makes it of those in candidates.
     """
     with engine.session({"rows": fields}) as session:
-        changed = " REPLACE (true AS changed)" if everything else ""
-        columns = f"string_split(words, ' ') AS tokens{_key_columns(namespaces)}"
-        session.make_in_parts("fields", f"SELECT *{changed}, {columns} FROM rows", "rows")
-        session.make_in_parts("blocks", sql_text(__package__, "blocks.sql"), "fields")
-        session.make("flipped", "SELECT unique_id FROM fields WHERE FALSE")
+        if everything:
+            all_of = f"SELECT * REPLACE (true AS changed), {_compared(namespaces)} FROM rows"
+            session.make_in_parts("fields", all_of, "rows")
+            session.make_in_parts("blocks", sql_text(__package__, "blocks.sql"), "fields")
+        else:
+            session.make_in_parts("blocks", _blocks_of("rows"), "rows")
+        session.make("flipped", "SELECT unique_id FROM rows WHERE FALSE")
         yield session
+
+
+def take_sides(session: Session, namespaces: Sequence[str]) -> None:
+    """Make the table ``fields`` of the workspace: what is compared of the entities in candidates."""
+    ends = "SELECT join_key_l AS unique_id FROM candidates UNION SELECT join_key_r FROM candidates"
+    session.make("paired", f"SELECT r.* FROM rows r SEMI JOIN ({ends}) AS p ON p.unique_id = r.unique_id")
+    session.make_in_parts("fields", f"SELECT *, {_compared(namespaces)} FROM paired", "paired")
 
 
 def mark_flipped(session: Session, before: pa.Table, caps: Mapping[str, int]) -> None:
@@ -37,8 +47,7 @@ def mark_flipped(session: Session, before: pa.Table, caps: Mapping[str, int]) ->
     """
     session.keep("before", before)
     was = "SELECT *, 0::BIGINT AS unique_id, true AS changed FROM before"
-    text = sql_text(__package__, "blocks.sql").replace("FROM fields", f"FROM ({was}) AS fields")
-    session.make_in_parts("blocks_before", text, "before")
+    session.make_in_parts("blocks_before", _blocks_of(f"({was})"), "before")
     session.keep("caps", _caps(caps))
     session.make("flipped", sql_text(__package__, "flipped.sql"))
 
@@ -49,16 +58,20 @@ def find_candidates(session: Session, caps: Mapping[str, int]) -> int:
     return session.make("candidates", sql_text(__package__, "candidates.sql"))
 
 
+def _blocks_of(source: str) -> str:
+    return sql_text(__package__, "blocks.sql").replace("FROM fields", f"FROM {source} AS fields")
+
+
 def _caps(caps: Mapping[str, int]) -> pa.Table:
     schema = pa.schema([("rule", pa.string()), ("cap", pa.int64())])
     return pa.table({"rule": list(caps), "cap": list(caps.values())}, schema=schema)
 
 
-def _key_columns(namespaces: Sequence[str]) -> str:
-    """By namespace ``key_<namespace>``, the values as a list, and what of it pairs are asked for: the first value, the
-    list where there are several (lists take ten times as long to compare as texts), and an address's part before
-    the @."""
-    columns = []
+def _compared(namespaces: Sequence[str]) -> str:
+    """The words of a name as a list; by namespace ``key_<namespace>``, the values as a list, and what of it pairs are
+    asked for: the first value, the list where there are several (lists take ten times as long to compare as texts), and
+    an address's part before the @."""
+    columns = ["string_split(words, ' ') AS tokens"]
     for key in map(key_column, namespaces):
         namespace = key.removeprefix("key_")
         columns += [
@@ -68,4 +81,4 @@ def _key_columns(namespaces: Sequence[str]) -> str:
             f"CASE WHEN len({key}) > 1 THEN {key} ELSE NULL END AS several_{key}",
             f"CASE WHEN contains({key}[1], '@') THEN split_part({key}[1], '@', 1) ELSE NULL END AS mailbox_{key}",
         ]
-    return "".join(f", {column}" for column in columns)
+    return ", ".join(columns)

@@ -1,5 +1,5 @@
 -- Grain: one entity. Keys: service, entity. Columns: those of profiles that are compared as text, and their fingerprint.
 -- Input: profiles.
 SELECT service, entity, name, given_name, family_name, birth_date, street, postcode, city, country,
-       md5(to_json([name, given_name, family_name, birth_date, street, postcode, city, country])::VARCHAR) AS fingerprint
+       hash(name, given_name, family_name, birth_date, street, postcode, city, country)::VARCHAR AS fingerprint
 FROM profiles

@@ -14,7 +14,7 @@ from cx_orchestration.identity.matching.comparisons import Comparison
 from cx_orchestration.identity.matching.fields import Fields
 from cx_orchestration.identity.matching.model import FieldProfile, MatchingModel
 from cx_orchestration.identity.matching.observation import level_shares, measure_coverage, patterns_of
-from cx_orchestration.identity.matching.pairs import find_candidates, mark_flipped, workspace
+from cx_orchestration.identity.matching.pairs import find_candidates, mark_flipped, take_sides, workspace
 from cx_orchestration.identity.matching.weighing import count_levels, weigh
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.storage.engine import Engine, Session
@@ -50,23 +50,36 @@ def score_pairs(
     come to be too large to compare, or small enough, its entities are looked at again. Pairs that weigh less than
     ``matching.least_bits`` are left out.
     """
-    comparisons = model.comparisons
+    entities, scope = fields.rows.num_rows, None
     with workspace(engine, fields.rows, model.namespaces, everything=everything) as session:
-        scope, looked_at = None, fields.rows.num_rows
+        looked_at = entities
         if not everything:
             mark_flipped(session, fields.before, model.caps)
-            session.make("looked_at", "SELECT unique_id FROM fields WHERE changed UNION SELECT unique_id FROM flipped")
-            now = session.query("SELECT service, entity FROM fields f SEMI JOIN looked_at k USING (unique_id)")
+            session.make("looked_at", "SELECT unique_id FROM rows WHERE changed UNION SELECT unique_id FROM flipped")
+            now = session.query("SELECT service, entity FROM rows f SEMI JOIN looked_at k USING (unique_id)")
             looked_at = now.num_rows
             scope = _distinct(pa.concat_tables([now, fields.before.select(now.column_names).cast(now.schema)]))
         candidates = find_candidates(session, model.caps)
-        profile = _profile(session, model, candidates, looked_at, fields.rows.num_rows)
-        weigh(session, model.settings, "candidates", model.frequencies, config.matching.least_bits)
-        session.drop("candidates")
-        evidence = _number_patterns(session, comparisons)
-        rows = session.query(_rows(comparisons, model.version))
-    rows = rows.set_column(rows.schema.get_field_index("pattern"), "evidence", _texts(rows["pattern"], evidence))
-    return ScoredPairs(rows, scope, candidates, profile)
+        if not everything:
+            take_sides(session, model.namespaces)
+        profile = _profile(session, model, candidates, looked_at, entities)
+        wanted = _wanted(session, model, config)
+    return ScoredPairs(wanted, scope, candidates, profile)
+
+
+def score_trained(session: Session, model: MatchingModel, config: IdentityConfig) -> ScoredPairs:
+    """``score_pairs`` of everything, in the workspace in which the ``model`` was just trained."""
+    candidates = int(session.query("SELECT count(*) AS pairs FROM candidates")["pairs"][0].as_py())
+    return ScoredPairs(_wanted(session, model, config), None, candidates, model.profile)
+
+
+def _wanted(session: Session, model: MatchingModel, config: IdentityConfig) -> pa.Table:
+    """The rows of ``ScoredPairs.wanted``, of the workspace's candidates, which are given back."""
+    weigh(session, model.settings, "candidates", model.frequencies, config.matching.least_bits)
+    session.drop("candidates")
+    evidence = _number_patterns(session, model.comparisons)
+    rows = session.query(_rows(model.comparisons, model.version))
+    return rows.set_column(rows.schema.get_field_index("pattern"), "evidence", _texts(rows["pattern"], evidence))
 
 
 def _distinct(entities: pa.Table) -> pa.Table:

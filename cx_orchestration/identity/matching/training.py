@@ -4,7 +4,8 @@ Belongs here: which pairs a model learns from. Does not belong here: the estimat
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
@@ -53,44 +54,65 @@ _BLOCKS: tuple[tuple[str, frozenset[str]], ...] = (
 _OF_HOUSEHOLDS = frozenset({"street", "postcode family", "city family"})
 
 
-def train(
+@contextmanager
+def training(
     engine: Engine, fields: pa.Table, habits: pa.Table, config: IdentityConfig, *, now: dt.datetime
-) -> MatchingModel | None:
-    """The model that these ``fields`` (``fields.matching_fields``) teach; ``None`` where there is nothing to compare.
+) -> Iterator[tuple[MatchingModel | None, Session]]:
+    """The model that these ``fields`` (``fields.matching_fields``) teach, and the workspace that it was trained in, in
+    which are all ``candidates``; no model where there is nothing to compare.
 
     ``habits`` are those that the fields were read with. The same fields give the same model: samples are drawn by
     content.
     """
     namespaces = _told_once(fields, config)
+    with workspace(engine, fields, namespaces) as session:
+        yield _trained(session, fields, namespaces, habits, config, now), session
+
+
+def train(
+    engine: Engine, fields: pa.Table, habits: pa.Table, config: IdentityConfig, *, now: dt.datetime
+) -> MatchingModel | None:
+    """The model of a ``training`` alone."""
+    with training(engine, fields, habits, config, now=now) as (model, _):
+        return model
+
+
+def _trained(
+    session: Session,
+    fields: pa.Table,
+    namespaces: Sequence[str],
+    habits: pa.Table,
+    config: IdentityConfig,
+    now: dt.datetime,
+) -> MatchingModel | None:
     household = frozenset(key_column(name) for name, rule in config.namespaces.items() if rule.strength != "person")
     if fields.num_rows < _LEAST_ENTITIES:
         return None
-    with workspace(engine, fields, namespaces) as session:
-        coverage = measure_coverage(session, namespaces)
-        comparisons = derive_comparisons(coverage, household)
-        if not comparisons:
-            return None
-        caps = _choose_caps(session, fields.num_rows)
-        candidates = find_candidates(session, caps)
-        blocks = _training_blocks(comparisons, namespaces, household)
-        patterns = _compare_sample(session, comparisons, [rule for rule, _, _ in blocks], fields.num_rows, candidates)
-        estimates = estimate(
-            comparisons,
-            strangers=patterns[STRANGERS],
-            neighbours=patterns[NEIGHBOURS],
-            housemates=patterns[HOUSEMATES],
-            blocks=[Block(rule, patterns[rule], unused, unjudged) for rule, unused, unjudged in blocks],
-            candidates=patterns["candidates"],
-            candidate_share=max(patterns["candidates"].total(), 1.0) / max(candidates, 1),
-            entities=fields.num_rows,
-        )
-        model = settings(comparisons, estimates)
-        frequencies = count_frequencies(session, model)
-        profile = FieldProfile(
-            coverage,
-            level_shares(patterns["candidates"], comparisons),
-            candidates / fields.num_rows,
-        )
+    coverage = measure_coverage(session, namespaces)
+    comparisons = derive_comparisons(coverage, household)
+    if not comparisons:
+        return None
+    caps = _choose_caps(session, fields.num_rows)
+    candidates = find_candidates(session, caps)
+    blocks = _training_blocks(comparisons, namespaces, household)
+    patterns = _compare_sample(session, comparisons, [rule for rule, _, _ in blocks], fields.num_rows, candidates)
+    estimates = estimate(
+        comparisons,
+        strangers=patterns[STRANGERS],
+        neighbours=patterns[NEIGHBOURS],
+        housemates=patterns[HOUSEMATES],
+        blocks=[Block(rule, patterns[rule], unused, unjudged) for rule, unused, unjudged in blocks],
+        candidates=patterns["candidates"],
+        candidate_share=max(patterns["candidates"].total(), 1.0) / max(candidates, 1),
+        entities=fields.num_rows,
+    )
+    model = settings(comparisons, estimates)
+    frequencies = count_frequencies(session, model)
+    profile = FieldProfile(
+        coverage,
+        level_shares(patterns["candidates"], comparisons),
+        candidates / fields.num_rows,
+    )
     return MatchingModel(
         version=version_of(model, caps, frequencies),
         trained_at=now,

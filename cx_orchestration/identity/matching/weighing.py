@@ -68,9 +68,13 @@ def weigh(session: Session, model: Mapping[str, Any], pairs: str, frequencies: p
     names = [_gamma(each) for each in model["comparisons"]]
     parts = [repr(math.log2(chance / (1 - chance))), *(_bits(each) for each in model["comparisons"])]
     levels = _levels(session, model["comparisons"], pairs, _frequency_columns(model))
+    # A list of none or one, since DuckDB writes out what a column stands for wherever it is read: of a plain subquery
+    # the levels would be found once for the weight, and once more for themselves.
+    row = ", ".join(f"{name}: {name}" for name in ("join_key_l", "join_key_r", "match_weight", *names))
     text = (
-        f"SELECT join_key_l, join_key_r, round({' + '.join(parts)}, 6) AS match_weight, {', '.join(names)}"
-        f" FROM ({levels}) AS p WHERE match_weight >= {least!r}"
+        f"SELECT found.* FROM (SELECT unnest(CASE WHEN match_weight >= {least!r} THEN [{{{row}}}] ELSE [] END) AS found"
+        f" FROM (SELECT join_key_l, join_key_r, round({' + '.join(parts)}, 6) AS match_weight, {', '.join(names)}"
+        f" FROM ({levels}) AS p) AS w) AS u"
     )
     return session.make_in_parts("scored", text, _SIDES)
 
