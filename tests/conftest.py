@@ -49,5 +49,8 @@ def spark():
             "spark.sql.shuffle.partitions": "4",
             "spark.ui.enabled": "false",
             "spark.log.level": "ERROR",
+            # Hundreds of small plans, each run once: neither optimising the code that runs them nor replanning pays.
+            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+            "spark.sql.adaptive.enabled": "false",
         },
     )
