@@ -40,9 +40,11 @@ _TYPES = {
 }
 
 _BOOKS = f"""
-CREATE TABLE IF NOT EXISTS {ROWS}.published (
+CREATE TABLE {ROWS}.published (
     name text PRIMARY KEY, state text NOT NULL, rows bigint NOT NULL, published_at timestamptz NOT NULL
-)
+);
+CREATE VIEW {VIEWS}.publications AS SELECT name, rows, published_at FROM {ROWS}.published;
+COMMENT ON VIEW {VIEWS}.publications IS 'Grain: one view; when its rows were last replaced.';
 """
 
 _COLUMNS = """
@@ -109,9 +111,7 @@ class BIViews:
         with self._connected() as connection:
             connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('cx_orchestration results'))"))
-            for schema in (VIEWS, ROWS):
-                connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
-            connection.execute(text(_BOOKS))
+            _prepare(connection)
             for publication in publications:
                 self._replace(connection, publication, now)
 
@@ -191,6 +191,15 @@ class BIViews:
                 f"{where} refuses a publication ({_reason(error)}); its user must own the schemas {VIEWS} and {ROWS}, "
                 f"or be allowed to create them (docs/bi.md). All views are as they were"
             ) from None
+
+
+def _prepare(connection: Connection) -> None:
+    """Make what is not there yet; whoever owns the schemas needs no right to make any."""
+    for schema in (VIEWS, ROWS):
+        if connection.scalar(text("SELECT to_regnamespace(:name)"), {"name": schema}) is None:
+            connection.execute(text(f"CREATE SCHEMA {schema}"))
+    if connection.scalar(text("SELECT to_regclass(:name)"), {"name": f"{ROWS}.published"}) is None:
+        connection.execute(text(_BOOKS))
 
 
 def _reason(error: DBAPIError) -> str:

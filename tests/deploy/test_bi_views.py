@@ -4,12 +4,13 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.exploration.published import LEFT_OUT, PUBLISHED, publish_results
@@ -53,6 +54,11 @@ def scores(*services: str, version: str = "1", **shares: float) -> Publication:
     return Publication(
         tables.SERVICE_SCORES, version, pa.Table.from_pylist(rows, pa.schema([*tables.SERVICE_SCORES.schema, *further]))
     )
+
+
+def publish(publications: list[Publication], url: URL) -> None:
+    with closing(BIViews(url.render_as_string(hide_password=False))) as opened:
+        opened.publish(publications, now=NOW)
 
 
 def functions(connection) -> list[str]:
@@ -169,6 +175,26 @@ def test_a_read_only_role_reads_the_views_and_nothing_else_also_after_a_column_i
             reader.execute(text("SET ROLE bi_reader"))
     with database.begin() as owner:
         owner.execute(text("DROP OWNED BY bi_reader; DROP ROLE bi_reader"))
+
+
+def test_whoever_owns_the_schemas_publishes_without_a_right_to_make_any_and_nobody_else_does(
+    postgres_url: str, database: Engine
+) -> None:
+    with database.begin() as owner:
+        owner.execute(text("CREATE ROLE publisher LOGIN; CREATE ROLE stranger LOGIN"))
+        for schema in ("cx", "cx_data"):
+            owner.execute(text(f"CREATE SCHEMA {schema} AUTHORIZATION publisher"))
+    url = make_url(postgres_url)
+    try:
+        publish([overlap("care")], url.set(username="publisher"))
+        with database.connect() as reader:
+            assert functions(reader) == ["care"]
+            assert list(reader.scalars(text("SELECT name FROM cx.publications"))) == ["overlap"]
+        with pytest.raises(PermanentFailure, match="must own the schemas"):
+            publish([overlap("sales", version="2")], url.set(username="stranger"))
+    finally:
+        with database.begin() as owner:
+            owner.execute(text("DROP OWNED BY publisher, stranger; DROP ROLE publisher, stranger"))
 
 
 def test_no_published_table_is_about_persons_and_each_has_a_name_of_its_own() -> None:

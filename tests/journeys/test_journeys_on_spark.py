@@ -2,11 +2,15 @@
 
 import datetime as dt
 import random
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 
-from cx_orchestration.journeys.drawing.figures import read_figures
+from cx_orchestration.exploration.kpis import Feed, Landed, kpis
+from cx_orchestration.journeys.drawing.figures import figure_tables, read_figures
+from cx_orchestration.journeys.experience.counting import count_answers, scales_table
+from cx_orchestration.journeys.experience.measures import experience
 from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.journeys.nights import update_sequences
 from cx_orchestration.journeys.paths.build import build_paths, reconcile
@@ -129,3 +133,21 @@ def test_totals_agree_and_the_drawing_has_the_same_figures(lakes, spark):
     on_spark = read_figures(spark_lake, spark, [MAP], Experience())
     assert on_spark == read_figures(duckdb_lake, Engine(), [MAP], Experience())
     assert on_spark["order"].feelings
+
+
+def test_what_bi_tools_read_of_journeys_is_the_same(lakes, spark):
+    """Figures of steps and moves, measures of experience, and KPIs."""
+    feeds = [Feed(kpi, None, {"shop": False}) for kpi in ("contacts", "revenue", "answers")]
+    feeds += [Feed(kpi, "order", {"shop": False}) for kpi in ("started", "completed", "abandoned")]
+    days = [START.date() + dt.timedelta(days=number) for number in range(40)]
+
+    def told(lake, engine):
+        counts = count_answers(lake, engine, [MAP], Experience())
+        landed = Landed({"shop": days}, folded=True)
+        of_kpis = kpis(lake, engine, feeds, MAP.support_events, landed, zone=ZoneInfo("UTC"), currency="USD")
+        return [*figure_tables(lake, engine).values(), experience(counts, scales_table(Experience()), least=5), of_kpis]
+
+    on_duckdb, on_spark = told(lakes[0], Engine()), told(lakes[1], spark)
+    assert [rows.to_pylist() for rows in on_spark] == [rows.to_pylist() for rows in on_duckdb]
+    assert all(rows.num_rows for rows in on_duckdb)
+    assert {row["kpi"] for row in on_duckdb[-1].to_pylist() if row["value"]} == {feed.kpi for feed in feeds}
