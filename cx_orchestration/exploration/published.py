@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cx_orchestration.model import tables
 from cx_orchestration.model.tables import Table
-from cx_orchestration.storage.bi_views import BIViews, Publication
+from cx_orchestration.storage.bi_views import VIEWS, BIViews, Publication, view_name
 from cx_orchestration.storage.lake import Lake
 
 #: Only tables none of whose rows is about a person: what is erased from the lake need not be looked for elsewhere.
@@ -66,15 +66,16 @@ def publish_results(lake: Lake, url: str, *, now: dt.datetime) -> list[Published
         changed = [
             Publication(table, state, _rows(lake, table))
             for table, state in wanted.items()
-            if published.get(table.path.rpartition("/")[2]) != state
+            if published.get(view_name(table)) != state
         ]
         if changed:
             views.publish(changed, now=now)
     finally:
         views.close()
     replaced = {one.name for one in changed}
-    names = [(table, table.path.rpartition("/")[2]) for table in PUBLISHED]
-    return [Published(f"cx.{name}", lake.rows(table), name in replaced) for table, name in names]
+    return [
+        Published(f"{VIEWS}.{view_name(table)}", lake.rows(table), view_name(table) in replaced) for table in PUBLISHED
+    ]
 
 
 def _state(lake: Lake, table: Table) -> str:

@@ -72,7 +72,7 @@ ORDER BY grantee
 
 @dataclass(frozen=True)
 class Publication:
-    """A table to be read under ``name``: what its rows are (``state`` differs when they do), and the rows."""
+    """A table to be read under its ``view_name``: its rows, and a ``state`` that differs whenever they do."""
 
     table: Table
     state: str
@@ -80,8 +80,12 @@ class Publication:
 
     @property
     def name(self) -> str:
-        """The table's name without its folder."""
-        return self.table.path.rpartition("/")[2]
+        return view_name(self.table)
+
+
+def view_name(table: Table) -> str:
+    """What a table's view is called, in its schema: as the table, without its folder."""
+    return table.path.rpartition("/")[2]
 
 
 class BIViews:

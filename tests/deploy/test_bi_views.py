@@ -19,7 +19,7 @@ from cx_orchestration.model.failures import InvalidProject, PermanentFailure, Tr
 from cx_orchestration.model.persons import NOBODY
 from cx_orchestration.project import CXProject
 from cx_orchestration.project.template import write_template
-from cx_orchestration.storage.bi_views import BIViews, Publication
+from cx_orchestration.storage.bi_views import BIViews, Publication, view_name
 from cx_orchestration.storage.lake import Lake
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
@@ -199,7 +199,7 @@ def test_whoever_owns_the_schemas_publishes_without_a_right_to_make_any_and_nobo
 
 def test_no_published_table_is_about_persons_and_each_has_a_name_of_its_own() -> None:
     assert {table.path for table in PUBLISHED if table.persons != NOBODY} == set()
-    assert len({table.path.rpartition("/")[2] for table in PUBLISHED}) == len(PUBLISHED)
+    assert len({view_name(table) for table in PUBLISHED}) == len(PUBLISHED)
     named = {name for table in PUBLISHED for name in table.schema.names if name not in LEFT_OUT}
     assert not named & {"customer_id", "entity", "decided_by", "business_leader", "technical_leader", "instance_id"}
 
