@@ -1,5 +1,7 @@
 """Values that only one person can have: two different ones forbid that their holders are one customer.
 
+A date with day and month swapped is not a different one.
+
 Belongs here: which values forbid, as of a version of the keys. Does not belong here: what heeds them (``resolve.py``,
 ``clusters.py``), what people decided (``overrides.py``).
 """
@@ -37,10 +39,11 @@ class UniqueKeys:
 def unique_keys(lake: Lake, engine: Engine, config: IdentityConfig) -> UniqueKeys | None:
     """What ``unique`` in ``identity.yaml`` says of the keys in the lake; ``None`` where no namespace is."""
     namespaces = tuple(name for name, rule in config.namespaces.items() if rule.unique)
+    dates = [name for name in namespaces if config.namespaces[name].normalise == "date"]
 
     def values(version: int) -> pa.Table:
         inputs: dict[str, Input] = {"keys": lake.scan(KEYS_SEEN, version=version)}
         inputs["namespaces"] = namespace_rules(config)
-        return engine.query(sql_text(__package__, "vetoes.sql"), inputs)
+        return engine.query(sql_text(__package__, "vetoes.sql"), inputs, {"dates": dates})
 
     return UniqueKeys(KEYS_SEEN, namespaces, values) if namespaces else None

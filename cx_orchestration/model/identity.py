@@ -164,7 +164,7 @@ class Matching(Declared):
         default=-10.0, le=0, description="Pairs below this weight are not kept, those between are evidence against"
     )
     absent_bits: float = Field(
-        default=-2.0, le=0, description="What a pair that is not in the ledger weighs where groups are compared"
+        default=-4.0, le=0, description="What a pair that is not in the ledger weighs where groups are compared"
     )
     margin_bits: float = Field(
         default=2.0,
@@ -189,6 +189,11 @@ class Matching(Declared):
     def _reviews_what_is_not_united(self) -> "Matching":
         if self.review_probability > self.union_probability:
             raise ValueError("expected review_probability to be at most union_probability")
+        if self.absent_bits >= self.union_bits:
+            raise ValueError(
+                f"expected absent_bits to be below union_probability, {self.union_bits:.1f} bits: else records are"
+                " united that nobody compared"
+            )
         return self
 
 

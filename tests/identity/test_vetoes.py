@@ -55,7 +55,7 @@ def test_records_that_share_an_email_and_not_a_unique_value_stay_apart_until_peo
         company.now += dt.timedelta(days=1)
         company.show(entities)
         decided = dataclasses.replace(project, overrides=decisions)
-        resources = {"project": decided, "lake": company.lake, "engine": company.engine}
+        resources = {"project": decided, "lake": company.lake, "engine": company.engine, "analytics": company.engine}
         with dg.DagsterInstance.ephemeral() as instance:
             assert dg.materialize([links, identity_map], resources=resources, instance=instance).success
         return together(company, "crm/1", "desk/1"), together(company, "crm/2", "desk/2")
@@ -83,3 +83,12 @@ def test_nights_in_which_unique_values_change_end_where_looking_at_everything_do
             resolve(company.lake, company.engine, unique=unique, now=company.now, run_id="night")
             assert (together(company, "crm/1", "desk/1"), together(company, "crm/2", "desk/2")) == expected
         assert by_night.lake.content_hash(IDENTITY_MAP) == anew.lake.content_hash(IDENTITY_MAP)
+
+
+def test_a_birth_date_with_day_and_month_swapped_forbids_nothing_and_another_one_does(new_company) -> None:
+    company = new_company(CONFIG)
+    for date, joined in (("1990-05-04", True), ("1990-05-05", False), ("1991-04-05", False)):
+        company.links(people(date))
+        unique = unique_keys(company.lake, company.engine, CONFIG)
+        resolve(company.lake, company.engine, unique=unique, now=company.now, run_id="night")
+        assert together(company, "crm/2", "desk/2") is joined, date
