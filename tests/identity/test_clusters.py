@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cx_orchestration.identity.clusters import Clusters, Kind, Linkage, Pairs, UniqueValues, find_clusters
+from cx_orchestration.model.identity import Matching
 
 #: left, right, weight, kind
 Row = tuple[int, int, float, Kind]
@@ -189,3 +190,8 @@ def test_an_absent_weight_above_the_threshold_is_refused() -> None:
 
 def test_nobody_is_no_cluster() -> None:
     assert clusters(0, []) == set()
+
+
+def test_a_pair_that_nobody_compared_cannot_be_declared_to_unite() -> None:
+    with pytest.raises(ValueError, match="expected absent_bits to be below union_probability, -2.0 bits"):
+        Matching(absent_bits=-1, union_probability=0.2)
