@@ -193,5 +193,5 @@ def test_nobody_is_no_cluster() -> None:
 
 
 def test_a_pair_that_nobody_compared_cannot_be_declared_to_unite() -> None:
-    with pytest.raises(ValueError, match="expected absent_bits to be below union_probability, -2.0 bits"):
+    with pytest.raises(ValueError, match=r"absent_bits to be below union_probability, -2\.0 bits"):
         Matching(absent_bits=-1, union_probability=0.2)
