@@ -9,7 +9,7 @@ PEERS_IDENTITY := .run/peers-identity
 PEERS_JOURNEYS := .run/peers-journeys
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench-extract bench-findings bench-identity bench-journeys test test-crash test-long test-spark dev bench check format examples clean
+.PHONY: help demo bench-extract bench-findings bench-fold bench-identity bench-journeys test test-crash test-long test-spark dev bench check format examples clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +40,11 @@ bench-extract: $(INSTALLED) $(PEER)/.installed  ## Measure extraction beside a d
 
 bench-findings: $(INSTALLED)  ## Count planted findings found and false ones over a hundred companies
 	@$(BIN)/python -m bench.findings
+
+bench-fold: $(INSTALLED)  ## Measure the fold of a year and of a night, and whether costs grow no faster than n log n
+	@$(BIN)/python -m bench.journeys.fold
+	@$(BIN)/python -m bench.journeys.nights
+	@$(BIN)/python -m bench.journeys.scale
 
 bench-identity: $(INSTALLED) $(PEERS_IDENTITY)/.installed  ## Measure matching beside plain Splink and recordlinkage
 	@$(BIN)/python -m bench.identity --peers $(PEERS_IDENTITY)/bin/python

@@ -17,7 +17,7 @@ from cx_orchestration.journeys.charts import CompiledMap
 from cx_orchestration.journeys.guards import COLUMNS, fitting
 from cx_orchestration.journeys.kernel import Codes, Flags, Ints, code_threads
 from cx_orchestration.journeys.micro_events import is_micro_event
-from cx_orchestration.journeys.past import Past, past_rows
+from cx_orchestration.journeys.past import Past, is_active, past_rows
 from cx_orchestration.journeys.reading import AT, CODE, KEY, in_order, order_by_key
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
@@ -153,7 +153,9 @@ def code_events(
     before = shown.num_rows
     for of_map in carried:
         past = past_rows(of_map, shown.schema)
-        who[np.searchsorted(everybody, of_map[KEY].to_numpy())] = before + np.arange(of_map.num_rows)
+        # Of threads at rest it is not read whose they are: who has nothing else neither moves nor is moved.
+        named = np.flatnonzero(is_active(of_map).to_numpy())
+        who[np.searchsorted(everybody, of_map[KEY].to_numpy()[named])] = before + named
         shown = pa.concat_tables([shown, past])
         before += past.num_rows
     customer = np.searchsorted(everybody, happened_to)[customer]

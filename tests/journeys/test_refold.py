@@ -45,6 +45,7 @@ NESTED = JourneyMap.model_validate(
 WAITING = NESTED.model_copy(
     update={"journey": "waits", "begins_with": {"a": "in"}, "transitions": [], "steps": {"in": NESTED.steps["in"]}}
 )
+GIVEN_UP = "journey.waits.abandoned"
 
 
 def fold(lake: Lake, maps, as_of: float):
@@ -204,3 +205,19 @@ def test_a_night_killed_between_two_commits_is_folded_anew(tmp_path, written):
     fold(whole, maps, 12)
     assert content(killed) == content(whole) == content(lake)
     assert not fold(killed, maps, 12).whole
+
+
+def test_giving_up_a_micro_journey_is_the_customers_although_nothing_else_happens_to_them(tmp_path):
+    lake, whole = Lake(tmp_path / "nightly"), Lake(tmp_path / "whole")
+    moves = [NESTED.transitions[0].model_copy(update={"on": GIVEN_UP, "target": "in"})]
+    steps = {"in": NESTED.steps["in"].model_copy(update={"abandoned_after_days": 1})}
+    outer = NESTED.model_copy(update={"begins_with": {"b": "in"}, "transitions": moves, "steps": steps})
+    maps = [WAITING, outer]
+    log = [("c1", Happening("b", 0)), ("c1", Happening("a", 2)), ("c2", Happening("a", 9))]
+    write_sequences(lake, sequences(log))
+    fold(lake, maps, 5)
+    assert [fold(lake, maps, as_of).whole for as_of in (11.5, 13)] == [False, False]
+    write_sequences(whole, sequences(log))
+    fold(whole, maps, 13)
+    assert content(lake) == content(whole)
+    assert lake.read(tables.INSTANCES).filter(pc.field("journey") == "around")["customer_id"].to_pylist() == ["c1"] * 2
