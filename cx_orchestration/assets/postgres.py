@@ -15,7 +15,7 @@ _WRITTEN_BY = {tables.COVERAGE: ["integration", "customer_events"]}
 
 
 @dg.asset(
-    key=["results_in_postgres"],
+    key=["exploration", "results_in_postgres"],
     group_name="exploration",
     kinds={"postgres"},
     deps=[_WRITTEN_BY.get(table, table.path.split("/")) for table in PUBLISHED],

@@ -173,8 +173,8 @@ class BIViews:
         if made_of_it := connection.scalars(text(_MADE_OF_IT), {"view": view}).all():
             raise PermanentFailure(
                 f"the view {view} loses or changes {', '.join(lost)}, and {', '.join(made_of_it)} in the same database "
-                f"made of it; drop those, materialize results_in_postgres, and make them anew without these columns. "
-                f"Until then all views keep the rows that they have"
+                f"are made of it. Drop those, materialize exploration/results_in_postgres, and make them anew without "
+                f"these columns. Until then all views keep the rows that they have"
             )
         readers = list(connection.scalars(text(_READERS), {"schema": VIEWS, "name": name}))
         connection.execute(text(f"DROP VIEW {view}"))

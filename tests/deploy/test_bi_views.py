@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import URL, Engine, create_engine, make_url, text
 
+from cx_orchestration.commands.materialize import materialize_project
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.exploration.published import LEFT_OUT, PUBLISHED, publish_results
 from cx_orchestration.model import tables
@@ -213,14 +214,15 @@ def test_the_asset_publishes_what_has_changed_and_a_rerun_leaves_it_alone(
     assert "results_in_postgres" not in str(build_defs(CXProject.load(tmp_path / "project")).assets)
     settings.write_text(settings.read_text().replace("stores:\n", "stores:\n  results: ${CX_RESULTS_URL}\n"))
     project = CXProject.load(tmp_path / "project")
-    defs = build_defs(project)
     lake = Lake(project.lake_root)
     rows = overlap("care")
     lake.replace(tables.OVERLAP, rows.rows, run_id="r")
-    key = dg.AssetKey(["results_in_postgres"])
-    job = defs.resolve_implicit_global_asset_job_def()
+    key = dg.AssetKey(["exploration", "results_in_postgres"])
+    days = project.days()
+    assert days is not None
     with dg.DagsterInstance.ephemeral() as instance:
-        assert job.execute_in_process(instance=instance, asset_selection=[key]).success
+        select = f'key:"{key.to_user_string()}"'
+        assert materialize_project(project, instance, days=days, select=select).failures == []
         event = instance.get_latest_materialization_event(key)
     assert event is not None and event.asset_materialization is not None
     assert event.asset_materialization.metadata["replaced"].value == len(PUBLISHED)
