@@ -36,7 +36,8 @@ HABITS = pa.schema(
 
 @dataclass(frozen=True)
 class Fields:
-    """The fields of all entities now: ``rows`` has one each (``fields_now.sql``), ordered by service and entity.
+    """The fields of all entities now: ``rows`` has one each (``fields_now.sql``), ordered by service and entity,
+    and in that order their numbers from 0 (``unique_id``).
 
     ``before`` are those of the entities that changed or are gone, as they were.
     """
@@ -80,7 +81,8 @@ def matching_fields(
         session.make("changed", sql_text(__package__, "profiles_changed.sql"))
         session.make_in_parts("fresh", sql_text(__package__, "fields.sql"), "changed", params, beside=["habits"])
         session.make("personal_keys", sql_text(__package__, "personal_keys.sql"))
-        rows = session.keep("fields", session.query(sql_text(__package__, "fields_now.sql")))
+        rows = session.query(sql_text(__package__, "fields_now.sql"))
+        rows = session.keep("fields", rows.add_column(0, "unique_id", pa.array(range(rows.num_rows), pa.int64())))
         return Fields(rows, session.query(sql_text(__package__, "gone.sql")))
 
 

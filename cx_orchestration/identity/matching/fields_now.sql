@@ -1,5 +1,5 @@
--- Grain: one entity. Keys: service, entity; unique_id (0, 1, 2, ... in that order). Columns: those of fields.sql,
--- unique_id, keys (personal_keys.sql), changed (whether anything differs from what was kept).
+-- Grain: one entity, in the order of its keys. Keys: service, entity. Columns: those of fields.sql, keys
+-- (personal_keys.sql), changed (whether anything differs from what was kept).
 -- Inputs: texts (service, entity, ... of every profile); fresh (fields.sql, of the profiles that changed); kept
 -- (identity/matching_fields); personal_keys.
 WITH present AS (
@@ -9,7 +9,7 @@ WITH present AS (
     SELECT service, entity, fingerprint, given, middle, family, words, birth, street, numbers, postcode, city, country
     FROM kept k SEMI JOIN texts t ON t.service = k.service AND t.entity = k.entity AND t.fingerprint = k.fingerprint
 )
-SELECT CAST(row_number() OVER (ORDER BY p.service, p.entity) - 1 AS BIGINT) AS unique_id, p.*, h.keys,
+SELECT p.*, h.keys,
        k.fingerprint IS DISTINCT FROM p.fingerprint OR k.keys IS DISTINCT FROM h.keys AS changed
 FROM present p
 LEFT JOIN personal_keys h ON h.service = p.service AND h.entity = p.entity

@@ -1,10 +1,11 @@
 -- Grain: one entity that holds a key which says something of a person. Keys: service, entity.
 -- Columns: service, entity, keys (list of namespace and value).
--- Inputs: profiles (keys normalised); namespaces (namespace, strength, max_entities); key_values (identity/key_values).
+-- Inputs: profiles (keys normalised, each once); namespaces (namespace, strength, max_entities); key_values
+-- (identity/key_values).
 -- Left out are values that hygiene found generic, and shared ones but for a household's: the model weighs those beside
 -- the surname. What hygiene did not judge, as those of weak keys, counts while at most max_entities entities hold it.
 WITH held AS (
-    SELECT DISTINCT h.service, h.entity, h.k.namespace, h.k.value
+    SELECT h.service, h.entity, h.k.namespace, h.k.value
     FROM (SELECT service, entity, unnest(keys) AS k FROM profiles) AS h
 ),
 counted AS (
