@@ -43,6 +43,7 @@ COMMANDS = {
     "loadtest": _Command("loadtest", "loadtest", "Replay a service's busy season through the pipeline: is it fit?"),
     "identity": _Command("identity", "app", "Who is who: judge it by labels, explain it, decide it."),
     "journeys": _Command("journeys", "app", "Journey maps: draft, draw, take to other tools and back."),
+    "picture": _Command("picture", "picture", "Write the picture of a table of paths or findings as an SVG."),
     "demo": _Command("demo", "demo", "Run the main job on a demo company and compare the result with the truth."),
     "dev": _Command("dev", "dev", "Open the Dagster UI on the demo company, with its services running."),
     "prune": _Command("prune", "prune", "Delete old runs that nothing rests on, and files that killed writes left."),

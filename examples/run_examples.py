@@ -23,6 +23,20 @@ from cx_orchestration.storage.lake import Lake
 
 HERE = Path(__file__).parent
 
+#: What ``ecom.py`` of the shop's log planted, when and for whom, and the findings that tell of it: analysis, step, and
+#: segment value. Days are those that the program strikes, both included.
+STORIES = (
+    ("1 viral article", "2024-02-29..2024-03-03, few of many visitors buy", (("incidents", "product", "customers"),)),
+    ("2 checkout bug", "2024-04-09..2024-05-10, mobile at shipping", (("incidents", "shipping", "mobile"),)),
+    (
+        "3 payments fail, chats go up",
+        "2024-05-19..2024-06-08, all at payment",
+        (("incidents", "payment", "customers"),),
+    ),
+    ("4 new users buy less", "always, user_lifecycle new", (("abandonment_hotspots", "product", "new"),)),
+    ("5 April buys less directly", "user_cohort 2024-04 against 2024-01", (("abandonment_hotspots", None, "2024-04"),)),
+)
+
 #: Where the copies are made and run: what was there before is removed.
 OUT = HERE.parent / ".run" / "examples"
 
@@ -69,11 +83,32 @@ def shown(name: str, taken: Taken, summary: Summary) -> Iterator[str]:
     for analysis, findings in summary["findings"].items():
         yield f"  {analysis.replace('_', ' ')}: {len(findings) or 'no'} finding{'' if len(findings) == 1 else 's'}"
         for finding in findings:
-            where = " at ".join(filter(None, [f"{finding['segment']} {finding['segment_value']}", finding["step"]]))
-            yield (
-                f"    {where}: {finding['value']:.3g} of {finding['n']:,}, the others {finding['baseline']:.3g} "
-                f"(adjusted p {finding['p_adjusted']:.1g})"
-            )
+            yield f"    {_told(finding)}"
+    if name == "shop":
+        yield "  planted, and what tells of it:"
+        for story, planted, telling in STORIES:
+            found = [
+                _told(finding)
+                for analysis, step, value in telling
+                for finding in summary["findings"][analysis]
+                if finding["segment_value"] == value and step in (None, finding["step"])
+            ]
+            yield f"    {story} ({planted}):"
+            yield from (f"      {told}" for told in found or ["not found"])
+
+
+def _told(finding: dict[str, Any]) -> str:
+    where = " at ".join(filter(None, [f"{finding['segment']} {finding['segment_value']}", finding["step"]]))
+    if "from_day" not in finding:
+        return (
+            f"{where}: {finding['value']:.3g} of {finding['n']:,}, the others {finding['baseline']:.3g} "
+            f"(adjusted p {finding['p_adjusted']:.1g})"
+        )
+    return (
+        f"{finding['outcome'].replace('_', ' ')}, {where}, {finding['from_day']}..{finding['until_day']}: "
+        f"{finding['value']:.3g} of {finding['visits']:,} visits, else {finding['baseline']:.3g} "
+        f"(adjusted p {finding['p_adjusted']:.1g})"
+    )
 
 
 def run(name: str, packages: Path) -> list[str]:

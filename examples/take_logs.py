@@ -84,10 +84,10 @@ def _place_cdnow(text: str, project: Path) -> Taken:
         of_the_day[customer, date] += 1
         nth = of_the_day[customer, date]
         bought = dt.datetime.strptime(date, "%Y%m%d").replace(tzinfo=dt.UTC) + dt.timedelta(seconds=nth - 1)
-        rows.append((number, customer, bought.isoformat(), f"{bought:%Y-%m}", nth, cds, dollars))
+        rows.append((number, customer, bought.isoformat(), nth, cds, dollars))
         customers.add(customer)
         money += Decimal(dollars)
-    header = ("line", "customer_id", "purchased_at", "month", "line_of_day", "number_of_cds", "dollar_value")
+    header = ("line", "customer_id", "purchased_at", "line_of_day", "number_of_cds", "dollar_value")
     _write(project / "drops" / "order_log" / "cdnow.csv", header, rows)
     return Taken(len(rows), len(customers), money)
 
@@ -95,8 +95,8 @@ def _place_cdnow(text: str, project: Path) -> Taken:
 def _place_shop(text: str, project: Path) -> Taken:
     """One file a day, as a nightly export would leave them."""
     records = list(csv.DictReader(io.StringIO(text)))
-    header = ("line", *records[0], "month")
-    rows = [(number, *record.values(), record["timestamp"][:7]) for number, record in enumerate(records, start=1)]
+    header = ("line", *records[0])
+    rows = [(number, *record.values()) for number, record in enumerate(records, start=1)]
     at = header.index("timestamp")
     rows.sort(key=lambda row: row[at])
     for day, of_day in itertools.groupby(rows, key=lambda row: str(row[at])[:10]):

@@ -17,22 +17,28 @@ _MOST = 15
 _MOST_CHARTS = 6
 _RED, _GREY, _BLUE = "#c0392b", "#9aa5b1", "#2f6690"
 _OUTCOMES = {"gave_up": "gave up", "asked_support": "turned to support"}
+_CALENDAR = alt.Axis(format="%d %b %Y", tickCount=7, labelOverlap=True, grid=False)
 _RATE = ["journey", "step", "outcome", "segment", "segment_value"]
 _KINDS = ["finding", "explained by a stronger row", "no finding"]
 
 
 def findings_picture(table: Table, rows: pa.Table) -> str:
-    """Markdown that shows the effects of the most significant candidates and their 95% intervals, findings in colour.
+    """Markdown with ``findings_svg``, in a data URI, so nothing is fetched when it is shown."""
+    svg = findings_svg(table, rows)
+    return "No cluster was large enough to be looked at." if svg is None else _markdown(_name(table), svg)
 
-    The picture is an SVG in a data URI, a seventh of a PNG, so nothing is fetched when it is shown. It holds groups
-    and rates, no person.
+
+def findings_svg(table: Table, rows: pa.Table) -> str | None:
+    """The effects of the most significant candidates and their 95% intervals, findings in colour; ``None`` without any.
+
+    An SVG is a seventh of a PNG. It holds groups and rates, no person.
     """
     if rows.num_rows == 0:
-        return "No cluster was large enough to be looked at."
+        return None
     shown = rows.to_pandas().sort_values(["p_value", "finding_id"]).head(_MOST)
     shown["candidate"] = [_label(row) for row in pa.Table.from_pandas(shown, rows.schema).to_pylist()]
     shown["kind"] = _kinds(shown)
-    name = table.path.rsplit("/", 1)[-1].replace("_", " ")
+    name = _name(table)
     order = shown["candidate"].tolist()
     columns = ["candidate", "kind", "effect", "effect_low", "effect_high"]
     base = alt.Chart(shown[columns], title=f"{name}: {rows.num_rows} looked at", width=420, height={"step": 20})
@@ -46,7 +52,7 @@ def findings_picture(table: Table, rows: pa.Table) -> str:
         bars.encode(color=colour),
         base.mark_point(filled=True, size=60, opacity=1).encode(y=candidate, x="effect:Q", color=colour),
     )
-    return _markdown(name, _svg(chart))
+    return _svg(chart)
 
 
 def kpis_picture(rows: pa.Table) -> str:
@@ -78,10 +84,18 @@ def kpis_picture(rows: pa.Table) -> str:
 
 
 def incidents_picture(rows: pa.Table) -> str:
-    """Markdown that shows when the rates of the most significant candidates stood out, findings in colour."""
+    """Markdown with ``incidents_svg``."""
+    svg = incidents_svg(rows)
+    return "No rate had visits enough to be followed over time." if svg is None else _markdown("incidents", svg)
+
+
+def incidents_svg(rows: pa.Table) -> str | None:
+    """When the rates stood out, findings first, then the most significant others; ``None`` without any."""
     if rows.num_rows == 0:
-        return "No rate had visits enough to be followed over time."
-    shown = rows.to_pandas().sort_values(["p_value", "finding_id"]).head(_MOST)
+        return None
+    shown = (
+        rows.to_pandas().sort_values(["is_finding", "p_value", "finding_id"], ascending=[False, True, True]).head(_MOST)
+    )
     shown["kind"] = _kinds(shown)
     shown["rate"] = [_where(row) for row in shown.to_dict("records")]
     shown["said"] = [
@@ -89,18 +103,19 @@ def incidents_picture(rows: pa.Table) -> str:
     ]
     for name, more in (("from_day", 0), ("until_day", 1)):
         shown[name] = pd.to_datetime(shown[name]) + pd.Timedelta(days=more)
+    time = [shown["from_day"].min().isoformat(), pd.Timestamp(shown["judged_until"].max()).isoformat()]
     title = f"incidents: {rows.num_rows} rates looked at"
     columns = ["rate", "kind", "said", "from_day", "until_day"]
     base = alt.Chart(shown[columns], title=title, width=420, height={"step": 20}).encode(
         alt.Y("rate:N", sort=shown["rate"].tolist(), title=None, axis=alt.Axis(labelLimit=360))
     )
     bars = base.mark_bar(height=11).encode(
-        alt.X("from_day:T", title=None, axis=alt.Axis(tickCount=6, labelOverlap=True)),
+        alt.X("from_day:T", title=None, scale=alt.Scale(domain=time), axis=_CALENDAR),
         alt.X2("until_day:T"),
         _by_kind(),
     )
     said = base.mark_text(align="left", dx=5, fontSize=10, color="#52606d").encode(alt.X("until_day:T"), text="said:N")
-    return _markdown("incidents", _svg(alt.layer(bars, said)))
+    return _svg(alt.layer(bars, said))
 
 
 def weekly_picture(weekly: pa.Table, incidents: pa.Table) -> str:
@@ -130,7 +145,7 @@ def _control_chart(rows: pd.DataFrame, one: dict[str, Any]) -> alt.LayerChart:
     )
     columns = ["week", "value", "baseline", "limit_low", "limit_high"]
     base = alt.Chart(own[columns], title=f"share of visits that {_where(one)}, by week", width=560, height=130)
-    x = alt.X("week:T", title=None, axis=alt.Axis(format="%d %b %Y", tickCount=8, labelOverlap=True, grid=False))
+    x = alt.X("week:T", title=None, axis=_CALENDAR)
     share = {
         "scale": alt.Scale(domain=[0, 1] if own["value"].max() > 0.5 else [0, 0.5]),
         "axis": alt.Axis(format="%", tickCount=5),
@@ -169,6 +184,10 @@ def _by_kind() -> alt.Color:
         scale=alt.Scale(domain=_KINDS, range=[_RED, "#e0a89f", _GREY]),
         legend=alt.Legend(orient="bottom"),
     )
+
+
+def _name(table: Table) -> str:
+    return table.path.rsplit("/", 1)[-1].replace("_", " ")
 
 
 def _svg(chart: alt.LayerChart | alt.VConcatChart | alt.FacetChart) -> str:

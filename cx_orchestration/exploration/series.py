@@ -58,20 +58,25 @@ class Outcomes:
         self._engine = engine
         self._cohorts = cohorts
         self._window = round(settings.exploration.support_window_days * MICROSECONDS_A_DAY)
+        self._least = settings.exploration.min_customers
         self._zone = ZoneInfo(settings.time_zone)
         self._entries = {GAVE_UP: _in_order(giving_up(engine, cohorts, settings.currency)), ASKED: self._asking([])}
 
     def series(self) -> Iterator[Series]:
-        """Those of all customers, and of each value of a segment, at each step where the outcome can be judged."""
+        """Those of all customers, and of each value of a segment, at each step where the outcome can be judged; a value
+        that fewer than ``min_customers`` others lack is as good as all."""
         for outcome, entries in self._entries.items():
             customer = pd.factorize(entries["customer_id"].to_pandas(), sort=True)[0].astype(np.int64)
             days, hit = _local_days(entries["entered_at"], self._zone), entries["hit"].to_numpy().astype(np.int64)
             for (journey, step), of_step in self._members(entries).groupby(["journey", "step"], sort=True):
-                everyone = days[of_step["entry"].to_numpy()]
-                start, end = int(everyone.min()), int(everyone.max())
+                everyone = np.unique(of_step["entry"].to_numpy())
+                start, end = int(days[everyone].min()), int(days[everyone].max())
                 width = -(-(end - start + 1) // MOST_BINS)
                 for (segment, value), of_series in of_step.groupby(["segment", "segment_value"], sort=True):
                     entry = of_series["entry"].to_numpy()
+                    others = np.unique(customer[np.setdiff1d(everyone, entry, assume_unique=True)])
+                    if segment != "all" and len(others) < self._least:
+                        continue
                     yield Series(
                         key=(str(journey), str(step), outcome, str(segment), str(value)),
                         entry=entry,

@@ -1,13 +1,17 @@
-"""``cx journeys``: a map goes to other tools and comes back, and is drawn, also before anything ran."""
+"""``cx journeys`` and ``cx picture``: a map goes to other tools and comes back, and is drawn, also before anything ran."""
 
+import datetime as dt
 import shutil
 
+import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 
 from cx_orchestration.cli import app
 from cx_orchestration.definitions import DEMO_PROJECT
+from cx_orchestration.model import tables
 from cx_orchestration.project import CXProject
+from cx_orchestration.storage.lake import Lake
 
 
 def cx(*arguments):
@@ -64,5 +68,32 @@ def test_a_map_is_drawn_before_anybody_is_on_it(project, tmp_path):
 )
 def test_what_cannot_be_done_is_said(project, arguments, message):
     result = cx("journeys", *arguments, "--project", project)
+    assert result.exit_code == 1
+    assert message in " ".join(result.output.split())
+
+
+def test_the_picture_of_a_table_is_written_as_it_stands_in_the_lake(project, tmp_path):
+    lake, out = tmp_path / "lake", tmp_path / "kept.svg"
+    day = dt.date(2026, 1, 5)
+    rows = [
+        {"cohort": day, "week": week, "customers": 9, "observed": 9, "active": 3, "share": 1 / 3} for week in (0, 1)
+    ]
+    Lake(lake).replace(tables.RETENTION, pa.Table.from_pylist(rows, tables.RETENTION.schema), run_id="r")
+    result = cx("picture", "journeys/retention", "--project", project, "--lake", lake, "--out", out)
+    assert result.exit_code == 0, result.output
+    drawn = out.read_text(encoding="utf-8")
+    assert drawn.startswith("<svg") and "2026-01-05 (9)" in drawn
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("journeys/steps",), "there is no picture of 'journeys/steps'; those with one: exploration/"),
+        (("exploration/incidents", "--out", "picture.png"), "ends in .svg"),
+        (("exploration/incidents",), "not in the lake yet"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_is_said(project, tmp_path, arguments, message):
+    result = cx("picture", *arguments, "--project", project, "--lake", tmp_path / "lake")
     assert result.exit_code == 1
     assert message in " ".join(result.output.split())

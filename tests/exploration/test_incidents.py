@@ -39,7 +39,7 @@ BAD = (50, 64)  # the days, both included
 FROM, UNTIL = (START.date() + dt.timedelta(days=day) for day in BAD)
 
 
-def shop(seed: int, *, bad: str | None = None, chats: bool = False, customers: int = 450):
+def shop(seed: int, *, bad: str | None = None, chats: bool = False, one_region: bool = False, customers: int = 450):
     """Visits with a cart, payment and order. In the bad days payments fail at every ``bad`` device, or ``all``; with
     ``chats`` half of those who came to pay then turn to support."""
     rng = np.random.default_rng(seed)
@@ -60,7 +60,7 @@ def shop(seed: int, *, bad: str | None = None, chats: bool = False, customers: i
             rows += [(customer, day + 0.5 + n / 1000, kind, text) for n, kind in enumerate(kinds)]
     events = pd.DataFrame(rows, columns=["customer", "days", "type", "attributes"])
     events = events.assign(event_id=[f"e{n:05}" for n in range(len(events))], amount=np.nan)
-    region = np.array(["north", "west"])[rng.integers(0, 2, customers)]
+    region = np.array(["north", "west"])[rng.integers(0, 1 if one_region else 2, customers)]
     return as_sequences(events), as_profiles({"region": region})
 
 
@@ -140,6 +140,12 @@ def test_each_rate_is_looked_at_once_with_the_period_where_it_stands_out(struck)
     for row in rows:
         assert row["n"] >= 20 and row["baseline_n"] >= 20
         assert row["from_day"] <= row["until_day"] <= row["judged_until"] <= (AS_OF - dt.timedelta(hours=1)).date()
+
+
+def test_a_value_that_everybody_has_is_no_cluster(tmp_path):
+    found = looked_at(tmp_path, seed=2, bad="all", one_region=True)
+    assert {row["segment"] for row in found.incidents.to_pylist()} == {"all", "device"}
+    assert {key[2] for key in findings(found)} == {"all"}
 
 
 def test_a_day_is_one_of_the_companys_time_zone(tmp_path, struck):

@@ -18,16 +18,20 @@ _BLUE = "#2f6690"
 
 
 def path_picture(table: Table, rows: pa.Table) -> str | None:
-    """Markdown with the picture of a table as an SVG in a data URI; ``None`` for one that has none, or nothing to
-    show."""
+    """Markdown with ``path_svg`` as a data URI."""
+    svg = path_svg(table, rows)
+    if svg is None:
+        return None
+    name = table.path.rpartition("/")[2].replace("_", " ")
+    return f"![{name}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode('ascii')})"
+
+
+def path_svg(table: Table, rows: pa.Table) -> str | None:
+    """The picture of a table; ``None`` for one that has none, or nothing to show."""
     draw = _PICTURES.get(table)
     shown = rows.to_pandas()
     chart = None if draw is None or shown.empty else draw(shown)
-    if chart is None:
-        return None
-    svg = vl_convert.vegalite_to_svg(chart.to_json())
-    name = table.path.rpartition("/")[2].replace("_", " ")
-    return f"![{name}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode('ascii')})"
+    return None if chart is None else str(vl_convert.vegalite_to_svg(chart.to_json()))
 
 
 def _follows(rows: pd.DataFrame) -> alt.Chart:
@@ -101,9 +105,29 @@ def _funnels(rows: pd.DataFrame) -> alt.Chart:
     )
 
 
-def _retention(rows: pd.DataFrame) -> alt.Chart:
-    shown = rows.assign(cohort=rows["cohort"].astype(str))
-    return _heat(shown, "cohort", "week", "share", "share still active")
+def _retention(rows: pd.DataFrame) -> alt.Chart | None:
+    """From week 1 on: everybody is there in week 0. The darkest is the most that a cohort of some size kept."""
+    later = rows[(rows["week"] > 0) & (rows["observed"] > 0)]
+    if later.empty:
+        return None
+    size = rows.groupby("cohort")["customers"].max()
+    shown = later.assign(came=[f"{cohort} ({size[cohort]:,})" for cohort in later["cohort"]])
+    most = shown.loc[shown["customers"] >= size.median(), "share"].max()
+    return (
+        alt.Chart(shown[["came", "week", "share"]])
+        .mark_rect()
+        .encode(
+            alt.X("week:O", title="weeks since the first event", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+            alt.Y("came:N", title="week of the first event (customers)"),
+            alt.Color(
+                "share:Q",
+                title="share active",
+                legend=alt.Legend(format="%"),
+                scale=alt.Scale(scheme="blues", domain=[0, most], clamp=True),
+            ),
+        )
+        .properties(width={"step": 22}, height={"step": 18})
+    )
 
 
 def _milestones(rows: pd.DataFrame) -> alt.LayerChart:
