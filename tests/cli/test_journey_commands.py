@@ -1,4 +1,4 @@
-"""``cx journeys`` and ``cx picture``: a map goes to other tools and comes back, and is drawn, also before anything ran."""
+"""``cx journeys`` and ``cx picture``: a map goes to other tools and comes back, and is drawn, also before any run."""
 
 import datetime as dt
 import shutil

@@ -120,6 +120,26 @@ def test_boxes_do_not_overlap_and_stay_in_their_lane():
         assert lane.x <= box.x and box.x + BOX_WIDTH <= lane.x + lane.width
 
 
+def test_labels_do_not_lie_on_each_other():
+    """Those of 'cart' to 'payment' and of 'address' to 'ordered' would both stand beside 'address'."""
+    steps = {"cart": "sales", "address": "sales", "payment": "sales", "ordered": "care"}
+    moves = [("cart", "payment"), ("address", "ordered"), ("cart", "ordered")]
+    journey_map = JourneyMap.model_validate(
+        {
+            "journey": "visit",
+            "stages": ["sales", "care"],
+            "steps": {name: {"stage": stage} for name, stage in steps.items()},
+            "begins_with": {f"{name}.seen": name for name in steps},
+            "transitions": [{"from": [source], "on": f"{to}.seen", "to": to} for source, to in moves],
+        }
+    )
+    made = {(None, "cart"): OnMove(20, None)} | {move: OnMove(9, None) for move in moves}
+    labels = [one for one in lay_out(journey_map, Figures(moves=made)).arrows if one.labelled]
+    assert len(labels) == 3
+    for one, other in combinations(labels, 2):
+        assert abs(one.label_x - other.label_x) >= 80 or abs(one.label_y - other.label_y) >= 14
+
+
 def test_the_drawing_is_xml_with_every_count_and_no_foreign_markup(lake):
     figures = read_figures(lake, Engine(), [SHOP], Experience())["shop"]
     drawn = drawing_svg(SHOP, figures)

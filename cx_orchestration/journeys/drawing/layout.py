@@ -4,7 +4,7 @@ Belongs here: geometry, in pixels of the drawing. Does not belong here: colours 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cx_orchestration.journeys.drawing.figures import Feeling, Figures, OnMove
 from cx_orchestration.model.journey import JourneyMap
@@ -14,6 +14,9 @@ TOP, MARGIN, FEELINGS_HEIGHT = 96, 24, 110
 
 #: A move that fewer than this share of the journey's instances made is drawn, but its label waits for the pointer.
 _WORTH_A_LABEL = 0.02
+
+#: Labels closer than this would lie on each other.
+_LABEL_WIDTH, _LABEL_HEIGHT = 80, 14
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,19 @@ def _arrows(
                 figures=found,
             )
         )
-    return sorted(arrows, key=lambda arrow: arrow.width, reverse=True)
+    return _labels_apart(sorted(arrows, key=lambda arrow: arrow.width, reverse=True))
+
+
+def _labels_apart(arrows: list[Arrow]) -> list[Arrow]:
+    """Labels that would lie on each other one below the other, that of the strongest move in its place."""
+    apart: list[Arrow] = []
+    for arrow in arrows:
+        y = arrow.label_y
+        taken = [one.label_y for one in apart if one.labelled and abs(one.label_x - arrow.label_x) < _LABEL_WIDTH]
+        while arrow.labelled and any(abs(other - y) < _LABEL_HEIGHT for other in taken):
+            y += _LABEL_HEIGHT
+        apart.append(replace(arrow, label_y=y))
+    return apart
 
 
 def _path(start: Box, end: Box, above: float, below: float) -> tuple[str, float, float]:
