@@ -1,4 +1,4 @@
-"""The four analyses on Spark: the tables that DuckDB gives, row for row."""
+"""The five analyses on Spark: the tables that DuckDB gives, row for row."""
 
 import pytest
 from lifecycle_company import ALL, AS_OF, LIFECYCLE, SETTINGS, START, company, settle
@@ -6,6 +6,7 @@ from lifecycle_company import ALL, AS_OF, LIFECYCLE, SETTINGS, START, company, s
 from cx_orchestration.exploration.abandonment_hotspots import abandonment_hotspots
 from cx_orchestration.exploration.change_priorities import change_priorities
 from cx_orchestration.exploration.cohorts import read_cohorts
+from cx_orchestration.exploration.incidents import rates_over_time
 from cx_orchestration.exploration.profitable_paths import profitable_paths
 from cx_orchestration.exploration.support_shifts import support_shifts
 from cx_orchestration.model.settings import Settings
@@ -43,3 +44,14 @@ def test_an_analysis_gives_the_same_table(cohorts, spark, analyse):
     )
     assert on_duckdb.num_rows > 0
     assert on_spark.equals(on_duckdb)
+
+
+def test_rates_over_time_are_the_same(lake, spark):
+    settings = Settings(name="Company", start_date=START.date(), currency="USD", exploration=SETTINGS)
+    on_duckdb, on_spark = (
+        rates_over_time(engine, read_cohorts(lake, engine, [LIFECYCLE], as_of=AS_OF, every_visit=True), settings)
+        for engine in (Engine(), spark)
+    )
+    assert on_duckdb.incidents.num_rows > 0
+    assert on_spark.incidents.equals(on_duckdb.incidents)
+    assert on_spark.weekly.equals(on_duckdb.weekly)
