@@ -32,6 +32,12 @@ from cx_orchestration.storage.scan import Scan
 
 MOST_CHANGED = 0.2
 
+# What the queries ask of events, in one order on every engine.
+_ASKED = (
+    "event_id, type, occurred_at, service, stream, record_id, entity, channel, amount, currency, score, score_kind, "
+    "attributes, day"
+)
+
 
 @dataclass(frozen=True)
 class _Change:
@@ -123,7 +129,7 @@ def _change(
         return None
     with engine.session({**inputs, "changed": ids}) as session:
         told = {
-            name: session.query(f"SELECT * FROM {name} WHERE event_id IN (SELECT event_id FROM changed)")
+            name: session.query(f"SELECT {_ASKED} FROM {name} WHERE event_id IN (SELECT event_id FROM changed)")
             for name in ("kept", "removed", "added")
         }
     had = pa.concat_tables([told["kept"], told["removed"]])
