@@ -1,6 +1,6 @@
-"""``cx erasures``: the audit of erasures, and what services must still be told.
+"""``cx erasures``: the audit of erasures, what services must still be told, and who may be a customer again.
 
-Belongs here: printing. Does not belong here: what is kept (``storage/erasures.py``).
+Belongs here: printing. Does not belong here: what is kept (``storage/erasures.py``), lifting (``privacy/lift.py``).
 """
 
 import datetime as dt
@@ -16,6 +16,8 @@ from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.words import counted, suggestion
+from cx_orchestration.privacy.erase import Order
+from cx_orchestration.privacy.lift import lift_erasure
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.erasures import Erasure
 from cx_orchestration.storage.registry import Registry
@@ -30,6 +32,14 @@ def erasures(
     told: Annotated[
         str | None, typer.Option(metavar="SERVICE", help="Everything was deleted in this service", show_default=False)
     ] = None,
+    lift: Annotated[
+        str | None,
+        typer.Option(metavar="SERVICE/ENTITY", help="Let who was erased be a customer again", show_default=False),
+    ] = None,
+    by: Annotated[str, typer.Option(metavar="ROLE", help="With --lift: in which role you lift the erasure")] = "",
+    why: Annotated[
+        str, typer.Option(help="With --lift: the reason, such as the number of a request; never a person's data")
+    ] = "",
     json: Annotated[bool, typer.Option("--json", help="Write the list to standard output as JSON")] = False,
 ) -> None:
     """List erasures: when, by whom, why, and how much was removed. Exits with 1 while one is not finished."""
@@ -43,6 +53,14 @@ def erasures(
                 )
             customers = counted(count, "customer")
             terminal().print(f"{told}: {customers} deleted there; their ids are forgotten here.", highlight=False)
+            return
+        if lift is not None:
+            order = Order(by.strip(), why.strip())
+            if not (order.role and order.reason):
+                raise PermanentFailure("--by and --why are kept as the audit of every erasure lifted: give both")
+            now = dt.datetime.now(dt.UTC)
+            lift_erasure(registry.erasures, loaded, lift, order, now=now)
+            terminal().print(f"Records of theirs from {now:%Y-%m-%d %H:%M} UTC on land again.", highlight=False)
             return
         if untold:
             _write([vars(notice) for notice in registry.erasures.untold(loaded.environ)])
@@ -69,6 +87,7 @@ def _lines(erasure: Erasure) -> list[str]:
         f"  removed {sum(erasure.removed.values())} rows of {len(erasure.removed)} tables, blotted out mentions in "
         f"{sum(erasure.blotted.values())}",
     ]
+    lines += [f"  lifted {lift.lifted_at:%Y-%m-%d %H:%M} UTC by {lift.role}: {lift.reason}" for lift in erasure.lifts]
     if erasure.untold:
         lines.append("  to be told: " + ", ".join(f"{service} ({count})" for service, count in erasure.untold.items()))
     return lines

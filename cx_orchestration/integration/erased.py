@@ -4,7 +4,8 @@ Belongs here: whose a record is, by its id and by what the mapping of its stream
 what it says about others (``mentions.py``), removing rows (``privacy``).
 
 A record is an erased person's when its id, or the customer that any part of the mapping finds in it, was erased: then
-it never lands again, whatever its time. It is also theirs when it bears one of their keys under another id and is older
+it never lands again, whatever its time, unless the erasure of that customer was lifted and the record, with all that it
+tells the time of, is newer than that. It is also theirs when it bears one of their keys under another id and is older
 than the erasure: the same data under a new name. What is newer is a new customer who happens to be the same person.
 """
 
@@ -38,6 +39,10 @@ class Said:
     keys: frozenset[tuple[str, str]]
     values: frozenset[str]
     earliest: Micros
+
+    def is_newer(self, when: int) -> bool:
+        """Whether all that tells its time is newer; what tells none is not."""
+        return self.earliest is not None and self.earliest > when
 
 
 _PROFILE = ("name", "given_name", "family_name", "birth_date", "street")
@@ -79,15 +84,20 @@ class RecordJudge:
 
     def judge(self, record_id: str, updated_at: Micros, payload: str) -> tuple[Verdict, str]:
         """What becomes of a record, and the payload that it stays with."""
-        if self._tombstones.when(Kind.RECORD, self._service, self._name, record_id) is not None:
+        record_erased_at = self._tombstones.when(Kind.RECORD, self._service, self._name, record_id)
+        if record_erased_at is not None and not self._tombstones.lifted:
             return Verdict.GOES, payload
         document, _ = parse_json(payload.encode("utf-8", "surrogatepass")) or (None, False)
         said = self._reader.read(document, updated_at)
-        if any(self._tombstones.when(Kind.ENTITY, self._service, entity) is not None for entity in said.entities):
+        erased = [each for each in said.entities if self._tombstones.when(Kind.ENTITY, self._service, each) is not None]
+        back_since = [self._tombstones.lifted_at(self._service, entity) for entity in erased]
+        if not all(since is not None and said.is_newer(since) for since in back_since):
+            return Verdict.GOES, payload
+        if record_erased_at is not None and not any(since and since > record_erased_at for since in back_since):
             return Verdict.GOES, payload
         for namespace, value in said.keys:
             erased_at = self._tombstones.when(Kind.KEY, namespace, fold(value))
-            if erased_at is not None and (said.earliest is None or said.earliest < erased_at):
+            if erased_at is not None and not said.is_newer(erased_at):
                 return Verdict.GOES, payload
         clean = blot(self._tombstones, payload, before=said.earliest)
         return (Verdict.STAYS, payload) if clean is None else (Verdict.BLOTTED, clean)

@@ -40,8 +40,8 @@ def is_telling(value: str) -> bool:
 
 
 def blot(tombstones: Tombstones, text: str, *, before: int | None) -> str | None:
-    """The text, a JSON document or any other, without mentions of persons erased after ``before``; ``None`` when it
-    mentions nobody.
+    """The text, a JSON document or any other, without mentions of persons erased at ``before`` or later; ``None`` when
+    it mentions nobody.
 
     ``before`` is the time of what the text says, in microseconds since 1970: who was erased before that and is named
     again is a new customer. Without a time everybody counts.
@@ -96,4 +96,4 @@ class _Blotter:
         return len(text) <= _LONGEST and self._counts(self._tombstones.when(Kind.BESIDE, fold(text)))
 
     def _counts(self, erased_at: int | None) -> bool:
-        return erased_at is not None and (self._before is None or self._before < erased_at)
+        return erased_at is not None and (self._before is None or self._before <= erased_at)

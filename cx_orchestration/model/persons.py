@@ -18,6 +18,9 @@ class Persons:
     ``texts`` are columns of JSON or plain text in which a row about somebody else may mention the person: the mention
     is blotted out and the row stays. With ``stays`` a row of the person's stays too and leads to nobody any more: it
     holds customer ids alone, which must not be handed out again.
+
+    ``dated`` is the column with the time of what the row says, a timestamp or microseconds since 1970: what is said of
+    a person who became a customer again after the erasure is no mention of the erased one.
     """
 
     entities: tuple[tuple[str, str], ...] = ()
@@ -26,6 +29,7 @@ class Persons:
     payload: bool = False
     texts: tuple[str, ...] = ()
     stays: bool = False
+    dated: str | None = None
 
 
 #: Said of a table none of whose rows is about a person: erasures leave it alone, with all its versions.

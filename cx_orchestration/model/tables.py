@@ -217,7 +217,7 @@ EVENTS = _table(
     ("attributes", text, "JSON object of texts"),
     ("day", date, "the landed day that reports it"),
     ("authenticated_state", text, "`authenticated`, `logged_out`; null where the mapping does not tell"),
-    persons=Persons(entities=(("service", "entity"),), texts=("attributes",)),
+    persons=Persons(entities=(("service", "entity"),), texts=("attributes",), dated="occurred_at"),
     partition_by=("service", "day"),
     distinct=("event_id", "record_id", "entity", "keys", "attributes"),
     optional=("authenticated_state",),
@@ -334,7 +334,7 @@ PROFILES = _table(
     ("updated_at", time, "of the latest record, else of the last event"),
     ("dropped", DROPPED, "of each key that does not link its namespace and the reason"),
     ("fingerprint", whole, "of all that was received of the customer, and of the rules by which keys are read"),
-    persons=Persons(entities=(("service", "entity"),), texts=("attributes",)),
+    persons=Persons(entities=(("service", "entity"),), texts=("attributes",), dated="updated_at"),
     distinct=("entity", "updated_at", "fingerprint"),
     optional=("dropped", "fingerprint"),
 )
@@ -349,7 +349,7 @@ KEYS_SEEN = _table(
     ("first_seen", time, "the earliest record or event that has it; null where none tells its time"),
     ("last_seen", time, "the latest"),
     ("state", text, "the best it was seen in: `authenticated`, `logged_out`, `ambiguous`"),
-    persons=Persons(entities=(("service", "entity"),)),
+    persons=Persons(entities=(("service", "entity"),), dated="last_seen"),
     distinct=("entity", "value", "first_seen", "last_seen"),
 )
 
@@ -565,7 +565,7 @@ CUSTOMERS = _table(
     ("produced_at", time, "when it last came to say something else"),
     ("inputs", text, "digest of what it was made from: a document is made anew when that changes"),
     ("bucket", pa.int32(), "follows from `customer_id`"),
-    persons=Persons(customers=("customer_id",), texts=("document",)),
+    persons=Persons(customers=("customer_id",), texts=("document",), dated="produced_at"),
     partition_by=("bucket",),
     volatile=("produced_at",),
 )
@@ -599,7 +599,7 @@ SEQUENCES = _table(
     ("occurred_us", whole, "`occurred_at` in microseconds since 1970"),
     ("bucket", pa.int32(), "follows from `customer_id` and the number of buckets"),
     ("week", pa.int32(), "of `occurred_at`: Mondays in UTC, counted from 29 December 1969"),
-    persons=Persons(customers=("customer_id",), texts=("attributes",)),
+    persons=Persons(customers=("customer_id",), texts=("attributes",), dated="occurred_at"),
     partition_by=("bucket", "week"),
     distinct=("event_id", "customer_key", "occurred_us"),
 )
@@ -721,7 +721,7 @@ THREADS = _table(
     ("revenue", whole, "in ten-thousandths of the project's currency"),
     ("bucket", pa.int32(), "as in `journeys/sequences`"),
     ("is_open", pa.int32(), "1 with an active instance, else 0"),
-    persons=Persons(customers=("customer_id",), texts=("first_carried",)),
+    persons=Persons(customers=("customer_id",), texts=("first_carried",), dated="first_at"),
     partition_by=("journey", "bucket", "is_open"),
     distinct=("customer_id", "customer_key", "due", "instance_id", "first_event_id", "last_event_id"),
 )

@@ -45,10 +45,14 @@ def digest(key: bytes, kind: Kind, parts: str) -> str:
 @dataclass(frozen=True)
 class Tombstones:
     """``erased`` says when each was erased, in microseconds since 1970, by the first 64 bits of its digest: of a
-    million tombstones and a million questions one is answered wrongly with a chance of one in 18 million."""
+    million tombstones and a million questions one is answered wrongly with a chance of one in 18 million.
+
+    ``lifted`` says in the same way since when an erased entity may be a customer again.
+    """
 
     key: bytes = field(repr=False)
     erased: Mapping[int, int] = field(repr=False)
+    lifted: Mapping[int, int] = field(default_factory=dict, repr=False)
 
     def __bool__(self) -> bool:
         return bool(self.erased)
@@ -56,6 +60,10 @@ class Tombstones:
     def when(self, kind: Kind, *parts: str) -> int | None:
         """When this was erased, in microseconds since 1970; ``None`` when it was not."""
         return self.erased.get(number(digest(self.key, kind, joined(*parts))))
+
+    def lifted_at(self, *parts: str) -> int | None:
+        """Since when an erased entity may be a customer again, in microseconds since 1970; ``None`` when it may not."""
+        return self.lifted.get(number(digest(self.key, Kind.ENTITY, joined(*parts)))) if self.lifted else None
 
 
 #: Where nobody was ever erased.

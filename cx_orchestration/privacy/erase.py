@@ -181,8 +181,8 @@ def _retire(lake: Lake, tombstones: Tombstones, *, run_id: str) -> Rewritten:
 
 
 def _remove_pages(lake: Lake, tombstones: Tombstones) -> list[str]:
-    """Spilled queries, unfinished exports, and every page or list beside the tables that names somebody erased."""
-    tables = [lake.root / path for path in lake.paths()]
+    """Spilled queries, and every page or list beside the tables that names somebody erased; exports were made anew."""
+    tables = [lake.root / path for path in (*lake.paths(), EXPORTS)]
     gone = []
     for path in sorted(lake.root.rglob("*")):
         if not path.is_file() or any(table in path.parents for table in tables):

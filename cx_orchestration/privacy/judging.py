@@ -41,13 +41,17 @@ class TableJudge:
         wanted |= {*persons.customers, *persons.texts}
         if persons.payload:
             wanted |= set(_IN_PAYLOADS)
+        if persons.dated:
+            wanted.add(persons.dated)
         return [name for name in self.table.schema.names if name in wanted and name not in self.table.partition_by]
 
     def __call__(self, partition: Mapping[str, Any], batch: pa.RecordBatch) -> Edits:
         persons = self.table.persons
         goes = np.zeros(batch.num_rows, bool)
+        times = _times(batch, persons.dated)
         for pair in persons.entities:
-            goes |= self._are_erased((Kind.ENTITY,), _joined(pair, partition, batch))
+            entities = _joined(pair, partition, batch)
+            goes |= self._are_erased((Kind.ENTITY,), entities) & ~self._are_back(entities, times)
         for pair in persons.digests:
             goes |= self._are_erased((Kind.DIGEST,), _joined(pair, partition, batch))
         for column in persons.customers:
@@ -56,7 +60,7 @@ class TableJudge:
         if persons.payload:
             self._judge_payloads(partition, batch, goes, texts)
         for column in persons.texts:
-            self._blot(batch[column], column, goes, texts)
+            self._blot(batch[column], column, times, goes, texts)
         return Edits(goes, texts)
 
     def _are_erased(self, kinds: tuple[Kind, ...], values: pa.Array) -> np.ndarray:
@@ -68,6 +72,22 @@ class TableJudge:
         if not any(hits):
             return np.zeros(len(values), bool)
         found: np.ndarray = np.append(np.array(hits, bool), False)[pc.fill_null(encoded.indices, len(hits)).to_numpy()]
+        return found
+
+    def _are_back(self, entities: pa.Array, times: list[int | None] | None) -> np.ndarray:
+        """Of whom the erasure was lifted, and what is not known to be older: what tells no time follows from records,
+        and is made anew with them."""
+        found = np.zeros(len(entities), bool)
+        if not self.tombstones.lifted:
+            return found
+        encoded = entities.dictionary_encode()
+        since = [
+            None if value is None else self.tombstones.lifted_at(value) for value in encoded.dictionary.to_pylist()
+        ]
+        for row, code in enumerate(encoded.indices.to_pylist()):
+            if code is None or (back := since[code]) is None:
+                continue
+            found[row] = times is None or ((time := times[row]) is not None and time > back)
         return found
 
     def _judge_payloads(
@@ -95,10 +115,17 @@ class TableJudge:
             (service, stream), RecordJudge(self.tombstones, service, stream, streams.get(stream))
         )
 
-    def _blot(self, values: pa.Array, column: str, goes: np.ndarray, texts: dict[int, dict[str, Any]]) -> None:
+    def _blot(
+        self,
+        values: pa.Array,
+        column: str,
+        times: list[int | None] | None,
+        goes: np.ndarray,
+        texts: dict[int, dict[str, Any]],
+    ) -> None:
         suspects = pc.fill_null(pc.match_substring_regex(values, MAY_MENTION), False).to_numpy(zero_copy_only=False)
         for number in np.flatnonzero(suspects & ~goes).tolist():
-            clean = blot(self.tombstones, values[number].as_py(), before=None)
+            clean = blot(self.tombstones, values[number].as_py(), before=times[number] if times else None)
             if clean is not None:
                 texts.setdefault(number, {})[column] = clean
 
@@ -108,6 +135,14 @@ def names_somebody(tombstones: Tombstones, text: str) -> bool:
     ids = _CUSTOMER_ID.findall(text)
     erased = any(tombstones.when(kind, each) is not None for each in ids for kind in (Kind.CUSTOMER, Kind.DOCUMENT))
     return erased or blot(tombstones, text, before=None) is not None
+
+
+def _times(batch: pa.RecordBatch, dated: str | None) -> list[int | None] | None:
+    """When each row is from, in microseconds since 1970; ``None`` where the table does not tell."""
+    if dated is None or dated not in batch.schema.names:
+        return None
+    times: list[int | None] = batch[dated].cast(pa.int64()).to_pylist()
+    return times
 
 
 def _joined(pair: tuple[str, str], partition: Mapping[str, Any], batch: pa.RecordBatch) -> pa.Array:

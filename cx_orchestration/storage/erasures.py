@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from cryptography.fernet import Fernet
-from sqlalchemy import DateTime, Integer, String, Text, delete, insert, or_, select, update
+from sqlalchemy import DateTime, Integer, String, Text, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from cx_orchestration.model.failures import PermanentFailure
@@ -78,6 +78,19 @@ class NoticeRow(Base):
     told_at: Mapped[dt.datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class LiftRow(Base):
+    """One erasure that was lifted for one customer of one service: the audit, and since when they may come back."""
+
+    __tablename__ = "erasure_lifts"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    erasure: Mapped[str] = mapped_column(String(32))
+    lifted_at: Mapped[dt.datetime] = mapped_column(DateTime(timezone=True))
+    role: Mapped[str] = mapped_column(String(120))
+    reason: Mapped[str] = mapped_column(Text)
+
+
 @dataclass(frozen=True)
 class Grave:
     """One tombstone to be set: its parts in clear, which are never kept."""
@@ -91,10 +104,20 @@ class Grave:
 
 
 @dataclass(frozen=True)
+class Lift:
+    """What is kept of lifting an erasure for one customer of one service."""
+
+    lifted_at: dt.datetime
+    role: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Erasure:
     """What is kept of one erasure: ``subjects`` are keyed digests, ``removed`` and ``blotted`` count rows by table.
 
-    ``untold`` has, by service, how many of its customers it must still be told to erase.
+    ``untold`` has, by service, how many of its customers it must still be told to erase; ``lifts`` are
+    those of its customers who may come back.
     """
 
     id: str
@@ -106,6 +129,7 @@ class Erasure:
     removed: Mapping[str, int]
     blotted: Mapping[str, int]
     untold: Mapping[str, int] = field(default_factory=dict)
+    lifts: list[Lift] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -137,7 +161,12 @@ class Erasures:
             if not rows:
                 return NO_TOMBSTONES
             key = _key(session, environ)
-        return Tombstones(key, {number(row.digest): _micros(row.erased_at) for row in rows})
+            lifts = session.execute(select(LiftRow.digest, LiftRow.lifted_at)).all()
+        erased = {number(row.digest): _micros(row.erased_at) for row in rows}
+        lifted = {number(row.digest): _micros(row.lifted_at) for row in sorted(lifts, key=lambda row: row.lifted_at)}
+        return Tombstones(
+            key, erased, {each: at for each, at in lifted.items() if each in erased and at > erased[each]}
+        )
 
     def begin(
         self,
@@ -194,6 +223,31 @@ class Erasures:
             )
         return erasure
 
+    def lift(
+        self, service: str, entity: str, *, role: str, reason: str, environ: Mapping[str, str], now: dt.datetime
+    ) -> None:
+        """Let an erased customer of a service be a customer again, from ``now`` on; all other tombstones stay.
+
+        Raises ``PermanentFailure`` for one who was not erased, or whose erasure was lifted; the message does not repeat
+        who. Erased again, they are out again.
+        """
+        with self._session() as session:
+            key = _key(session, environ)
+            of_entity = digest(key, Kind.ENTITY, joined(service, entity))
+            grave = session.get(TombstoneRow, of_entity)
+            if grave is None:
+                raise PermanentFailure(
+                    f"no customer of {service} with that id was erased, so nothing keeps them out; give the id as it "
+                    "was in the service, 'cx erasures' lists who erased and why"
+                )
+            last = session.scalar(select(func.max(LiftRow.lifted_at)).where(LiftRow.digest == of_entity))
+            if last is not None and in_utc(last) > in_utc(grave.erased_at):
+                raise PermanentFailure(
+                    f"that erasure was lifted already, on {in_utc(last):%Y-%m-%d %H:%M} UTC: what is newer lands"
+                )
+            lift = LiftRow(digest=of_entity, erasure=grave.erasure, lifted_at=now, role=role, reason=reason)
+            session.add(lift)
+
     def count(self, erasure: str, table: str, *, removed: int, blotted: int) -> None:
         """Add to what an erasure has removed from one table; kept as it goes, so that a killed one says it too."""
         with self._session() as session:
@@ -218,8 +272,11 @@ class Erasures:
             untold: dict[str, Counter[str]] = {}
             for notice in session.scalars(select(NoticeRow).where(NoticeRow.told_at.is_(None))):
                 untold.setdefault(notice.erasure, Counter())[notice.service] += 1
+            lifts: dict[str, list[Lift]] = {}
+            for lift in session.scalars(select(LiftRow).order_by(LiftRow.id)):
+                lifts.setdefault(lift.erasure, []).append(Lift(in_utc(lift.lifted_at), lift.role, lift.reason))
             rows = session.scalars(select(ErasureRow).order_by(ErasureRow.begun_at, ErasureRow.id))
-            return [_erasure(row, untold.get(row.id, {})) for row in rows]
+            return [_erasure(row, untold.get(row.id, {}), lifts.get(row.id, [])) for row in rows]
 
     def untold(self, environ: Mapping[str, str]) -> list[Notice]:
         """What services must still be told, with the ids of their customers in clear."""
@@ -265,7 +322,7 @@ def _seal(key: bytes) -> Fernet:
     return Fernet(base64.urlsafe_b64encode(hashlib.sha256(b"seal" + key).digest()))
 
 
-def _erasure(row: ErasureRow, untold: Mapping[str, int]) -> Erasure:
+def _erasure(row: ErasureRow, untold: Mapping[str, int], lifts: list[Lift]) -> Erasure:
     return Erasure(
         id=row.id,
         begun_at=in_utc(row.begun_at),
@@ -276,6 +333,7 @@ def _erasure(row: ErasureRow, untold: Mapping[str, int]) -> Erasure:
         removed=json.loads(row.removed),
         blotted=json.loads(row.blotted),
         untold=dict(untold),
+        lifts=lifts,
     )
 
 

@@ -94,16 +94,16 @@ class Company:
         tombstones = self.registry.erasures.tombstones(self.project.environ, service=service)
         return land(lake or self.lake, source, name, DAYS, run_id="r", now=ERASED_AT, tombstones=tombstones)
 
-    def night(self) -> None:
+    def night(self, now: dt.datetime = ERASED_AT) -> None:
         """Every partition of every service anew, then customers."""
         for service, declared in self.project.services.items():
             assert not self.land(service).failures
             map_events(self.engine, self.lake, declared, DAYS, run_id="r")
         found = map_profiles(self.engine, self.lake, self.project.services)
         update_profiles(self.lake, self.engine, found.profiles, found.keys, self.project.identity, run_id="r")
-        update_links(self.lake, self.engine, self.project.identity, now=ERASED_AT, run_id="r")
-        resolve(self.lake, self.engine, now=ERASED_AT, run_id="r")
-        build_customers(self.lake, self.engine, self.project.identity, now=ERASED_AT, run_id="r")
+        update_links(self.lake, self.engine, self.project.identity, now=now, run_id="r")
+        resolve(self.lake, self.engine, now=now, run_id="r")
+        build_customers(self.lake, self.engine, self.project.identity, now=now, run_id="r")
         export_documents(self.lake, self.engine, self.lake.root / EXPORTS)
 
     def customers(self) -> dict[str, str]:
