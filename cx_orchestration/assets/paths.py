@@ -24,7 +24,7 @@ _RECONCILED = dg.AssetCheckSpec(
     specs=[
         dg.AssetSpec(
             **table_spec(table, kinds={"numba", "deltalake"}),
-            deps=[["journeys", "sequences"], ["journeys", "event_types"], ["journeys", "instances"]],
+            deps=[["journeys", name] for name in ("sequences", "event_types", "steps", "instances")],
         )
         for table in PATH_TABLES
     ],

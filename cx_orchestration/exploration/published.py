@@ -33,6 +33,7 @@ PUBLISHED: tuple[Table, ...] = (
     tables.LEAVING,
     tables.RETENTION,
     tables.TIME_TO_MILESTONE,
+    tables.COHORT_MILESTONES,
     tables.CHANNEL_HANDOFFS,
     tables.ABANDONMENT_HOTSPOTS,
     tables.SUPPORT_SHIFTS,

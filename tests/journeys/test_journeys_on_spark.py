@@ -118,7 +118,16 @@ PATHS = ("directly_follows", "variants", "funnels", "funnel_exits", "sessions", 
 
 @pytest.mark.parametrize(
     "path",
-    ["sequences", "event_types", "steps", "instances", *PATHS, "time_to_milestone", "channel_handoffs"],
+    [
+        "sequences",
+        "event_types",
+        "steps",
+        "instances",
+        *PATHS,
+        "time_to_milestone",
+        "cohort_milestones",
+        "channel_handoffs",
+    ],
 )
 def test_a_table_has_the_same_rows(lakes, path):
     table = tables.table_at(f"journeys/{path}")

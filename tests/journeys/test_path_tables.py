@@ -195,7 +195,7 @@ def test_sessions_and_cohorts_are_of_all_events(found):
 def test_all_totals_agree(found):
     lake, _ = found
     totals = reconcile(lake, Engine(), as_of=AS_OF)
-    assert len(totals) == 19
+    assert len(totals) == 33
     assert [total for total in totals if not total.agrees] == []
 
 
@@ -204,6 +204,14 @@ def test_all_totals_agree(found):
     [
         (tables.VARIANTS, {"events: in transitions, and in paths", "customers: with a first event, and in paths"}),
         (tables.FUNNEL_EXITS, {"funnel, first_touch: dropped, and where they went"}),
+        (
+            tables.COHORT_MILESTONES,
+            {
+                "customers: with an instance, and in cohorts by week on the way to paid",
+                "customers: who came to the step, and in cohorts by month on the way to paid",
+                "instances: ended, and of cohorts by month on the way to happy",
+            },
+        ),
         (tables.INSTANCES, {"customers: with a beginning event, and at least those with an instance"}),
     ],
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cx_orchestration.journeys.paths.choosing import Rows, count_asked
 from cx_orchestration.journeys.paths.follows import Follows, directly_follows
-from cx_orchestration.journeys.paths.funnel import Funnel, FunnelCounts, progress
+from cx_orchestration.journeys.paths.funnel import FunnelCounts
 from cx_orchestration.journeys.paths.leaving import Leaving, leaving
 from cx_orchestration.journeys.paths.retention import Retention, retention
 from cx_orchestration.journeys.paths.selections import AskedFunnel, Selection
@@ -29,15 +29,12 @@ WEEK = 7 * 86_400_000_000
 #: So many weeks of cohorts are told.
 COHORTS = 52
 
-_FOR_EVER = 2**61
-
 Part = TypeVar("Part", Follows, FunnelCounts, Leaving, Retention, Sessions)
 
 
 @dataclass
 class SelectionPaths:
-    """What the events of one selection are: ``milestones`` has, by step, the microseconds that each customer took, -1
-    for not yet, and was followed for."""
+    """What the events of one selection are."""
 
     selection: Selection
     customers: int = 0
@@ -45,7 +42,6 @@ class SelectionPaths:
     follows: Follows | None = None
     variants: list[Variants] = field(default_factory=list)
     leaving: Leaving | None = None
-    milestones: dict[str, list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = field(default_factory=dict)
 
     def add(self, other: "SelectionPaths") -> None:
         """Take in what other customers' events are."""
@@ -54,8 +50,6 @@ class SelectionPaths:
         self.follows = _sum(self.follows, other.follows)
         self.variants += other.variants
         self.leaving = _sum(self.leaving, other.leaving)
-        for name, times in other.milestones.items():
-            self.milestones.setdefault(name, []).extend(times)
 
 
 @dataclass
@@ -158,12 +152,6 @@ def _add_selection(
     one.variants.append(found)
     one.follows = _sum(one.follows, directly_follows(customers, codes, times, kinds))
     one.leaving = _sum(one.leaving, leaving(customers, codes, times, selection.wait, as_of=paths.as_of))
-    for name, reached in selection.steps[1:]:
-        begin = selection.steps[0][1]
-        way = progress(customers, codes, times, kinds, Funnel((begin, reached), _FOR_EVER, "first_touch"))
-        took = way.took[:, 1]
-        entered = times[way.row] - np.maximum(took, 0)
-        one.milestones.setdefault(name, []).append((took.copy(), paths.as_of - entered))
 
 
 @overload

@@ -5,14 +5,16 @@ Belongs here: reading, writing, and the totals that must agree. Does not belong 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import pyarrow as pa
 
+from cx_orchestration.journeys.coding import EPOCH
 from cx_orchestration.journeys.event_types import type_names
 from cx_orchestration.journeys.paths.analysis import Paths, Question, add_up
 from cx_orchestration.journeys.paths.choosing import columns_asked
+from cx_orchestration.journeys.paths.milestones import milestone_tables
 from cx_orchestration.journeys.paths.results import path_tables
 from cx_orchestration.journeys.paths.selections import asked_funnels, selections
 from cx_orchestration.journeys.reading import BucketFiles, bucket_files, read_bucket
@@ -32,10 +34,9 @@ PATH_TABLES = (
     tables.LEAVING,
     tables.RETENTION,
     tables.TIME_TO_MILESTONE,
+    tables.COHORT_MILESTONES,
     tables.CHANNEL_HANDOFFS,
 )
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,10 @@ def build_paths(
     types = type_names(lake, engine)
     named = "SELECT DISTINCT channel FROM sequences WHERE channel IS NOT NULL ORDER BY channel"
     channels = engine.query(named, {"sequences": lake.scan(tables.SEQUENCES)})["channel"].to_pylist()
-    instant = (as_of - _EPOCH) // timedelta(microseconds=1)
+    instant = (as_of - EPOCH) // timedelta(microseconds=1)
     question = Question(types, channels, selections(maps, types), asked_funnels(maps, funnels, types), instant)
     found = path_tables(add_up(question, engine.each(bucket_files(lake), partial(_in_bucket, question))))
+    found |= milestone_tables(lake, engine, maps, as_of=as_of)
     for table, rows in found.items():
         lake.replace(table, rows, run_id=run_id)
     return found
@@ -78,7 +80,7 @@ def _in_bucket(question: Question, bucket: BucketFiles) -> Paths:
 
 def reconcile(lake: Lake, engine: Engine, *, as_of: datetime) -> list[Total]:
     """Numbers that different tables give for the same thing, by journey: they must be equal, or in the order told."""
-    wanted = (*PATH_TABLES, tables.SEQUENCES, tables.INSTANCES)
+    wanted = (*PATH_TABLES, tables.SEQUENCES, tables.STEPS, tables.INSTANCES)
     inputs = {table.path.rpartition("/")[2]: lake.scan(table) for table in wanted}
     rows = engine.query(sql_text(__package__, "reconcile.sql"), inputs, {"as_of": as_of}).to_pylist()
     return [Total(row["journey"], row["what"], row["one"], row["other"], row["agrees"]) for row in rows]

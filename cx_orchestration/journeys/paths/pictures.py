@@ -142,6 +142,32 @@ def _milestones(rows: pd.DataFrame) -> alt.LayerChart:
     return alt.layer(band, base.mark_line(point=True).encode(alt.Y("share:Q")))
 
 
+def _cohort_milestones(rows: pd.DataFrame) -> alt.FacetChart | None:
+    """By month of the first event, or by week where there are fewer than three months."""
+    judged = rows.dropna(subset=["share"])
+    period = "month" if judged.loc[judged["period"] == "month", "cohort"].nunique() > 2 else "week"
+    judged = judged[judged["period"] == period]
+    if judged.empty:
+        return None
+    came = judged["cohort"].astype(str).str[: 7 if period == "month" else 10]
+    days = judged["window_days"].map("{:g}".format)
+    shown = judged[["share", "share_low", "share_high"]].assign(
+        came=came + " (" + judged["mature"].map("{:,}".format) + ")",
+        milestone=judged["journey"] + ": " + judged["step"] + " within " + days + " days",
+    )
+    base = alt.Chart(width=320, height={"step": 20}).encode(
+        alt.Y("came:N", title=f"{period} of the first event (customers)")
+    )
+    bars = base.mark_rule(color=_BLUE).encode(
+        alt.X("share_low:Q", title="share that has reached it, with its 95% interval", axis=alt.Axis(format="%")),
+        alt.X2("share_high:Q"),
+    )
+    points = base.mark_point(filled=True, size=60, color=_BLUE).encode(alt.X("share:Q"))
+    return (
+        alt.layer(bars, points, data=shown).facet(row=alt.Row("milestone:N", title=None)).resolve_scale(y="independent")
+    )
+
+
 def _experience(rows: pd.DataFrame) -> alt.FacetChart | None:
     """Each measure with its interval, by step and layer, of the newest version of each map."""
     known = rows.dropna(subset=["value"])
@@ -173,6 +199,7 @@ _PICTURES = {
     tables.LEAVING: _leaving,
     tables.RETENTION: _retention,
     tables.TIME_TO_MILESTONE: _milestones,
+    tables.COHORT_MILESTONES: _cohort_milestones,
     tables.CHANNEL_HANDOFFS: _handoffs,
     tables.EXPERIENCE: _experience,
 }

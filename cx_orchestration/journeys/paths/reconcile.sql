@@ -32,6 +32,25 @@ exits AS (
 begun AS (
     SELECT journey, count(DISTINCT customer_id) AS customers FROM instances GROUP BY journey
 ),
+ended AS (
+    SELECT journey, count(*) AS instances FROM instances WHERE status <> 'active' GROUP BY journey
+),
+came AS (
+    SELECT journey, to_state AS step, count(DISTINCT customer_id) AS customers
+    FROM steps
+    WHERE NOT deviation AND occurred_at < $as_of
+    GROUP BY journey, to_state
+),
+cohorts AS (
+    SELECT
+        journey, step, 'cohorts by ' || period || ' on the way to ' || step AS what,
+        sum(customers) AS customers, sum(reached) AS reached, sum(instances) AS instances
+    FROM cohort_milestones
+    GROUP BY journey, step, period
+),
+curves AS (
+    SELECT journey, step, max(customers) AS customers FROM time_to_milestone GROUP BY journey, step
+),
 totals AS (
     SELECT '' AS journey, 'events: in sequences, and in paths' AS what, e.n AS one, p.events AS other
     FROM events AS e JOIN paths AS p ON p.journey = ''
@@ -59,6 +78,18 @@ totals AS (
     SELECT a.journey, 'funnel: entered by first touch, and by any start', a.entered, b.entered
     FROM funnel AS a JOIN funnel AS b ON b.journey = a.journey
     WHERE a.semantics = 'first_touch' AND b.semantics = 'any_start' AND a.funnel IS NULL AND b.funnel IS NULL
+    UNION ALL
+    SELECT b.journey, 'customers: with an instance, and in ' || c.what, b.customers, c.customers
+    FROM begun AS b JOIN cohorts AS c ON c.journey = b.journey
+    UNION ALL
+    SELECT b.journey, 'customers: with an instance, and on the curve to ' || c.step, b.customers, c.customers
+    FROM begun AS b JOIN curves AS c ON c.journey = b.journey
+    UNION ALL
+    SELECT c.journey, 'customers: who came to the step, and in ' || c.what, coalesce(s.customers, 0), c.reached
+    FROM cohorts AS c LEFT JOIN came AS s ON s.journey = c.journey AND s.step = c.step
+    UNION ALL
+    SELECT c.journey, 'instances: ended, and of ' || c.what, coalesce(e.instances, 0), c.instances
+    FROM cohorts AS c LEFT JOIN ended AS e ON e.journey = c.journey
 )
 SELECT journey, what, CAST(one AS BIGINT) AS one, CAST(other AS BIGINT) AS other, one = other AS agrees
 FROM totals

@@ -14,14 +14,10 @@ from cx_orchestration.journeys.paths.analysis import Paths, SelectionPaths
 from cx_orchestration.journeys.paths.follows import Follows
 from cx_orchestration.journeys.paths.funnel import FunnelCounts
 from cx_orchestration.journeys.paths.selections import AskedFunnel
-from cx_orchestration.journeys.paths.survival import time_to_reach
 from cx_orchestration.model import tables
 from cx_orchestration.model.tables import Table
 
 MOST_VARIANTS = 1000
-
-#: After how many days it is told who has reached a milestone.
-DAYS = np.array([1, 2, 3, 5, 7, 14, 21, 30, 60, 90, 180, 365], np.float64)
 
 _EPOCH = dt.date(1970, 1, 1)
 _MICROSECONDS_A_DAY = 86_400_000_000
@@ -30,7 +26,7 @@ Row = dict[str, Any]
 
 
 def path_tables(paths: Paths) -> dict[Table, pa.Table]:
-    """The rows of each table of paths."""
+    """The rows of each table that is made of events alone."""
     found: dict[Table, list[Row]] = {
         tables.DIRECTLY_FOLLOWS: [
             {"journey": one.selection.journey, **row}
@@ -43,7 +39,6 @@ def path_tables(paths: Paths) -> dict[Table, pa.Table]:
         tables.SESSIONS: list(_sessions(paths)),
         tables.LEAVING: [row for one in paths.selections for row in _leaving(one, paths.types)],
         tables.RETENTION: list(_retention(paths)),
-        tables.TIME_TO_MILESTONE: [row for one in paths.selections for row in _milestones(one)],
         tables.CHANNEL_HANDOFFS: list(_pairs(paths.handoffs, paths.channels, "channel")),
     }
     return {table: pa.Table.from_pylist(rows, table.schema) for table, rows in found.items()}
@@ -170,18 +165,3 @@ def _retention(paths: Paths) -> Iterator[Row]:
             "active": int(found.active[cohort, week]),
             "share": float(share[cohort, week]),
         }
-
-
-def _milestones(one: SelectionPaths) -> Iterator[Row]:
-    for name, parts in one.milestones.items():
-        took, followed = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        for at in time_to_reach(took, followed, DAYS):
-            yield {
-                "journey": one.selection.journey,
-                "step": name,
-                "days": at.days,
-                "share": at.share,
-                "share_low": at.low,
-                "share_high": at.high,
-                "at_risk": at.at_risk,
-            }

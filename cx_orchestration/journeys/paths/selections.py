@@ -1,4 +1,4 @@
-"""What paths are asked about: all events, the events of each journey's map with its milestones, and funnels.
+"""What paths are asked about: all events, the events of each journey's map, and funnels.
 
 Belongs here: from the words of maps and declared funnels to codes of event types. Does not belong here: whether a map
 is sound (``maps``), what guards say of events (``choosing``).
@@ -23,13 +23,11 @@ _MICROSECONDS_A_DAY = 86_400_000_000
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """``journey`` is empty for all events. ``codes`` are the types looked at; ``steps`` name the beginning and then the
-    milestones, with the codes that reach them; ``wait`` is the time by code after which a customer has left, -1 for
-    none, in microseconds."""
+    """``journey`` is empty for all events. ``codes`` are the types looked at; ``wait`` is the time by code after which
+    a customer has left, -1 for none, in microseconds."""
 
     journey: str
     codes: NDArray[np.int32]
-    steps: tuple[tuple[str, frozenset[int]], ...]
     wait: NDArray[np.int64]
 
 
@@ -64,7 +62,7 @@ def selections(maps: Sequence[JourneyMap], types: Sequence[str]) -> list[Selecti
     code = {name: number for number, name in enumerate(types)}
     nothing = np.full(len(types), -1, np.int64)
     every = np.arange(len(types), dtype=np.int32)
-    return [Selection("", every, (), nothing), *(_of_map(one, code) for one in maps)]
+    return [Selection("", every, nothing), *(_of_map(one, code) for one in maps)]
 
 
 def asked_funnels(
@@ -111,7 +109,6 @@ def _of_map(journey_map: JourneyMap, code: Mapping[str, int]) -> Selection:
     return Selection(
         journey=journey_map.journey,
         codes=np.array(sorted(_codes(journey_map.event_types, code)), np.int32),
-        steps=tuple(_milestones(journey_map, code)),
         wait=wait,
     )
 
