@@ -9,9 +9,10 @@ import pandas as pd
 import pyarrow as pa
 
 from cx_orchestration.exploration import significance
-from cx_orchestration.exploration.cohorts import MICROSECONDS_A_DAY, Cohorts
+from cx_orchestration.exploration.cohorts import Cohorts
 from cx_orchestration.exploration.findings import KEY, as_findings, judge
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.settings import Exploration, Settings
 from cx_orchestration.storage.engine import Engine, sql_text
 

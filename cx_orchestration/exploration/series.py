@@ -15,9 +15,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cx_orchestration.exploration.abandonment_hotspots import giving_up
-from cx_orchestration.exploration.cohorts import MICROSECONDS_A_DAY, Cohorts
+from cx_orchestration.exploration.cohorts import Cohorts
 from cx_orchestration.exploration.periods import Period, Visits
 from cx_orchestration.exploration.support_shifts import turning_to_support
+from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.settings import Settings
 from cx_orchestration.storage.engine import Engine, sql_text
 

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cx_orchestration.exploration.cohorts import MICROSECONDS_A_DAY, Cohorts
+from cx_orchestration.exploration.cohorts import Cohorts
 from cx_orchestration.exploration.findings import KEY, as_findings
 from cx_orchestration.exploration.rates import RateSearch, Searched
 from cx_orchestration.exploration.significance import median_time
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.settings import Settings
 from cx_orchestration.storage.engine import Engine, sql_text
 

@@ -13,10 +13,9 @@ import numpy as np
 from cx_orchestration.journeys.guards import Guards
 from cx_orchestration.journeys.kernel import FIRST_RECALL, NOWHERE, Chart
 from cx_orchestration.journeys.maps import check_versions
+from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.failures import InvalidProject
 from cx_orchestration.model.journey import Beginning, JourneyMap, Transition
-
-_MICROSECONDS_A_DAY = 86_400_000_000
 
 #: Before every event.
 ALWAYS = np.iinfo(np.int64).min
@@ -129,7 +128,7 @@ def compile_versions(versions: Sequence[Version]) -> CompiledMap:
         first_step=first_step,
         on_map=on_map,
         support=support,
-        wait=np.array([-1 if days is None else round(days * _MICROSECONDS_A_DAY) for days in waits], np.int64),
+        wait=np.array([-1 if days is None else round(days * MICROSECONDS_A_DAY) for days in waits], np.int64),
         completes=np.array([step.completes for step in declared], np.bool_),
         version=np.array([n for n, _ in steps], np.int32),
         part=np.array([_part(maps[n], name) for n, name in steps], np.int32),

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.journey import DEFAULT_STAGES
 from cx_orchestration.storage.engine import Engine, sql_text
@@ -31,7 +32,6 @@ STAGE_WORDS = {
 }
 
 _WAIT_FACTOR = 2
-_MICROSECONDS_A_DAY = 86_400_000_000
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ def _step(
         for follow in follows
         if follow["source"] == row["type"] and _step_name(follow["target"]) in {move.target for move in leaves}
     ]
-    longest = max(waits, default=_MICROSECONDS_A_DAY)
+    longest = max(waits, default=MICROSECONDS_A_DAY)
     return DraftStep(
         name=name,
         type=row["type"],
@@ -202,7 +202,7 @@ def _step(
         customers=row["customers"],
         begins=row["begins"],
         sure=kept / came if came else 0.0,
-        wait_days=max(1, math.ceil(_WAIT_FACTOR * longest / _MICROSECONDS_A_DAY)),
+        wait_days=max(1, math.ceil(_WAIT_FACTOR * longest / MICROSECONDS_A_DAY)),
     )
 
 

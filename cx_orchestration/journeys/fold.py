@@ -20,7 +20,7 @@ from cx_orchestration.journeys.placed import STILL_OPEN
 from cx_orchestration.journeys.placing import Folded, JourneyCounts, fold_bucket
 from cx_orchestration.journeys.reading import BucketFiles, bucket_files, rows_of
 from cx_orchestration.journeys.refold import Night, fold_night
-from cx_orchestration.journeys.refolded import FoldedFrom, last_fold, nights_work, write_night
+from cx_orchestration.journeys.refolded import FOLDED, FoldedFrom, last_fold, nights_work, write_night
 from cx_orchestration.journeys.sequences import MAX_BUCKETS
 from cx_orchestration.journeys.versions import compile_in_use
 from cx_orchestration.model import tables
@@ -30,8 +30,6 @@ from cx_orchestration.storage.lake import Lake
 
 #: All weeks of steps and instances, and those without one.
 EVERY_WEEK = (STILL_OPEN - 1_000_000, 1_000_000)
-
-_FOLDED = (tables.STEPS, tables.INSTANCES, tables.THREADS)
 
 #: To be raised when the same events and maps give other rows than before: then all are folded anew.
 _MEANING = 2
@@ -74,7 +72,7 @@ def fold_journeys(
     charts = compile_in_use(lake, by_nesting(maps), as_of=as_of, run_id=run_id)
     settings = _settings(charts, currency, support_contact_cost)
     before = lake.partition_values(tables.INSTANCES, "journey")
-    for table in _FOLDED:
+    for table in FOLDED:
         lake.empty_for_layout(table, run_id=run_id)
     last = last_fold(lake)
     version = lake.version(tables.SEQUENCES) or 0
@@ -115,7 +113,7 @@ def _write_all(
     """All rows anew, written bucket by bucket: no more than one is ever in this process's memory."""
     found = []
     with ExitStack() as stack:
-        steps, instances, threads = (stack.enter_context(lake.writer(table)) for table in _FOLDED)
+        steps, instances, threads = (stack.enter_context(lake.writer(table)) for table in FOLDED)
         for events, in_others, folded in buckets:
             found.append((events, in_others, _counts(folded)))
             for of_bucket in folded:

@@ -29,7 +29,8 @@ from cx_orchestration.storage.engine import Engine, sql_text
 from cx_orchestration.storage.lake import Change, Lake
 from cx_orchestration.storage.scan import Scan
 
-_FOLDED = (tables.STEPS, tables.INSTANCES, tables.THREADS)
+#: What a fold writes, in this order.
+FOLDED = (tables.STEPS, tables.INSTANCES, tables.THREADS)
 _KEYS = pa.schema([("customer_key", pa.int64())])
 
 # After every week that has rows.
@@ -67,7 +68,7 @@ class FoldedFrom:
 def last_fold(lake: Lake) -> FoldedFrom | None:
     """What all tables were last folded from; nothing, when a fold was killed between them, or somebody else has written
     one of them since."""
-    note, *others = (lake.note(table) for table in _FOLDED)
+    note, *others = (lake.note(table) for table in FOLDED)
     if "fold" not in note or any(other != note for other in others):
         return None
     as_of = dt.datetime.fromisoformat(note["as_of"])

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Self
 from zoneinfo import ZoneInfo
 
+MICROSECONDS_A_DAY = 86_400_000_000
+
 
 @dataclass(frozen=True)
 class DayRange:

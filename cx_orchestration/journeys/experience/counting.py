@@ -9,12 +9,12 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.settings import Experience
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
 
-_MICROSECONDS_A_DAY = 86_400_000_000
 _CORRELATIONS = pa.schema([("journey", pa.string()), ("name", pa.string())])
 _LAYERS = pa.schema(
     [("journey", pa.string()), ("map_version", pa.int64()), ("step", pa.string()), ("layer", pa.string())]
@@ -40,7 +40,7 @@ def count_answers(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], asked:
         "scales": scales_table(asked),
     }
     with engine.session(inputs) as session:
-        window = round(asked.window_days * _MICROSECONDS_A_DAY)
+        window = round(asked.window_days * MICROSECONDS_A_DAY)
         session.make("answers", sql_text(__package__, "answers.sql"), {"window": window})
         return session.query(sql_text(__package__, "counts.sql"))
 

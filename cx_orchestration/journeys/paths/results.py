@@ -15,12 +15,12 @@ from cx_orchestration.journeys.paths.follows import Follows
 from cx_orchestration.journeys.paths.funnel import FunnelCounts
 from cx_orchestration.journeys.paths.selections import AskedFunnel
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.tables import Table
 
 MOST_VARIANTS = 1000
 
 _EPOCH = dt.date(1970, 1, 1)
-_MICROSECONDS_A_DAY = 86_400_000_000
 
 Row = dict[str, Any]
 
@@ -92,7 +92,7 @@ def _funnels(asked: AskedFunnel, counts: FunnelCounts) -> Iterator[Row]:
             "journey": asked.journey,
             "funnel": asked.name,
             "semantics": asked.semantics,
-            "window_days": asked.window / _MICROSECONDS_A_DAY,
+            "window_days": asked.window / MICROSECONDS_A_DAY,
             "place": place + 1,
             "step": name,
             "customers": reached[place],
@@ -142,7 +142,7 @@ def _leaving(one: SelectionPaths, types: Sequence[str]) -> Iterator[Row]:
         yield {
             "journey": one.selection.journey,
             "type": types[code],
-            "wait_days": one.selection.wait[code] / _MICROSECONDS_A_DAY,
+            "wait_days": one.selection.wait[code] / MICROSECONDS_A_DAY,
             "visits": int(found.visits[code]),
             "left": int(found.left[code]),
             "returned": int(found.returned[code]),
@@ -156,7 +156,7 @@ def _retention(paths: Paths) -> Iterator[Row]:
         return
     share = found.share
     for cohort, week in np.argwhere(found.observed).tolist():
-        monday = _EPOCH + dt.timedelta(days=paths.first_monday // _MICROSECONDS_A_DAY + 7 * cohort)
+        monday = _EPOCH + dt.timedelta(days=paths.first_monday // MICROSECONDS_A_DAY + 7 * cohort)
         yield {
             "cohort": monday,
             "week": week,

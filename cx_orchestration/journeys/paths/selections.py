@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from cx_orchestration.journeys.guards import Guards
 from cx_orchestration.journeys.paths.funnel import SEMANTICS
+from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.funnel import DeclaredFunnel, EventChoice, Semantics
 from cx_orchestration.model.journey import JourneyMap
 
 #: What a funnel's first step is called: the customer begins the journey.
 BEGIN = "begin"
-
-_MICROSECONDS_A_DAY = 86_400_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +78,7 @@ def asked_funnels(
             journey=one.journey,
             name=None,
             steps=tuple((name, Choice(codes)) for name, codes in steps),
-            window=round(one.conversion_window_days * _MICROSECONDS_A_DAY),
+            window=round(one.conversion_window_days * MICROSECONDS_A_DAY),
             semantics=semantics,
         )
         for one in maps
@@ -91,7 +90,7 @@ def asked_funnels(
             journey="",
             name=name,
             steps=tuple((step.step, chosen(step)) for step in funnel.steps),
-            window=round(funnel.window_days * _MICROSECONDS_A_DAY),
+            window=round(funnel.window_days * MICROSECONDS_A_DAY),
             semantics=funnel.semantics,
             audience=None if funnel.audience is None else chosen(funnel.audience),
         )
@@ -103,7 +102,7 @@ def _of_map(journey_map: JourneyMap, code: Mapping[str, int]) -> Selection:
     wait = np.full(len(code), -1, np.int64)
     for name, step in journey_map.steps.items():
         if step.abandoned_after_days is not None:
-            longest = round(step.abandoned_after_days * _MICROSECONDS_A_DAY)
+            longest = round(step.abandoned_after_days * MICROSECONDS_A_DAY)
             for number in _codes(journey_map.types_leading_to(name), code):
                 wait[number] = max(wait[number], longest)
     return Selection(
