@@ -97,7 +97,8 @@ WORK: dict[str, Callable[[Lake], None]] = {
 def main(
     events: Annotated[list[int] | None, typer.Option(help="How many; may be repeated")] = None,
 ) -> None:
-    """Exits 1 when something grows faster than n log n or needs more than 4 GB, or a night more than 3 % of a fold."""
+    """Exits 1 when something grows faster than n log n, needs more than 4 GB, or from ten million events on a night
+    takes more than 3 % of a fold."""
     took: dict[int, dict[str, tuple[float, float]]] = {}
     for count in sorted(events or [1_000_000, 5_000_000, 10_000_000, 50_000_000]):
         with tempfile.TemporaryDirectory() as scratch:

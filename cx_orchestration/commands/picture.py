@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder
-from cx_orchestration.exploration.pictures import findings_svg, incidents_svg, weekly_svg
+from cx_orchestration.exploration.pictures import findings_svg, incidents_svg, kpis_svg, weekly_svg
 from cx_orchestration.journeys.paths.build import PATH_TABLES
 from cx_orchestration.journeys.paths.pictures import path_svg
 from cx_orchestration.model import tables
@@ -25,10 +25,14 @@ _FINDINGS = (
 
 #: What draws the picture of each table that has one.
 _DRAWN: dict[str, Callable[[Lake], str | None]] = {
-    **{table.path: partial(lambda table, lake: path_svg(table, lake.read(table)), table) for table in PATH_TABLES},
+    **{
+        table.path: partial(lambda table, lake: path_svg(table, lake.read(table)), table)
+        for table in (*PATH_TABLES, tables.EXPERIENCE)
+    },
     **{table.path: partial(lambda table, lake: findings_svg(table, lake.read(table)), table) for table in _FINDINGS},
     tables.INCIDENTS.path: lambda lake: incidents_svg(lake.read(tables.INCIDENTS)),
     tables.WEEKLY_RATES.path: lambda lake: weekly_svg(lake.read(tables.WEEKLY_RATES), lake.read(tables.INCIDENTS)),
+    tables.KPIS.path: lambda lake: kpis_svg(lake.read(tables.KPIS)),
 }
 
 

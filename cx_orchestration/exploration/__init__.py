@@ -1,5 +1,5 @@
-"""Exploration: where the experience fails, and what is worth fixing (E1 to E4), as statistics.
+"""Exploration: where the experience fails, and what is worth fixing (E1 to E4), and when, as statistics.
 
-Belongs here: who is compared with whom (``cohorts``), the four analyses, and what may be called a finding
-(``significance``). Does not belong here: folding events (``journeys``). The methods are in ``docs/findings.md``.
+Belongs here: who is compared with whom (``cohorts``), the five analyses, what may be called a finding
+(``significance``), KPIs. Does not belong here: folding events (``journeys``). The methods are in ``docs/findings.md``.
 """

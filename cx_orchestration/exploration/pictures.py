@@ -11,14 +11,15 @@ import pandas as pd
 import pyarrow as pa
 import vl_convert
 
+from cx_orchestration.exploration.series import ASKED, GAVE_UP
+from cx_orchestration.exploration.series import KEY as RATE
 from cx_orchestration.model.tables import Table
 
 _MOST = 15
 _MOST_CHARTS = 6
-_RED, _GREY, _BLUE = "#c0392b", "#9aa5b1", "#2f6690"
-_OUTCOMES = {"gave_up": "gave up", "asked_support": "turned to support"}
+_RED, _GREY, _BLUE, _AMBER = "#c0392b", "#9aa5b1", "#2f6690", "#b07a00"
+_OUTCOMES = {GAVE_UP: "gave up", ASKED: "turned to support"}
 _CALENDAR = alt.Axis(format="%d %b %Y", tickCount=7, labelOverlap=True, grid=False)
-_RATE = ["journey", "step", "outcome", "segment", "segment_value"]
 _KINDS = ["finding", "explained by a stronger row", "no finding"]
 
 
@@ -56,20 +57,24 @@ def findings_svg(table: Table, rows: pa.Table) -> str | None:
 
 
 def kpis_picture(rows: pa.Table) -> str:
-    """Markdown that shows each KPI by day with what earlier weeks let expect; days that are not complete are hollow."""
+    """Markdown with ``kpis_svg``."""
+    svg = kpis_svg(rows)
+    return "No service has any day yet." if svg is None else _markdown("kpis", svg)
+
+
+def kpis_svg(rows: pa.Table) -> str | None:
+    """Each KPI by day with what earlier weeks let expect, days that are not complete hollow; ``None`` without any."""
     days = rows.to_pandas()
     days = days[(days["period"] == "day") & days["value"].notna()]
     if days.empty:
-        return "No service has any day yet."
+        return None
     name = days["kpi"].where(days["journey"].isna(), days["journey"] + ": " + days["kpi"])
     shown = days.assign(name=name, verdict=days["verdict"].fillna("not judged"), day=days["begins_at"].astype(str))
     base = alt.Chart(width=420, height=70).encode(alt.X("day:T", title=None))
-    band = base.mark_area(color="#9aa5b1", opacity=0.3).encode(
+    band = base.mark_area(color=_GREY, opacity=0.3).encode(
         alt.Y("expected_low:Q", title=None), alt.Y2("expected_high:Q")
     )
-    colours = alt.Scale(
-        domain=["above", "below", "as expected", "not judged"], range=["#b07a00", "#c0392b", "#2f6690", "#9aa5b1"]
-    )
+    colours = alt.Scale(domain=["above", "below", "as expected", "not judged"], range=[_AMBER, _RED, _BLUE, _GREY])
     points = base.mark_point(size=30).encode(
         alt.Y("value:Q"),
         alt.Color("verdict:N", title=None, scale=colours),
@@ -80,7 +85,7 @@ def kpis_picture(rows: pa.Table) -> str:
     chart = alt.layer(band, base.mark_line(color="#cbd2d9").encode(alt.Y("value:Q")), points, data=columns)
     header = alt.Header(labelAngle=0, labelAlign="left")
     drawn = chart.facet(row=alt.Row("name:N", title=None, header=header)).resolve_scale(y="independent")
-    return _markdown("kpis", _svg(drawn))
+    return _svg(drawn)
 
 
 def incidents_picture(rows: pa.Table) -> str:
@@ -129,7 +134,7 @@ def weekly_svg(weekly: pa.Table, incidents: pa.Table) -> str | None:
     customers that gave up at each step. ``None`` without any visits."""
     rows, found = weekly.to_pandas(), incidents.filter(incidents["is_finding"]).to_pandas().sort_values("p_value")
     if found.empty:
-        keys = rows.loc[(rows["segment"] == "all") & (rows["outcome"] == "gave_up"), _RATE].drop_duplicates()
+        keys = rows.loc[(rows["segment"] == "all") & (rows["outcome"] == GAVE_UP), RATE].drop_duplicates()
         shown = keys.assign(from_day=None, until_day=None)
     else:
         shown = found
@@ -140,7 +145,7 @@ def weekly_svg(weekly: pa.Table, incidents: pa.Table) -> str | None:
 
 
 def _control_chart(rows: pd.DataFrame, one: dict[str, Any]) -> alt.LayerChart:
-    own = rows[(rows[_RATE] == [one[name] for name in _RATE]).all(axis=1)].assign(
+    own = rows[(rows[RATE] == [one[name] for name in RATE]).all(axis=1)].assign(
         week=lambda r: pd.to_datetime(r["week"])
     )
     columns = ["week", "value", "baseline", "limit_low", "limit_high"]

@@ -6,7 +6,7 @@ which values link at all (``hygiene.py``), how links become entries of the ledge
 """
 
 import datetime as dt
-from typing import Any
+from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -26,6 +26,30 @@ EXACT_WEIGHT = 20.0
 CLIQUE = 12
 
 _EXACT = "exact"
+
+
+@dataclass(frozen=True)
+class _State:
+    """What links follow from: versions of the profiles and of their keys, and a digest of the rules."""
+
+    profiles_version: int | None
+    keys_version: int | None
+    rules: str
+
+    @classmethod
+    def now(cls, lake: Lake, config: IdentityConfig) -> "_State":
+        return cls(lake.version(PROFILES), lake.version(KEYS_SEEN), judging_rules(config))
+
+    @classmethod
+    def of_ledger(cls, lake: Lake) -> "_State | None":
+        """What the ledger takes into account; ``None`` while a run writes, so after one that was killed."""
+        rows = lake.read(LINKED).drop_columns("linked_at").to_pylist()
+        return cls(**rows[0]) if rows else None
+
+    def is_there(self, lake: Lake) -> bool:
+        """Whether both versions can still be read."""
+        versions = ((PROFILES, self.profiles_version), (KEYS_SEEN, self.keys_version))
+        return all(version is not None and lake.holds(table, version) for table, version in versions)
 
 
 def find_links(session: Session, *, scope: bool) -> pa.Table:
@@ -49,15 +73,15 @@ def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.
     ledger was brought up to date last, and where one of them turned, its holders with all their values. All is looked
     at when that state is not known: the first time, with other rules, after an erasure, after a killed run.
     """
-    last, this = _last(lake), _state(lake, config)
+    last, this = _State.of_ledger(lake), _State.now(lake, config)
     if last == this:
         return LedgerChange(made=0, retracted=0)
-    anew = last is None or last["rules"] != this["rules"] or not _is_there(lake, last)
+    anew = last is None or last.rules != this.rules or not last.is_there(lake)
     tables = {"profiles": PROFILES, "keys": KEYS_SEEN, "previous": KEY_VALUES}
     inputs: dict[str, Input] = {name: lake.scan(table) for name, table in tables.items()}
     if last is not None and not anew:
-        inputs["before"] = lake.scan(PROFILES, version=last["profiles_version"])
-        inputs["keys_before"] = lake.scan(KEYS_SEEN, version=last["keys_version"])
+        inputs["before"] = lake.scan(PROFILES, version=last.profiles_version)
+        inputs["keys_before"] = lake.scan(KEYS_SEEN, version=last.keys_version)
     with engine.session(inputs) as session:
         if not anew:
             _look_around(session, config)
@@ -69,7 +93,7 @@ def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.
     change = update_ledger(lake, engine, wanted, family=_EXACT, scope=scope, now=now, run_id=run_id, reasons=reasons)
     if values is not None:
         lake.replace(KEY_VALUES, values, run_id=run_id)
-    lake.replace(LINKED, pa.Table.from_pylist([this | {"linked_at": now}], schema=LINKED.schema), run_id=run_id)
+    lake.replace(LINKED, pa.Table.from_pylist([vars(this) | {"linked_at": now}], schema=LINKED.schema), run_id=run_id)
     return change
 
 
@@ -82,22 +106,3 @@ def _look_around(session: Session, config: IdentityConfig) -> None:
     judge_values(session, config, some=True)
     session.make("scope", sql_text(__package__, "touched.sql"))
     session.make("looked_at", sql_text(__package__, "values_of_scope.sql"))
-
-
-def _state(lake: Lake, config: IdentityConfig) -> dict[str, Any]:
-    return {
-        "profiles_version": lake.version(PROFILES),
-        "keys_version": lake.version(KEYS_SEEN),
-        "rules": judging_rules(config),
-    }
-
-
-def _last(lake: Lake) -> dict[str, Any] | None:
-    """What the ledger takes into account: nothing is known of it while a run writes, so after one that was killed."""
-    rows: list[dict[str, Any]] = lake.read(LINKED).drop_columns("linked_at").to_pylist()
-    return rows[0] if rows else None
-
-
-def _is_there(lake: Lake, state: dict[str, Any]) -> bool:
-    versions = ((PROFILES, state["profiles_version"]), (KEYS_SEEN, state["keys_version"]))
-    return all(version is not None and lake.holds(table, version) for table, version in versions)

@@ -1,6 +1,6 @@
 -- Grain: one customer of one service who is otherwise than before: new, changed, or gone. Keys: service, entity.
--- Columns: the keys, is_there (false where he is gone).
--- Inputs: now and before (service, entity, fingerprint; of service and entity too, so it alone is compared).
+-- Columns: the keys, is_there (false for one who is gone).
+-- Inputs: now and before (service, entity, fingerprint). A fingerprint is of service and entity too, so it alone is compared.
 WITH fresh AS (
     SELECT service, entity FROM now n WHERE NOT EXISTS (SELECT 1 FROM before b WHERE b.fingerprint = n.fingerprint)
 ),

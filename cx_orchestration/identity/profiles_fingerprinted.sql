@@ -1,5 +1,5 @@
 -- Grain: one customer of one service, as received. Keys: service, entity. Columns: the keys, fingerprint (63 bits of a hash
--- of all that was received of him, and of the rules by which it is read).
+-- of all that was received of the customer, and of the rules by which it is read).
 -- Inputs: profiles, and seen, their keys one by one, both as received. Parameter: $rules.
 -- The keys stand in both, so those of the profiles are left out.
 SELECT service, entity, (hash(service, entity, $rules, bit_xor(state)) >> 1)::BIGINT AS fingerprint

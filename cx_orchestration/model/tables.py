@@ -906,7 +906,7 @@ def _findings(name: str, grain: str, *more: Column, **meanings: str) -> Table:
 
 ABANDONMENT_HOTSPOTS = _findings(
     "abandonment_hotspots",
-    "one cluster of customers at one step: do more of them give up there than the others?",
+    "one cluster of customers at one step, and whether more of them give up there than of the others",
     ("value_at_risk", real, "revenue, see docs/findings.md"),
     (
         "hours_to_move_on",
@@ -921,7 +921,7 @@ ABANDONMENT_HOTSPOTS = _findings(
 )
 SUPPORT_SHIFTS = _findings(
     "support_shifts",
-    "one cluster of customers at one step: do more of them turn to support after it?",
+    "one cluster of customers at one step, and whether more of them turn to support after it",
     ("support_cost", real, "of the contacts beyond the others'"),
     ("before_contact", text, "the commonest event types right before the first contact, with their shares"),
     ("contacts_per_asker", real, "contacts within the window of each who turned to support"),
@@ -936,7 +936,7 @@ SUPPORT_SHIFTS = _findings(
 )
 PROFITABLE_PATHS = _findings(
     "profitable_paths",
-    "one segment on one path: more revenue per customer and less support than the others?",
+    "one segment on one path, and whether it brings more revenue per customer with less support than the others",
     ("path", text, "the commonest order of steps among those who brought revenue"),
     ("support_rate", real, "share who turned to support"),
     ("baseline_support_rate", real, "the same, of the others"),
@@ -968,7 +968,7 @@ CHANGE_PRIORITIES = _findings(
 )
 INCIDENTS = _findings(
     "incidents",
-    "one rate at one step, of all customers or of a cluster: when is it higher than at other times?",
+    "one rate at one step, of all customers or of a cluster, in the period in which it stands out most",
     ("outcome", text, "`gave_up` or `asked_support`: what is counted of each visit"),
     ("visits", whole, "visits in the period"),
     ("baseline_visits", whole, "at other times"),
@@ -977,10 +977,12 @@ INCIDENTS = _findings(
     ("judged_until", date, "the day of the last visit to the step that is old enough to be judged"),
     ("is_over", flag, "the period ends before `judged_until`"),
     ("excess", real, "visits with the outcome beyond what `baseline` gives"),
+    finding_id="UUIDv5 of table, journey, step, outcome, segment and value",
     segment="the attribute that the cluster shares; `all` for all customers",
     segment_value="its value; `customers` for all",
     n="customers who came in the period",
     baseline_n="customers who came at other times",
+    baseline="the same, at other times",
     value="share of the period's visits that ended there, or after which the customer turned to support",
     effect_early="the effect in the first half of the period's visits",
     effect_late="in the second half",

@@ -26,6 +26,7 @@ from cx_orchestration.exploration.change_priorities import change_priorities
 from cx_orchestration.exploration.cohorts import read_cohorts
 from cx_orchestration.exploration.pictures import findings_picture
 from cx_orchestration.exploration.profitable_paths import profitable_paths
+from cx_orchestration.exploration.significance import level
 from cx_orchestration.exploration.support_shifts import support_shifts
 from cx_orchestration.model import tables
 from cx_orchestration.model.settings import Exploration, Settings
@@ -160,14 +161,14 @@ def test_what_two_attributes_do_together_is_found_and_named(tmp_path):
     # Half of them: the other half is where it was found.
     device = row(hotspots, step="checkout", segment="device", segment_value="android")
     assert cause["n"] + cause["baseline_n"] < 0.6 * (device["n"] + device["baseline_n"])
-    assert device["shadow_of"] == cause["finding_id"] or not device["p_adjusted"] < SETTINGS.error_rate / 4
+    assert device["shadow_of"] == cause["finding_id"] or not device["p_adjusted"] < level(SETTINGS.error_rate)
 
 
 def test_one_cause_is_not_reported_at_the_neighbouring_steps_too(planted):
     shifts = planted[tables.SUPPORT_SHIFTS]
     cause = row(shifts, step="setup", segment_value="pro_kit")
     neighbour = row(shifts, step="purchased", segment_value="pro_kit")
-    assert neighbour["p_adjusted"] < SETTINGS.error_rate / 4
+    assert neighbour["p_adjusted"] < level(SETTINGS.error_rate)
     assert (neighbour["is_finding"], neighbour["shadow_of"]) == (False, cause["finding_id"])
 
 

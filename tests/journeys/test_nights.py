@@ -163,7 +163,7 @@ def test_a_week_that_is_over_is_put_together_and_no_rows_change(lake, engine):
     assert counts == build_sequences(lake, engine, run_id="full")
 
 
-def test_a_night_killed_before_its_weeks_are_put_together_goes_on_the_next_night(lake, engine):
+def test_files_that_a_killed_night_left_without_a_commit_are_of_no_sequence(lake, engine):
     company(lake, engine)
     land(lake, 3, [(90, "x1", "b", 28 * 59 + 1)])
     update_sequences(lake, engine, run_id="night")
