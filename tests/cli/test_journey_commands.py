@@ -88,7 +88,11 @@ def test_the_picture_of_a_table_is_written_as_it_stands_in_the_lake(project, tmp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("journeys/steps",), "there is no picture of 'journeys/steps'; those with one: exploration/"),
+        (
+            ("journeys/steps",),
+            "there is no picture of 'journeys/steps'; those with one: exploration/abandonment_hotspots",
+        ),
+        (("journeys/steps",), "exploration/experience, exploration/incidents, exploration/kpis, "),
         (("exploration/incidents", "--out", "picture.png"), "ends in .svg"),
         (("exploration/incidents",), "not in the lake yet"),
     ],

@@ -1,4 +1,4 @@
-"""The pairs of entities that are looked at, on a connection of the project's engine.
+"""The pairs of entities that are looked at, in a session of an engine.
 
 Belongs here: the tables that a comparison needs, and which pairs are candidates. Does not belong here: how pairs are
 weighed (``weighing.py``), and what is made of that (``training.py``, ``scoring.py``).
