@@ -18,6 +18,7 @@ from statsmodels.stats.proportion import proportion_confint
 from cx_orchestration.journeys.coding import EPOCH
 from cx_orchestration.journeys.paths.survival import time_to_reach
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.tables import Table
 from cx_orchestration.storage.engine import Engine, Input, sql_text
@@ -25,8 +26,6 @@ from cx_orchestration.storage.lake import Lake
 
 #: After how many days it is told who has reached a milestone.
 DAYS = np.array([1, 2, 3, 5, 7, 14, 21, 30, 60, 90, 180, 365], np.float64)
-
-_MICROSECONDS_A_DAY = 86_400_000_000
 
 _ASKED = pa.schema([("number", pa.int64()), ("journey", pa.string()), ("step", pa.string())])
 
@@ -76,7 +75,7 @@ def milestone_tables(
 
 
 def _milestones(journey_map: JourneyMap) -> Iterator[Milestone]:
-    window = round(journey_map.conversion_window_days * _MICROSECONDS_A_DAY)
+    window = round(journey_map.conversion_window_days * MICROSECONDS_A_DAY)
     begun = {beginning.target for _, _, beginning in journey_map.beginnings()}
     for name, step in journey_map.steps.items():
         if step.milestone and begun != {name}:
@@ -122,13 +121,13 @@ def _cohorts(milestone: Milestone, ways: Ways, now: int) -> Iterator[Row]:
                 "step": milestone.step,
                 "period": period,
                 "cohort": cohort.astype("M8[D]").item(),
-                "window_days": milestone.window / _MICROSECONDS_A_DAY,
+                "window_days": milestone.window / MICROSECONDS_A_DAY,
                 **found,
             }
 
 
 def _mondays(at: Ints) -> NDArray[np.datetime64]:
-    days = at // _MICROSECONDS_A_DAY
+    days = at // MICROSECONDS_A_DAY
     return (days - (days + 3) % 7).astype("M8[D]")
 
 
@@ -149,7 +148,7 @@ def _cohort(ways: Ways, window: int, now: int) -> Row:
         share = reached / customers
         row |= {"share": share, "share_low": min(share, float(low)), "share_high": max(share, float(high))}
     if reached:
-        row["median_days"] = float(np.median(in_time.reached - in_time.began)) / _MICROSECONDS_A_DAY
+        row["median_days"] = float(np.median(in_time.reached - in_time.began)) / MICROSECONDS_A_DAY
         row["median_moves"] = float(np.median(in_time.moves))
     if row["instances"]:
         row["share_of_instances"] = row["instances_reached"] / row["instances"]
