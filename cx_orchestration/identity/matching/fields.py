@@ -77,7 +77,7 @@ def matching_fields(
     }
     params = {"month_first": config.region in _MONTH_FIRST, "this_year": f"{today:%y}"} | _vocabulary()
     with engine.session(inputs) as session:
-        session.make_in_parts("texts", sql_text(__package__, "profiles_fingerprinted.sql"), "profiles")
+        session.make_in_parts("told", sql_text(__package__, "profiles_fingerprinted.sql"), "profiles")
         session.make("changed", sql_text(__package__, "profiles_changed.sql"))
         session.make_in_parts("fresh", sql_text(__package__, "fields.sql"), "changed", params, beside=["habits"])
         session.make("personal_keys", sql_text(__package__, "personal_keys.sql"))

@@ -1,12 +1,13 @@
--- Grain: one entity that holds a key which says something of a person. Keys: service, entity.
--- Columns: service, entity, keys (list of namespace and value).
--- Inputs: profiles (keys normalised, each once); namespaces (namespace, strength, max_entities); key_values
--- (identity/key_values).
--- Left out are values that hygiene found generic, and shared ones but for a household's: the model weighs those beside
--- the surname. What hygiene did not judge, as those of weak keys, counts while at most max_entities entities hold it.
+-- Grain: one entity that holds a key which says nothing of a person. Keys: service, entity.
+-- Columns: service, entity, keys (its others, a list of namespace and value; null if there are none).
+-- Inputs: told (profiles_fingerprinted.sql, keys normalised, each once, ordered); namespaces (namespace, strength,
+-- max_entities); key_values (identity/key_values).
+-- Nothing of a person say values that hygiene found generic, and shared ones but for a household's: the model weighs
+-- those beside the surname. What hygiene did not judge, as those of weak keys, counts while at most max_entities
+-- entities hold it.
 WITH held AS (
     SELECT h.service, h.entity, h.k.namespace, h.k.value
-    FROM (SELECT service, entity, unnest(keys) AS k FROM profiles) AS h
+    FROM (SELECT service, entity, unnest(keys) AS k FROM told) AS h
 ),
 counted AS (
     SELECT namespace, value, count(*) AS entities FROM held GROUP BY namespace, value
@@ -15,18 +16,28 @@ digested AS (
     SELECT *, CASE WHEN entities > 1 THEN digest_of(namespace, value) ELSE NULL END AS digest
     FROM counted
 ),
-personal AS (
+impersonal AS (
     SELECT d.namespace, d.value
     FROM digested d
-    JOIN namespaces n ON n.namespace = d.namespace
+    LEFT JOIN namespaces n ON n.namespace = d.namespace
     LEFT JOIN key_values v ON v.namespace = d.namespace AND v.digest = d.digest
-    WHERE CASE v.verdict
-              WHEN 'links' THEN true
-              WHEN 'generic' THEN false
-              WHEN 'shared' THEN n.strength = 'household'
-              ELSE d.entities <= n.max_entities
+    WHERE n.namespace IS NULL OR CASE v.verdict
+              WHEN 'links' THEN false
+              WHEN 'generic' THEN true
+              WHEN 'shared' THEN n.strength <> 'household'
+              ELSE d.entities > n.max_entities
           END
+),
+holders AS (
+    SELECT DISTINCT h.service, h.entity
+    FROM held h SEMI JOIN impersonal i ON i.namespace = h.namespace AND i.value = h.value
+),
+others AS (
+    SELECT h.service, h.entity, list_sort(list({namespace: h.namespace, value: h.value})) AS keys
+    FROM held h
+    SEMI JOIN holders e ON e.service = h.service AND e.entity = h.entity
+    ANTI JOIN impersonal i ON i.namespace = h.namespace AND i.value = h.value
+    GROUP BY h.service, h.entity
 )
-SELECT h.service, h.entity, list_sort(list({namespace: h.namespace, value: h.value})) AS keys
-FROM held h SEMI JOIN personal p ON p.namespace = h.namespace AND p.value = h.value
-GROUP BY h.service, h.entity
+SELECT e.service, e.entity, o.keys
+FROM holders e LEFT JOIN others o ON o.service = e.service AND o.entity = e.entity
