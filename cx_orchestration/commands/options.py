@@ -1,9 +1,11 @@
-"""Options that several commands take."""
+"""Options that several commands take, and what a file that they write must be."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from cx_orchestration.model.failures import PermanentFailure
 
 #: Where the project lies; Dagster's code location takes the same variable.
 ProjectFolder = Annotated[
@@ -15,3 +17,12 @@ ProjectFolder = Annotated[
 LakeFolder = Annotated[
     Path | None, typer.Option(metavar="DIR", help="A lake folder in place of the project's.", show_default=False)
 ]
+
+
+def refuse_unwritable(file: Path, *endings: str) -> None:
+    """Raises ``PermanentFailure`` for a file of another ending, or in a folder that is not there."""
+    if file.suffix not in endings:
+        *others, last = endings
+        raise PermanentFailure(f"{file}: expected a name that ends in {', '.join(others)}{' or ' * bool(others)}{last}")
+    if not file.parent.is_dir():
+        raise PermanentFailure(f"{file}: there is no folder {file.parent}; make it first")

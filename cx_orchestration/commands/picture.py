@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.commands.options import LakeFolder, ProjectFolder, refuse_unwritable
 from cx_orchestration.exploration.pictures import findings_svg, incidents_svg, kpis_svg, weekly_svg
 from cx_orchestration.journeys.paths.build import PATH_TABLES
 from cx_orchestration.journeys.paths.pictures import path_svg
@@ -49,8 +49,7 @@ def picture(
     if draw is None:
         raise PermanentFailure(f"there is no picture of '{table}'; those with one: {', '.join(sorted(_DRAWN))}")
     file = out or Path(f"{table.rpartition('/')[2]}.svg")
-    if file.suffix != ".svg":
-        raise PermanentFailure(f"--out {file}: expected a name that ends in .svg")
+    refuse_unwritable(file, ".svg")
     store = Lake(lake or CXProject.load(project).lake_root)
     if not store.exists(tables.DECLARED[table]):
         raise PermanentFailure(f"{table} is not in the lake yet: 'cx run' writes it")

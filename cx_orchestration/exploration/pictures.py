@@ -152,7 +152,7 @@ def _control_chart(rows: pd.DataFrame, one: dict[str, Any]) -> alt.LayerChart:
     base = alt.Chart(own[columns], title=f"share of visits that {_where(one)}, by week", width=560, height=130)
     x = alt.X("week:T", title=None, axis=_CALENDAR)
     share = {
-        "scale": alt.Scale(domain=[0, 1] if own["value"].max() > 0.5 else [0, 0.5]),
+        "scale": alt.Scale(domain=[0, 1] if max(own["value"].max(), own["limit_high"].max()) > 0.5 else [0, 0.5]),
         "axis": alt.Axis(format="%", tickCount=5),
     }
     layers = [

@@ -174,23 +174,42 @@ def _unreachable_steps(journey_map: JourneyMap) -> list[_Error]:
 
 def _wrong_ends(journey_map: JourneyMap) -> list[_Error]:
     errors = []
+    traps = _traps(journey_map)
     for name, step in journey_map.steps.items():
         moves = [move for move in journey_map.transitions if name in move.source]
-        leaves = any(move.target != name for move in moves)
         if step.completes and moves:
             errors.append((f"steps.{name}.completes", "true", "a journey ends here, so no transition may start here"))
         if step.completes and step.abandoned_after_days is not None:
             errors.append((f"steps.{name}.abandoned_after_days", "", "a step that completes cannot be abandoned"))
-        if not (step.completes or leaves or step.abandoned_after_days is not None):
+        if name in traps:
             errors.append(
                 (
                     f"steps.{name}",
                     "",
-                    "there is no way out: add a transition to another step, 'completes: true' or "
-                    "'abandoned_after_days'",
+                    "there is no way out: whoever is here can neither complete nor give up, however they move on; add "
+                    "a transition to a step that ends, 'completes: true' or 'abandoned_after_days'",
                 )
             )
     return errors
+
+
+def _traps(journey_map: JourneyMap) -> set[str]:
+    """The steps where no instance ends and from where moves lead to nothing but such steps, and back again."""
+    reached = {name: {name} for name in journey_map.steps}
+    grown = True
+    while grown:
+        grown = False
+        for move in journey_map.transitions:
+            for source in set(move.source) & reached.keys():
+                more = reached.get(move.target, set()) - reached[source]
+                reached[source] |= more
+                grown = grown or bool(more)
+    ends = {name for name, step in journey_map.steps.items() if step.completes or step.abandoned_after_days is not None}
+    return {
+        name
+        for name, found in reached.items()
+        if found.isdisjoint(ends) and all(name in reached[each] for each in found)
+    }
 
 
 def _wrong_migrations(journey_map: JourneyMap) -> Iterator[_Error]:

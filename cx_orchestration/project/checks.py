@@ -28,7 +28,9 @@ from cx_orchestration.scoring.plan import validate_decisions
 from cx_orchestration.scoring.scores import scoring_errors
 
 _FIRST_DAY, _LAST_DAY = dt.date(1970, 1, 1), dt.date(2199, 12, 31)
-_LITERAL_PASSWORD = re.compile(r"://[^/@:]*:(?!\$\{[A-Z][A-Z0-9_]*\}@)[^/]*@")
+_LITERAL_PASSWORD = re.compile(
+    r"://[^/@:]*:(?!\$\{[A-Z][A-Z0-9_]*\}@)[^/]*@|[?&][a-z]*password=(?!\$\{[A-Z][A-Z0-9_]*\}(&|$))", re.IGNORECASE
+)
 _PLACEHOLDER_EXPECTED = "expected ${NAME} with the name of an environment variable in capitals"
 _NOT_PROFILE_VALUES = {"when", "entity", "keys", "attributes"}
 

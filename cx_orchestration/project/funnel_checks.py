@@ -5,6 +5,7 @@ Belongs here: names that services give. Does not belong here: the shape of a fun
 
 from collections.abc import Iterator
 
+from cx_orchestration.journeys.guards import exclude_each_other
 from cx_orchestration.model.failures import ProjectError
 from cx_orchestration.model.funnel import DeclaredFunnel, EventChoice
 from cx_orchestration.project import supplies
@@ -25,6 +26,9 @@ def funnel_errors(parts: Parts) -> Iterator[ProjectError]:
                 if kind not in metadata:
                     known = sorted(metadata)
                     yield unknown_name(FILE, f"{path}.on[{n}]", kind, "an event type that some service gives", known)
+            if choice.when and exclude_each_other(tuple(choice.when), tuple(choice.when)):
+                found = ", ".join(map(str, choice.when))
+                yield ProjectError(FILE, f"{path}.when", found, "no event can fit all of these: remove one")
             # An event of a type that lacks what a guard asks for would never fit: a silent zero.
             carried = [metadata[kind] for kind in choice.on if kind in metadata]
             for n, guard in enumerate(choice.when):

@@ -35,6 +35,12 @@ def test_a_map_that_was_exported_is_imported_as_it_was(project, tmp_path):
     assert len(after.transitions) <= len(before.transitions)
 
 
+def test_a_log_into_a_folder_that_is_not_there_is_refused_before_anything_is_read(project, tmp_path):
+    result = cx("journeys", "log", tmp_path / "nowhere" / "log.csv", "--project", project)
+    assert (result.exit_code, result.exception.__class__) == (1, SystemExit)
+    assert f"there is no folder {tmp_path / 'nowhere'}" in result.output
+
+
 def test_an_unsound_chart_is_refused_with_what_is_wrong(project, tmp_path):
     document = tmp_path / "map.scxml"
     text = cx("journeys", "export", "customer_lifecycle", "--project", project).output

@@ -202,6 +202,14 @@ def test_a_step_behind_a_completing_step_only_is_unreachable():
     assert paths(chart(steps=steps, transitions=moves)) == ["steps.later", "steps.happy.completes"]
 
 
+def test_steps_that_lead_only_to_each_other_have_no_way_out():
+    steps = STEPS | {"happy": step(), "sad": step()}
+    round_and_round = [{"from": ["happy"], "on": "x", "to": "sad"}, {"from": ["sad"], "on": "x", "to": "happy"}]
+    assert paths(chart(steps=steps, transitions=[*MOVES, *round_and_round])) == ["steps.happy", "steps.sad"]
+    given_up = steps | {"sad": step(abandoned_after_days=1)}
+    assert paths(chart(steps=given_up, transitions=[*MOVES, *round_and_round])) == []
+
+
 def test_all_errors_come_at_once_with_file_and_expectation():
     with pytest.raises(InvalidProject) as raised:
         compile_map(chart(begins_with={"a": "nowhere", "b": "moon"}))

@@ -103,6 +103,12 @@ BROKEN = [
     (
         "project.yaml",
         "# registry: sqlite:///registry.db",
+        "results: postgresql://cx@db/cx?sslmode=require&password=hunter2",
+        ["stores.results: expected no password here; put it in an environment variable and write ${NAME} in its place"],
+    ),
+    (
+        "project.yaml",
+        "# registry: sqlite:///registry.db",
         "registry: registry.db",
         ["stores.registry: expected a SQLAlchemy URL such as sqlite:///registry.db"],
     ),

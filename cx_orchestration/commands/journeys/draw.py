@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.commands.options import LakeFolder, ProjectFolder, refuse_unwritable
 from cx_orchestration.integration.coverage import newest_day_end
 from cx_orchestration.journeys.drawing.figures import Figures, read_figures
 from cx_orchestration.journeys.drawing.page import drawing_page, drawing_svg
@@ -35,8 +35,7 @@ def draw(
         known = ", ".join(loaded.journeys) or "none"
         raise PermanentFailure(f"there is no journey '{journey}' in {loaded.folder}; its maps: {known}")
     file = out or Path(f"{journey}.html")
-    if file.suffix not in {".html", ".svg"}:
-        raise PermanentFailure(f"--out {file}: expected a name that ends in .html or .svg")
+    refuse_unwritable(file, ".html", ".svg")
     store = Lake(lake or loaded.lake_root)
     drawn = read_figures(store, Engine(), known_versions(store), loaded.settings.experience)
     figures = drawn.get(journey, Figures())

@@ -8,7 +8,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import typer
 
-from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.commands.options import LakeFolder, ProjectFolder, refuse_unwritable
 from cx_orchestration.journeys.event_log import event_log, ocel
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
@@ -27,8 +27,7 @@ def log(
     journey: Annotated[str | None, typer.Option(help="One journey only", show_default=False)] = None,
 ) -> None:
     """Write journeys as an event log: case, activity, time and where it stood. It has customer ids, but no names."""
-    if out.suffix not in {".csv", ".parquet", _OCEL}:
-        raise PermanentFailure(f"{out}: expected a name that ends in .csv, .parquet or {_OCEL}")
+    refuse_unwritable(out, ".csv", ".parquet", _OCEL)
     loaded = CXProject.load(project)
     if journey is not None and journey not in loaded.journeys:
         known = ", ".join(loaded.journeys) or "none"
