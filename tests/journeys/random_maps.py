@@ -81,18 +81,27 @@ def random_map(
         "correlation": "order_id" if correlated else None,
         "steps": {},
     }
+    ending = {name for name in kept if ends[name] != "open"}
     for name in kept:
-        leaves = any(move["from"][0] == name and move["to"] != name for move in moves)
+        if ending.isdisjoint(_reached_from(name, moves)):
+            ending.add(name)
         declared["steps"][name] = {"stage": stage[name], "part": part[name]} | (
             {"completes": True}
             if ends[name] == "completes"
             else {"abandoned_after_days": rng.randint(1, 4)}
-            if ends[name] == "waits" or not leaves
+            if name in ending
             else {}
         )
     journey_map = JourneyMap.model_validate(declared)
     assert check_map(journey_map) == []
     return journey_map
+
+
+def _reached_from(name: str, moves: list[dict]) -> set[str]:
+    reached = {name}
+    while more := {move["to"] for move in moves if move["from"][0] in reached} - reached:
+        reached |= more
+    return reached
 
 
 def random_versions(rng: Random) -> list[tuple[int, JourneyMap]]:
