@@ -9,7 +9,8 @@ import yaml
 from cx_orchestration.commands.options import ProjectFolder
 from cx_orchestration.journeys.maps import check_map
 from cx_orchestration.journeys.pictures import to_mermaid
-from cx_orchestration.journeys.scxml import from_scxml, to_scxml
+from cx_orchestration.journeys.scxml.read import from_scxml
+from cx_orchestration.journeys.scxml.written import to_scxml
 from cx_orchestration.model.failures import InvalidProject, PermanentFailure
 from cx_orchestration.project import CXProject
 

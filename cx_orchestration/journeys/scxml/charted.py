@@ -1,0 +1,162 @@
+"""The states of an SCXML document, and what of it no journey map has a meaning for.
+
+Belongs here: XML, the tree of states, which state a transition enters. Does not belong here: what that is in a journey
+map (``read``).
+"""
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from cx_orchestration.journeys.scxml.words import RESTED, SCXML, tag
+from cx_orchestration.model.failures import PermanentFailure
+
+#: A chart that somebody draws is a few kilobytes; more is refused before it is parsed.
+MOST_BYTES = 2_000_000
+
+_STATES = {tag(name) for name in ("state", "final", "parallel")}
+_KNOWN = {"scxml", "state", "final", "parallel", "initial", "transition", "history", "onentry", "onexit", "send"}
+_KNOWN |= {"cancel"}
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """The states of a document in its order; ``regions`` are those of its one ``side_by_side``, if it has any."""
+
+    root: Element
+    parents: dict[Element, Element]
+    states: list[Element]
+    by_id: dict[str, Element]
+    side_by_side: Element | None
+
+    @property
+    def regions(self) -> list[Element]:
+        return [] if self.side_by_side is None else [one for one in self.side_by_side if one.tag in _STATES]
+
+    @property
+    def atomic(self) -> list[Element]:
+        """The states without states in them."""
+        return [state for state in self.states if not _inside(state)]
+
+    def above(self, state: Element) -> list[Element]:
+        """The states that it lies in, the outermost first."""
+        found: list[Element] = []
+        while (state := self.parents[state]) is not self.root:
+            found.insert(0, state)
+        return found
+
+    def compound_above(self, state: Element) -> list[Element]:
+        """Of the states that it lies in, those that are neither side by side nor a region."""
+        return [one for one in self.above(state) if one is not self.side_by_side and one not in self.regions]
+
+    def initial(self, state: Element) -> str:
+        """The id of what is entered in a state that has states in it."""
+        named = state.find(f"{tag('initial')}/{tag('transition')}")
+        first = _inside(state)[0].get("id", "") if _inside(state) else ""
+        return (named.get("target") if named is not None else state.get("initial")) or first
+
+    def is_history(self, name: str) -> bool:
+        return name in self.by_id and self.by_id[name].tag == tag("history")
+
+    def entered(self, name: str) -> str:
+        """The step at which a transition to a state arrives; of ``<parallel>``, that of its first region."""
+        known = {name}
+        while (state := self.by_id.get(name)) is not None:
+            if state.tag == tag("history"):
+                name = _default(state)
+            elif _inside(state):
+                name = self.initial(state)
+            else:
+                return name
+            if name in known:
+                raise PermanentFailure(f"SCXML: '{name}' has itself as its initial state")
+            known.add(name)
+        raise PermanentFailure(f"SCXML: target='{name}', expected the id of one state of the document")
+
+
+def read_chart(text: str) -> Chart:
+    """The chart of a document; raises ``PermanentFailure`` for what has no meaning in a journey map."""
+    root = _parsed(text)
+    _refuse_unknown(root)
+    parents = {child: parent for parent in root.iter() for child in parent}
+    states = [element for element in root.iter() if element.tag in _STATES]
+    by_id: dict[str, Element] = {}
+    for state in [*states, *root.iter(tag("history"))]:
+        name = state.get("id", "")
+        if not name or name in by_id:
+            raise PermanentFailure(f"SCXML: id='{name}' of <{_name(state)}>, expected an id of its own for every state")
+        by_id[name] = state
+    at_once = [state for state in states if state.tag == tag("parallel")]
+    for state in at_once:
+        if len(at_once) > 1 or parents[state] is not root:
+            raise PermanentFailure(
+                f"SCXML: <parallel id='{state.get('id')}'> is one of {len(at_once)} or lies in another state; a map "
+                "has its parts from beginning to end: expected one <parallel>, right in <scxml>"
+            )
+    chart = Chart(root, parents, states, by_id, at_once[0] if at_once else None)
+    _refuse_unplaced(chart)
+    return chart
+
+
+def _parsed(text: str) -> Element:
+    if len(text.encode()) > MOST_BYTES:
+        raise PermanentFailure(f"SCXML: the document has more than {MOST_BYTES:,} bytes")
+    if "<!DOCTYPE" in text:
+        raise PermanentFailure("SCXML: a document type and its entities are not read; remove '<!DOCTYPE ...>'")
+    try:
+        root = ET.fromstring(text)  # noqa: S314  # no entities but XML's own, and bounded
+    except ET.ParseError as error:
+        raise PermanentFailure(f"SCXML: no XML: {error}") from None
+    if root.tag != tag("scxml"):
+        raise PermanentFailure(f"SCXML: the document begins with {root.tag}, expected <scxml xmlns='{SCXML}'>")
+    return root
+
+
+def _refuse_unknown(root: Element) -> None:
+    for element in root.iter():
+        if (name := _name(element)) not in _KNOWN:
+            raise PermanentFailure(f"SCXML: <{name}> has no meaning in a journey map; remove it")
+        if name == "send" and not element.get("event", "").startswith(RESTED):
+            raise PermanentFailure(f"SCXML: <send event='{element.get('event')}'> has no meaning in a journey map")
+
+
+def _refuse_unplaced(chart: Chart) -> None:
+    """What a journey map knows of steps alone, at a state that has states in it, and histories of more than a stage."""
+    for state in chart.states:
+        inside = _inside(state)
+        for name in ("transition", "onentry", "onexit"):
+            if inside and state.find(tag(name)) is not None:
+                raise PermanentFailure(
+                    f"SCXML: <{name}> on '{state.get('id')}', which has states in it; a journey map has it on steps "
+                    "alone: write it for each state inside"
+                )
+        if not inside and (state is chart.side_by_side or state in chart.regions):
+            raise PermanentFailure(f"SCXML: '{state.get('id')}' has no states in it; a part needs a step to start at")
+    for history in chart.root.iter(tag("history")):
+        name, around = history.get("id", ""), chart.parents[history]
+        default = chart.by_id.get(_default(history))
+        if around is chart.root or any(_inside(state) for state in _inside(around)) or chart.compound_above(around):
+            raise PermanentFailure(
+                f"SCXML: <history id='{name}'> remembers more than the step within a stage; put one into each compound "
+                "state that has steps in it"
+            )
+        if default is None or default not in _inside(around):
+            raise PermanentFailure(f"SCXML: <history id='{name}'> leads to no state beside it when there is no history")
+
+
+def _default(history: Element) -> str:
+    """The state that a history leads to when there is none."""
+    otherwise = history.find(tag("transition"))
+    if otherwise is None:
+        raise PermanentFailure(
+            f"SCXML: <history id='{history.get('id')}'> needs a transition: where to, without history?"
+        )
+    return otherwise.get("target", "")
+
+
+def _inside(state: Element) -> list[Element]:
+    return [child for child in state if child.tag in _STATES]
+
+
+def _name(element: Element) -> str:
+    return element.tag.removeprefix(f"{{{SCXML}}}")
