@@ -26,8 +26,9 @@ from cx_orchestration.project import CXProject
 from cx_orchestration.resources.service import FederatedService, resource_key
 from cx_orchestration.storage.registry import Attempt
 
-#: Metadata of a materialization: how many records lay outside of what was asked for, and had no time.
-OUTSIDE_WINDOW, WITHOUT_TIME = "outside_window", "without_time"
+#: Metadata of a materialization: how many records lay outside of what was asked for, had no time, and were kept
+#: out as those of erased persons.
+OUTSIDE_WINDOW, WITHOUT_TIME, OF_ERASED = "outside_window", "without_time", "of_erased_persons"
 
 #: What the step of a landing asset tells Dagster.
 Reported: TypeAlias = dg.MaterializeResult | dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.AssetCheckResult
@@ -129,7 +130,7 @@ def _report(
     facts = {
         OUTSIDE_WINDOW: result.outside,
         WITHOUT_TIME: result.without_time,
-        "of_erased_persons": result.erased,
+        OF_ERASED: result.erased,
         "requests": result.requests,
     }
     if not result.failures:

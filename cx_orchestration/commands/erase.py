@@ -15,7 +15,7 @@ from cx_orchestration.commands.options import LakeFolder, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.words import counted
-from cx_orchestration.privacy.erase import Erased, Order, entities_by_service, erase_persons, preview
+from cx_orchestration.privacy.erase import Erased, Order, entities_by_service, erase_persons, preview, refuse_the_unseen
 from cx_orchestration.privacy.person import Person, find_person
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
@@ -39,6 +39,9 @@ def erase(
         ),
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing")] = False,
+    ahead: Annotated[
+        bool, typer.Option("--ahead", help="Also keep out who has not landed: SERVICE/ENTITY of whom there is nothing")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask")] = False,
     project: ProjectFolder = Path(),
     lake: LakeFolder = None,
@@ -56,13 +59,14 @@ def erase(
     root = lake or loaded.lake_root
     store, engine, console = Lake(root), Engine(), terminal()
     meant = [find_person(store, engine, loaded, named, only_entity=only_entity) for named in persons or []]
-    if dry_run:
-        _print(console, preview(store, engine, loaded, meant), meant, done=False)
-        return
-    if not yes and not again:
-        _print(console, preview(store, engine, loaded, meant), meant, done=False)
-        typer.confirm("Remove this for good?", abort=True)
     with closing(Registry(loaded.registry_url(root))) as registry:
+        refuse_the_unseen(store, engine, registry.erasures, loaded, meant, ahead=ahead)
+        if dry_run or not (yes or again):
+            _print(console, preview(store, engine, loaded, meant), meant, done=False)
+        if dry_run:
+            return
+        if not (yes or again):
+            typer.confirm("Remove this for good?", abort=True)
         order = Order(by.strip(), reason.strip())
         erased = erase_persons(store, engine, registry.erasures, loaded, meant, order, now=dt.datetime.now(dt.UTC))
     _print(console, erased, meant, done=True)

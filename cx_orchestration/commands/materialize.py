@@ -17,10 +17,11 @@ import dagster as dg
 
 from cx_orchestration.assets.edge import MAY_PASS, RETRIED_LATER, RETRIES_TAG, TRACE
 from cx_orchestration.assets.identity import IDENTITY_MAP_KEY
-from cx_orchestration.assets.landing import OUTSIDE_WINDOW, WITHOUT_TIME
+from cx_orchestration.assets.landing import OF_ERASED, OUTSIDE_WINDOW, WITHOUT_TIME
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.words import counted
 from cx_orchestration.partitions import range_tags
 from cx_orchestration.project import CXProject
 from cx_orchestration.sensors.jobs import (
@@ -223,29 +224,31 @@ class _Runner:
             elif event.is_step_materialization and event.asset_key is not None:
                 # Each day of a run has the same number, that of the run.
                 sent[event.asset_key.to_user_string()] = _sent(event.step_materialization_data.materialization)
-        for asset, counted in sent.items():
-            self.sent[asset] = self.sent.get(asset, Counter()) + counted
+        for asset, numbers in sent.items():
+            self.sent[asset] = self.sent.get(asset, Counter()) + numbers
 
 
 def _sent(materialization: dg.AssetMaterialization) -> Counter[str]:
-    numbers = {kind: materialization.metadata.get(kind) for kind in (OUTSIDE_WINDOW, WITHOUT_TIME)}
+    numbers = {kind: materialization.metadata.get(kind) for kind in (OUTSIDE_WINDOW, WITHOUT_TIME, OF_ERASED)}
     return Counter({kind: number.value for kind, number in numbers.items() if isinstance(number, dg.IntMetadataValue)})
 
 
 def _notes(sent: Mapping[str, Counter[str]], by_file: Collection[str]) -> Iterator[str]:
     """What to know of what was sent. A dropped file holds other days as well; a service that sends them ignores its
     filter."""
-    for asset, counted in sorted(sent.items()):
+    for asset, numbers in sorted(sent.items()):
         service = asset.split("/")[1]
-        if (outside := counted[OUTSIDE_WINDOW]) and service not in by_file:
+        if (outside := numbers[OUTSIDE_WINDOW]) and service not in by_file:
             were = "1 record was" if outside == 1 else f"{outside:,} records were"
             yield f"{asset}: {were} sent that lie outside of the days that were asked for, and did not land"
-        if counted[WITHOUT_TIME]:
+        if numbers[WITHOUT_TIME]:
             by_day = "" if service in by_file else "; to see which those are, a range is asked for day by day"
             yield (
                 f"{asset}: there are records without a readable updated_at; each lands in every day that reports it, "
                 f"and counts once here{by_day}"
             )
+        if of_erased := numbers[OF_ERASED]:
+            yield f"{asset}: {counted(of_erased, 'record')} of erased persons stayed out"
 
 
 def _failure(event: dg.DagsterEvent) -> AssetFailure:

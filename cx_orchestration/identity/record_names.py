@@ -47,6 +47,6 @@ def no_such_record(engine: Engine, identity_map: Input, name: str) -> str:
     near = engine.query(alike, inputs, {"service": service, "entity": entity})["entity"].to_pylist()
     said = f"; near it are {', '.join(f'{service}/{each}' for each in near)}" if near else ""
     return (
-        f"'{name}': {service} has no such customer, or its days are not landed yet; expected the id that it has there"
-        f"{said}"
+        f"'{name}': {service} has no such customer, its days are not landed yet, or they were erased; expected the "
+        f"id that it has there{said}"
     )

@@ -10,7 +10,7 @@ is erased; until the last file is gone nobody else commits (``storage.fence``).
 
 import datetime as dt
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -110,6 +110,33 @@ def preview(lake: Lake, engine: Engine, project: CXProject, persons: Iterable[Pe
         judge = TableJudge(table, tombstones, project.services)
         _note(done, table, judged(lake, table, judge.columns, judge))
     return done
+
+
+def refuse_the_unseen(
+    lake: Lake, engine: Engine, erasures: Erasures, project: CXProject, persons: Sequence[Person], *, ahead: bool
+) -> None:
+    """Raises ``PermanentFailure`` for the first person of whom the lake holds nothing, unless that is meant: ``ahead``.
+
+    Who was erased and has not come back is refused whatever is meant. Messages repeat no id, but the place in the list.
+    """
+    for place, person in enumerate(persons, start=1):
+        if person.customer_id is not None:
+            continue
+        found = preview(lake, engine, project, [person])
+        if found.removed or found.blotted:
+            continue
+        who = "that customer" if len(persons) == 1 else f"customer {place} of the {len(persons)} named"
+        ((service, entity),) = person.entities
+        tombstones = erasures.tombstones(project.environ, service=service)
+        erased_at = tombstones.when(Kind.ENTITY, service, entity)
+        if erased_at is not None and tombstones.lifted_at(service, entity) is None:
+            day = dt.datetime.fromtimestamp(erased_at / 1e6, dt.UTC)
+            raise PermanentFailure(f"{who} was erased on {day:%Y-%m-%d}, and nothing of them has come back")
+        if not ahead:
+            raise PermanentFailure(
+                f"the lake holds nothing of {who}: give the id as it is in {service}, or, to keep out somebody who has "
+                "not landed yet, say --ahead"
+            )
 
 
 def tombstones_of(graves: Iterable[Grave]) -> Tombstones:

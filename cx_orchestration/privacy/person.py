@@ -61,9 +61,7 @@ def find_person(lake: Lake, engine: Engine, project: CXProject, named: str, *, o
         if only_entity:
             raise PermanentFailure("--only-entity goes with SERVICE/ENTITY, not with a customer id")
         if not rows:
-            raise PermanentFailure(
-                "no customer has or had that id; give one of identity/identity_map, or SERVICE/ENTITY"
-            )
+            raise PermanentFailure(_nobodys_id(engine, inputs["aliases"], named))
         return Person(rows[0]["customer_id"], entities)
     if not rows and service not in project.services:
         known = ", ".join(project.services) or "none"
@@ -71,6 +69,14 @@ def find_person(lake: Lake, engine: Engine, project: CXProject, named: str, *, o
     if not rows or only_entity:
         return Person(rows[0]["customer_id"] if rows else None, frozenset([(service, entity)]), whole=len(entities) < 2)
     return Person(rows[0]["customer_id"], entities)
+
+
+def _nobodys_id(engine: Engine, aliases: Input, named: str) -> str:
+    """What is said of a customer id that has no records."""
+    query = "SELECT why, since FROM aliases WHERE old_customer_id = $named AND customer_id IS NULL"
+    for row in engine.query(query, {"aliases": aliases}, {"named": named}).to_pylist():
+        return f"nobody is left of that customer since {row['since']:%Y-%m-%d}: {row['why']}"
+    return "no customer has or had that id; give one of identity/identity_map, or SERVICE/ENTITY"
 
 
 def graves_of(lake: Lake, engine: Engine, project: CXProject, person: Person) -> set[Grave]:

@@ -32,6 +32,7 @@ def cx(*arguments: str) -> tuple[int, str]:
         (("store_till/C-1",), "--reason and --by are kept as the audit"),
         (("C-1", "--dry-run"), "no customer has or had that id"),
         (("C-1", "--dry-run", "--only-entity"), "goes with SERVICE/ENTITY"),
+        (("store_till/C-1", "--dry-run"), "the lake holds nothing of that customer"),
     ],
 )
 def test_what_is_missing_is_said(project: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -39,10 +40,18 @@ def test_what_is_missing_is_said(project: Path, arguments: tuple[str, ...], said
     assert (code, said in output) == (1, True), output
 
 
-def test_an_entity_that_never_landed_can_be_erased_ahead(project: Path) -> None:
-    options = ("--project", str(project))
-    code, output = cx("erase", "store_till/C-1", "--reason", "request 1", "--by", "privacy office", "--yes", *options)
+def test_who_never_landed_is_kept_out_when_that_is_meant_and_once(project: Path) -> None:
+    options = ("--reason", "request 1", "--by", "privacy office", "--yes", "--project", str(project))
+    code, output = cx("erase", "store_till/C-1", *options)
+    assert (code, "holds nothing of that customer" in output) == (1, True), output
+    assert "Nobody was erased" in cx("erasures", "--project", str(project))[1]
+    code, output = cx("erase", "store_till/C-1", "--ahead", *options)
     assert (code, "Still held by store_till" in output) == (0, True), output
+    for named in (("store_till/C-1",), ("store_till/C-2", "store_till/C-1")):
+        code, output = cx("erase", *named, "--ahead", *options)
+        said = "that customer" if len(named) == 1 else "customer 2 of the 2 named"
+        assert (code, f"{said} was erased on" in " ".join(output.split())) == (1, True), output
+    options = options[-2:]
     code, output = cx("erasures", *options)
     assert code == 0
     assert "1 person, by privacy office: request 1" in output

@@ -153,11 +153,11 @@ def test_a_transient_failure_that_no_partition_was_left_with_is_not_forgotten(sh
 
 
 class UnfilteredService(ScriptedService):
-    """Sends more than it is asked for, and records without a time."""
+    """Sends more than it is asked for, records without a time, and some of erased persons."""
 
     def land(self, *given: Any, **more: Any) -> Landing:
         landing = super().land(*given, **more)
-        landing.outside, landing.without_time = 1_234, 2
+        landing.outside, landing.without_time, landing.erased = 1_234, 2, 3
         return landing
 
 
@@ -172,9 +172,10 @@ def test_a_run_tells_what_a_service_sent_that_it_was_not_asked_for(site: Site) -
             resources={resource_key("survey"): UnfilteredService()},
         )
     assert done.failures == []
-    outside, without_time = done.notes
+    outside, without_time, of_erased = done.notes
     assert outside == (
         "landing/survey/responses: 1,234 records were sent that lie outside of the days that were asked for, "
         "and did not land"
     )
     assert without_time.endswith("to see which those are, a range is asked for day by day")
+    assert of_erased == "landing/survey/responses: 3 records of erased persons stayed out"

@@ -68,6 +68,13 @@ def test_an_erased_person_is_in_no_file_and_others_are_as_they_were(company: Com
     assert company.customers() == {"store_till/C-1002": bob, "help_desk/U-78": bob}
 
 
+def test_the_id_of_an_erased_customer_says_so(company: Company) -> None:
+    customer_id = company.customers()["store_till/C-1001"]
+    erased(company, customer_id)
+    with pytest.raises(PermanentFailure, match=r"nobody is left of that customer since 20..-..-..: erased"):
+        find_person(company.lake, company.engine, company.project, customer_id)
+
+
 def test_a_rerun_of_everything_brings_nobody_back(company: Company) -> None:
     erased(company, company.customers()["store_till/C-1001"])
     assert company.land("store_till").erased == 1
