@@ -111,12 +111,6 @@ def snapshots(lake: Lake) -> list[Snapshot]:
     return [Snapshot(id_, at, tuple(sorted(rows[at, id_], key=_order))) for at, id_ in sorted(rows)]
 
 
-def current_inventory(lake: Lake) -> list[InventoryRow]:
-    """The rows of the newest snapshot, by service, business function and team; none before the first one."""
-    kept = snapshots(lake)
-    return list(kept[-1].rows) if kept else []
-
-
 def content_id(rows: Iterable[InventoryRow]) -> str:
     """A digest of what the rows say, the same for every order of them."""
     content = sorted(row.model_dump_json() for row in map(_with_sorted_extras, rows))

@@ -5,7 +5,7 @@ here: what people do (``lives``). Attributes are drawn independently of everythi
 misspelt a person's data is.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -116,21 +116,6 @@ def make_people(size: int, rng: np.random.Generator) -> People:
         anonymous_ids=random_uuids(rng, size * 2).reshape(size, 2),
         has_second_device=rng.random(size) < 0.35,
     )
-
-
-def make_strangers(size: int, rng: np.random.Generator) -> People:
-    """People of whom only attributes and devices are known: enough to live, and quickly made by the million."""
-    unknown = np.full(size, "", dtype=object)
-    known = {
-        "region": pick(rng, REGIONS, size),
-        "acquisition": pick(rng, ACQUISITION, size),
-        "plan": pick(rng, PLANS, size),
-        "devices": pick(rng, DEVICES, (size, 2)),
-    }
-    texts = {
-        field.name: known.get(field.name, unknown) for field in fields(People) if field.name != "has_second_device"
-    }
-    return People(**texts, has_second_device=rng.random(size) < 0.35)
 
 
 def _homes(region: Texts, rng: np.random.Generator) -> dict[str, Texts]:

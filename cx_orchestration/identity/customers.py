@@ -9,10 +9,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -153,13 +152,6 @@ def export_documents(lake: Lake, engine: Engine, folder: Path) -> tuple[Path, Pa
                     file.writelines(f"{document}\n" for document in batch["document"].to_pylist())
         with lake.fence.writing("exports"):
             return lines.replace(folder / lines.name), parquet.replace(folder / parquet.name)
-
-
-def customer_schema(version: Literal[1, 2]) -> dict[str, Any]:
-    """The JSON Schema of a Customer document: 1 is loose (draft-04), 2 says what is inside (2020-12)."""
-    text = files(__package__).joinpath("schemas", f"customer.v{version}.schema.json").read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(text)
-    return schema
 
 
 def _unattributed_events(engine: Engine, inputs: dict[str, Input]) -> int:

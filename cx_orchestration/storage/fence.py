@@ -51,12 +51,6 @@ class Fence:
         self._epoch = self._read().epoch
         self._erasing = False
 
-    @property
-    def unfinished_since(self) -> dt.datetime | None:
-        """When the erasure began that is under way, or was killed; ``None`` when there is none."""
-        begun_at = self._read().begun_at
-        return dt.datetime.fromisoformat(begun_at) if begun_at else None
-
     @contextmanager
     def writing(self, what: str) -> Iterator[None]:
         """A short write to the lake, from its last look at the lake to the end of its commit.

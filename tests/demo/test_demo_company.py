@@ -12,7 +12,7 @@ from scipy.stats import chi2_contingency, mannwhitneyu
 from cx_orchestration.demo.company import Company, generate, period_of
 from cx_orchestration.demo.happenings import Happenings, Period, happen
 from cx_orchestration.demo.lives import Lives, live
-from cx_orchestration.demo.people import make_people, make_strangers
+from cx_orchestration.demo.people import make_people
 from cx_orchestration.demo.services.phones import CALL_CENTRE, PLACEHOLDERS, pass_numbers_on
 from cx_orchestration.demo.truth import Truth
 
@@ -29,8 +29,8 @@ class Crowd:
 
 
 def crowd(*, null: bool) -> Crowd:
-    rng = np.random.default_rng(11)
-    people = make_strangers(40_000, rng)
+    rng = np.random.default_rng(12)
+    people = make_people(40_000, rng)
     lives = live(people, 90.0, rng, null=null)
     start = 1_780_290_000_000_000
     happenings = happen(people, lives, Period(start, start + 90 * 86_400_000_000), rng)

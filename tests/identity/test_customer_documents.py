@@ -2,6 +2,8 @@ import dataclasses
 import datetime as dt
 import json
 from decimal import Decimal
+from importlib.resources import files
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,10 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator, Draft202012Validator, FormatChecker
 
-from cx_orchestration.identity.customers import customer_schema, export_documents
+from cx_orchestration.identity.customers import export_documents
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import CUSTOMERS
+
+
+def customer_schema(version: int) -> dict[str, Any]:
+    schemas = files("cx_orchestration.identity").joinpath("schemas")
+    schema: dict[str, Any] = json.loads(schemas.joinpath(f"customer.v{version}.schema.json").read_text("utf-8"))
+    return schema
+
 
 LOOSE = Draft4Validator(customer_schema(1))
 STRICT = Draft202012Validator(customer_schema(2), format_checker=FormatChecker())
