@@ -1,5 +1,6 @@
 """``cx identity evaluate``: customers held against labels that say who is who."""
 
+import math
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,8 @@ from cx_orchestration.identity.labels import Evaluation, evaluate_lake, read_lab
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
+
+_MOST_ROWS = 20
 
 
 def evaluate(
@@ -79,7 +82,9 @@ def _shown(measure: Measure) -> str:
 
 
 def _curve(result: Evaluation) -> Table:
+    """The curve in at most ``_MOST_ROWS`` even steps; as JSON it is whole."""
     table = Table("from bits", "pairs", "right", "precision", "recall", "F1")
-    for threshold, pairs, right, *shares in result.curve.itertuples(index=False, name=None):
+    even = result.curve.iloc[:: math.ceil(len(result.curve) / _MOST_ROWS)]
+    for threshold, pairs, right, *shares in even.itertuples(index=False, name=None):
         table.add_row(f"{threshold:.0f}", f"{pairs:,}", f"{right:,}", *(f"{share:.4f}" for share in shares))
     return table
