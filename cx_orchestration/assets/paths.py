@@ -6,7 +6,7 @@ import dagster as dg
 
 from cx_orchestration.assets.edge import markdown_table, row_count, table_spec, told_plainly
 from cx_orchestration.integration.coverage import newest_day_end
-from cx_orchestration.journeys.paths.build import PATH_TABLES, build_paths, reconcile
+from cx_orchestration.journeys.paths.build import build_paths, reconcile
 from cx_orchestration.journeys.paths.pictures import path_picture
 from cx_orchestration.model import tables
 from cx_orchestration.project import CXProject
@@ -26,7 +26,7 @@ _RECONCILED = dg.AssetCheckSpec(
             **table_spec(table, kinds={"numba", "deltalake"}),
             deps=[["journeys", name] for name in ("sequences", "event_types", "steps", "instances")],
         )
-        for table in PATH_TABLES
+        for table in tables.PATHS
     ],
     name="journeys_paths",
     pool="customers",

@@ -9,7 +9,6 @@ import typer
 
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder, refuse_unwritable
 from cx_orchestration.exploration.pictures import findings_svg, incidents_svg, kpis_svg, weekly_svg
-from cx_orchestration.journeys.paths.build import PATH_TABLES
 from cx_orchestration.journeys.paths.pictures import path_svg
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
@@ -27,7 +26,7 @@ _FINDINGS = (
 _DRAWN: dict[str, Callable[[Lake], str | None]] = {
     **{
         table.path: partial(lambda table, lake: path_svg(table, lake.read(table)), table)
-        for table in (*PATH_TABLES, tables.EXPERIENCE)
+        for table in (*tables.PATHS, tables.EXPERIENCE)
     },
     **{table.path: partial(lambda table, lake: findings_svg(table, lake.read(table)), table) for table in _FINDINGS},
     tables.INCIDENTS.path: lambda lake: incidents_svg(lake.read(tables.INCIDENTS)),

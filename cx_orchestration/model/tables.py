@@ -872,6 +872,20 @@ CHANNEL_HANDOFFS = _table(
     persons=NOBODY,
 )
 
+#: What is counted of the paths of all customers.
+PATHS = (
+    DIRECTLY_FOLLOWS,
+    VARIANTS,
+    FUNNELS,
+    FUNNEL_EXITS,
+    SESSIONS,
+    LEAVING,
+    RETENTION,
+    TIME_TO_MILESTONE,
+    COHORT_MILESTONES,
+    CHANNEL_HANDOFFS,
+)
+
 # --- exploration ----------------------------------------------------------------------------------------------------
 
 #: What the tables of findings have in common: a cluster at a step, compared with the others there.

@@ -7,7 +7,7 @@ import pytest
 from sequenced import sequenced
 
 from cx_orchestration.journeys.fold import fold_journeys
-from cx_orchestration.journeys.paths.build import PATH_TABLES, build_paths, reconcile
+from cx_orchestration.journeys.paths.build import build_paths, reconcile
 from cx_orchestration.journeys.paths.pictures import path_picture
 from cx_orchestration.model import tables
 from cx_orchestration.model.funnel import Funnels
@@ -233,7 +233,7 @@ def test_a_total_that_does_not_agree_is_found(found, table, broken):
 
 def test_every_table_with_rows_has_its_picture(found):
     lake, _ = found
-    pictures = [path_picture(table, lake.read(table)) for table in PATH_TABLES if table is not tables.FUNNEL_EXITS]
+    pictures = [path_picture(table, lake.read(table)) for table in tables.PATHS if table is not tables.FUNNEL_EXITS]
     assert all(picture.startswith("![") and "data:image/svg+xml" in picture for picture in pictures)
 
 
@@ -241,5 +241,5 @@ def test_a_company_without_events_or_maps_has_empty_tables(tmp_path):
     lake = Lake(tmp_path)
     built = build_paths(lake, Engine(), [], FUNNELS, as_of=AS_OF, run_id="r")
     assert {rows.num_rows for rows in built.values()} == {0}
-    assert [path_picture(table, rows) for table, rows in built.items()] == [None] * len(PATH_TABLES)
+    assert [path_picture(table, rows) for table, rows in built.items()] == [None] * len(tables.PATHS)
     assert reconcile(lake, Engine(), as_of=AS_OF) == []
