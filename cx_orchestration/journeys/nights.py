@@ -32,6 +32,9 @@ from cx_orchestration.storage.scan import Scan
 
 MOST_CHANGED = 0.2
 
+# A night asks small things of many files: two threads take half as much CPU again, waiting for each other.
+_THREADS = 1
+
 # What the queries ask of events, in one order on every engine.
 _ASKED = (
     "event_id, type, occurred_at, service, stream, record_id, entity, channel, amount, currency, score, score_kind, "
@@ -118,16 +121,19 @@ def _change(
     )
     codes = give_codes(lake, engine, added, run_id=run_id)
     same = set(identity_before.files) & set(identity_now.files)
-    maps = {
+    maps: dict[str, Input] = {
         "before": _files(identity_before, set(identity_before.files) - same),
         "now": _files(identity_now, set(identity_now.files) - same),
     }
-    moved = engine.query(sql_text(__package__, "identity_moves.sql"), maps)
+    # Where every event was of a known customer, an entity that nobody knew had none: events need not be read for it.
+    had_unknown = [{"service": service} for service in json.loads(noted["unresolved"])]
+    maps["had_unknown"] = pa.Table.from_pylist(had_unknown, pa.schema([("service", pa.string())]))
+    moved = _asked(engine, "identity_moves.sql", maps)
     inputs: dict[str, Input] = {"kept": kept, "removed": removed, "added": added, "moved": moved}
-    ids = engine.query(sql_text(__package__, "sequence_changes.sql"), inputs)
+    ids = _asked(engine, "sequence_changes.sql", inputs)
     if ids.num_rows > most:
         return None
-    with engine.session({**inputs, "changed": ids}) as session:
+    with engine.session({**inputs, "changed": ids}, threads=_THREADS) as session:
         told = {
             name: session.query(f"SELECT {_ASKED} FROM {name} WHERE event_id IN (SELECT event_id FROM changed)")
             for name in ("kept", "removed", "added")
@@ -138,18 +144,16 @@ def _change(
     known = _known(engine, identity_now, has, noted)
     went = _rows_had(lake, engine, had)
     came = _rows_now(engine, has, known, codes)
-    count = sql_text(__package__, "sequences_unresolved.sql")
     unresolved: Counter[str] = Counter()
     for sign, events, of, sequences in ((-1, had, known_before, went), (1, has, known, came)):
-        found = engine.query(count, {"events": events, "known": of, "sequences": sequences})
+        found = _asked(engine, "sequences_unresolved.sql", {"events": events, "known": of, "sequences": sequences})
         unresolved.update({row["service"]: sign * row["events"] for row in found.to_pylist()})
     places = ["bucket", "customer_key"]
     wanted = pa.concat_tables([went.select(places), came.select(places)]).group_by(places).aggregate([])
     inputs = {"wanted": wanted, "sequences": lake.scan(tables.SEQUENCES)}
-    there = engine.query(sql_text(__package__, "sequence_customers.sql"), inputs)
-    customers = engine.query(
-        sql_text(__package__, "sequence_customers_changed.sql"), {"before": there, "went": went, "came": came}
-    ).to_pylist()[0]
+    there = _asked(engine, "sequence_customers.sql", inputs)
+    counted = _asked(engine, "sequence_customers_changed.sql", {"before": there, "went": went, "came": came})
+    customers = counted.to_pylist()[0]
     if customers["clashes"]:
         return None
     return _Change(ids, went, came, customers["customers"], unresolved)
@@ -161,27 +165,33 @@ def _known(engine: Engine, identity_map: Scan, events: pa.Table, noted: Mapping[
         "SELECT m.* FROM identity_map AS m "
         "WHERE EXISTS (SELECT 1 FROM events AS t WHERE t.service = m.service AND t.entity = m.entity)",
         {"identity_map": identity_map, "events": events},
+        threads=_THREADS,
     )
-    buckets = {"buckets": int(noted["buckets"])}
-    return engine.query(sql_text(__package__, "sequence_keys.sql"), {"identity_map": owners}, buckets)
+    return _asked(engine, "sequence_keys.sql", {"identity_map": owners}, {"buckets": int(noted["buckets"])})
 
 
 def _rows_had(lake: Lake, engine: Engine, events: pa.Table) -> pa.Table:
     """Where events that were reported before lie, by bucket and week."""
-    weeks = engine.query(sql_text(__package__, "sequence_weeks.sql"), {"events": events})["week"].to_pylist()
+    weeks = _asked(engine, "sequence_weeks.sql", {"events": events})["week"].to_pylist()
     sequences = lake.scan(tables.SEQUENCES, {"week": frozenset(weeks)}) if weeks else scan_of(lake, [])
     changed = events.select(["event_id"])
-    return engine.query(sql_text(__package__, "sequences_had.sql"), {"sequences": sequences, "changed": changed})
+    return _asked(engine, "sequences_had.sql", {"sequences": sequences, "changed": changed})
 
 
 def _rows_now(engine: Engine, events: pa.Table, known: pa.Table, codes: pa.Table) -> pa.Table:
     first, last = (pc.min_max(events["occurred_at"])[end].as_py() for end in ("min", "max"))
     if first is None:
         return tables.SEQUENCES.empty()
-    newest = engine.query(sql_text(__package__, "sequence_newest.sql"), {"events": events})
+    newest = _asked(engine, "sequence_newest.sql", {"events": events})
     inputs: dict[str, Input] = {"events": events, "newest": newest, "known": known, "event_types": codes}
     span = {"since": first, "until": last + timedelta(microseconds=1), "first": 0, "last": MAX_BUCKETS - 1}
-    return engine.query(sql_text(__package__, "sequences.sql"), inputs, span).cast(tables.SEQUENCES.schema)
+    return _asked(engine, "sequences.sql", inputs, span).cast(tables.SEQUENCES.schema)
+
+
+def _asked(
+    engine: Engine, name: str, inputs: Mapping[str, Input], params: Mapping[str, object] | None = None
+) -> pa.Table:
+    return engine.query(sql_text(__package__, name), inputs, params, threads=_THREADS)
 
 
 def _files(scan: Scan, files: set[str]) -> Scan:
