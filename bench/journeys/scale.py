@@ -25,20 +25,29 @@ import numpy as np
 import typer
 
 from bench.journeys.fold.__main__ import START, TYPES, a_day_more, fold, make_sequences, twelve_steps
+from cx_orchestration.exploration.abandonment_hotspots import abandonment_hotspots
+from cx_orchestration.exploration.change_priorities import change_priorities
+from cx_orchestration.exploration.cohorts import read_cohorts
+from cx_orchestration.exploration.incidents import rates_over_time
+from cx_orchestration.exploration.profitable_paths import profitable_paths
+from cx_orchestration.exploration.support_shifts import support_shifts
 from cx_orchestration.journeys.paths.build import build_paths
 from cx_orchestration.journeys.paths.follows import directly_follows
 from cx_orchestration.journeys.paths.funnel import Funnel, count_funnel
 from cx_orchestration.journeys.paths.leaving import leaving
+from cx_orchestration.journeys.paths.milestones import milestone_tables
 from cx_orchestration.journeys.paths.retention import retention
 from cx_orchestration.journeys.paths.sessions import sessions
 from cx_orchestration.journeys.paths.variants import add_variants, variants
 from cx_orchestration.journeys.reading import Bucket, read_buckets
+from cx_orchestration.model.settings import Settings
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
 ROOT = Path(__file__).parents[2]
 WARM_EVENTS = 20_000
 DAY = 86_400_000_000
+SETTINGS = Settings(name="bench", start_date=START.date(), currency="USD", time_zone="UTC")
 AS_OF = START + dt.timedelta(days=365)
 UNTIL = int(AS_OF.timestamp()) * 1_000_000
 KINDS = len(TYPES)
@@ -86,10 +95,37 @@ def night(lake: Lake) -> None:
     assert not fold(lake, twelve_steps(), AS_OF + dt.timedelta(days=1)).whole
 
 
+def milestones(lake: Lake) -> None:
+    milestone_tables(lake, _engine(lake), [twelve_steps()], as_of=AS_OF)
+
+
+def explored(lake: Lake) -> None:
+    cohorts = read_cohorts(lake, _engine(lake), [twelve_steps()], as_of=AS_OF)
+    for analyse in (abandonment_hotspots, support_shifts, profitable_paths, change_priorities):
+        analyse(_engine(lake), cohorts, SETTINGS)
+
+
+def incidents(lake: Lake) -> None:
+    cohorts = read_cohorts(lake, _engine(lake), [twelve_steps()], as_of=AS_OF, every_visit=True)
+    rates_over_time(_engine(lake), cohorts, SETTINGS)
+
+
+def _engine(lake: Lake) -> Engine:
+    return Engine(memory_limit="2GB", temp_directory=str(lake.root / "spill"))
+
+
+#: What reads steps and instances: milestones, E1 to E4, the search for incidents.
+OF_THE_FOLD: dict[str, Callable[[Lake], None]] = {
+    "milestones": milestones,
+    "exploration": explored,
+    "incidents": incidents,
+}
+
 WORK: dict[str, Callable[[Lake], None]] = {
     **{name: partial(query, name) for name in QUERIES},
-    "all path tables": all_tables,
     "fold": whole_fold,
+    "all path tables": all_tables,
+    **OF_THE_FOLD,
     "a night's fold": night,
 }
 

@@ -1,7 +1,7 @@
 """Clusters that nobody declared: customers who share two or three known values, found by a shallow tree.
 
-Belongs here: searching rules on one half of the customers, and who fits them. Does not belong here: testing them, which
-the other half does together with everything else that an analysis looks at (``rates``, ``profitable_paths``).
+Belongs here: searching rules on some of the customers, and who fits them. Does not belong here: testing them, which the
+others do together with everything else that an analysis looks at (``rates``, ``profitable_paths``).
 """
 
 from collections.abc import Iterator
@@ -20,13 +20,18 @@ from cx_orchestration.storage.engine import Engine, sql_text
 DEPTH = 3
 MOST_RULES = 3
 
-#: What is proposed for testing must stand out so much on the half on which it is searched.
+#: Of each step half of the customers are searched, and of more than twice so many about this number: so time and memory
+#: have an end, and what is missed is rules of very few or of very little. All others test what is found.
+MOST_SEARCHED = 100_000
+
+#: What is proposed for testing must stand out so much among those on whom it is searched.
 _PROPOSED_AT = 0.05
 
 _CONDITIONS = pa.schema(
     [(name, pa.string()) for name in ("journey", "step", "segment", "rule", "attribute", "attribute_value")]
-    + [("wanted", pa.int64()), ("conditions", pa.int64())]
+    + [("wanted", pa.int64()), ("conditions", pa.int64()), ("searched_until", pa.string())]
 )
+_LIMITS = pa.schema([(name, pa.string()) for name in ("journey", "step", "searched_until")])
 
 
 @dataclass(frozen=True, order=True)
@@ -64,16 +69,26 @@ class Rule:
 
 
 def with_rules(
-    engine: Engine, clusters: pa.Table, outcomes: pa.Table, *, side: Side, least: int, min_effect: float = 0.0
+    engine: Engine,
+    clusters: pa.Table,
+    outcomes: pa.Table,
+    *,
+    side: Side,
+    least: int,
+    min_effect: float = 0.0,
+    most_searched: int = MOST_SEARCHED,
 ) -> pa.Table:
     """The clusters and those found by rules, as rows of ``candidates.sql``.
 
     ``outcomes`` (journey, step, customer_id, outcome) says of each customer what a rule is to tell apart: whose outcome
     is ``side`` than that of the others, by at least ``min_effect``. Groups of fewer than ``least`` are not proposed.
     """
+    limits = _limits(outcomes, most_searched)
     searched: pd.DataFrame = engine.query(
-        sql_text(__package__, "searched.sql"), {"clusters": clusters, "outcomes": outcomes}
+        sql_text(__package__, "searched.sql"),
+        {"clusters": clusters, "outcomes": outcomes, "limits": pa.Table.from_pylist(limits, _LIMITS)},
     ).to_pandas()
+    until = {(one["journey"], one["step"]): one["searched_until"] for one in limits}
     rows = [
         {
             "journey": journey,
@@ -84,6 +99,7 @@ def with_rules(
             "attribute_value": condition.value,
             "wanted": int(condition.wanted),
             "conditions": len(rule.conditions),
+            "searched_until": until[str(journey), str(step)],
         }
         for (journey, step), at_step in searched.groupby(["journey", "step"], sort=True)
         for rule in find_rules(at_step, side=side, least=least, min_effect=min_effect)
@@ -91,6 +107,20 @@ def with_rules(
     ]
     conditions = pa.Table.from_pylist(rows, _CONDITIONS)
     return engine.query(sql_text(__package__, "candidates.sql"), {"clusters": clusters, "conditions": conditions})
+
+
+def _limits(outcomes: pa.Table, most_searched: int) -> list[dict[str, str]]:
+    """By step, before which digest those come who are searched: the same customers tonight and tomorrow, but for what
+    the number of customers changes."""
+    steps = outcomes.group_by(["journey", "step"]).aggregate([([], "count_all")]).to_pylist()
+    return [
+        {
+            "journey": one["journey"],
+            "step": one["step"],
+            "searched_until": f"{int(2**32 * min(0.5, most_searched / one['count_all'])):08x}",
+        }
+        for one in steps
+    ]
 
 
 def find_rules(searched: pd.DataFrame, *, side: Side, least: int, min_effect: float) -> list[Rule]:

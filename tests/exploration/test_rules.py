@@ -69,6 +69,45 @@ def test_words_of_a_rule_follow_its_attributes():
     assert (rule.segment, rule.value) == ("device & region", "ios & not a and not west")
 
 
+def test_of_many_customers_some_are_searched_and_all_others_count():
+    rows = known(1, bad=lambda device, region: (device == "ios") & (region == "south"), size=8000)
+    rows = rows.assign(journey="j", step="s")
+    candidates = with_rules(
+        Engine(),
+        pa.Table.from_pandas(rows.drop(columns="outcome"), preserve_index=False),
+        pa.Table.from_pandas(rows.drop(columns=["segment", "segment_value"]).drop_duplicates(), preserve_index=False),
+        side="more",
+        least=30,
+        most_searched=1000,
+    ).to_pandas()
+    rule = candidates[candidates["rule"] == "ios & south"]
+    digests = [int(hashlib.md5(customer.encode()).hexdigest()[:8], 16) for customer in rule["customer_id"]]
+    assert (rule["counts"] == [int(digest >= 2**32 / 8) for digest in digests]).all()
+    assert 900 < (rule["counts"] == 0).sum() < 1100
+
+
+def test_rules_are_the_same_whoever_is_not_searched():
+    rows = known(1, bad=lambda device, region: (device == "ios") & (region == "south"), size=8000)
+    rows = rows.assign(journey="j", step="s")
+
+    def rules(outcome: pd.Series) -> set[str]:
+        told = rows.assign(outcome=outcome)
+        found = with_rules(
+            Engine(),
+            pa.Table.from_pandas(rows.drop(columns="outcome"), preserve_index=False),
+            pa.Table.from_pandas(
+                told.drop(columns=["segment", "segment_value"]).drop_duplicates(), preserve_index=False
+            ),
+            side="more",
+            least=30,
+            most_searched=1000,
+        )
+        return set(found["rule"].to_pylist())
+
+    digests = rows["customer_id"].map(lambda customer: int(hashlib.md5(customer.encode()).hexdigest()[:8], 16))
+    assert rules(rows["outcome"]) == rules(rows["outcome"].where(digests < 2**32 / 8, 1 - rows["outcome"]))
+
+
 def test_the_half_that_found_a_rule_does_not_count_in_its_test():
     rows = known(1, bad=lambda device, region: (device == "ios") & (region == "south"), size=8000)
     rows = rows.assign(journey="j", step="s")
