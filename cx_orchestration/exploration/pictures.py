@@ -149,7 +149,9 @@ def _control_chart(rows: pd.DataFrame, one: dict[str, Any]) -> alt.LayerChart:
         week=lambda r: pd.to_datetime(r["week"])
     )
     columns = ["week", "value", "baseline", "limit_low", "limit_high"]
-    base = alt.Chart(own[columns], title=f"share of visits that {_where(one)}, by week", width=560, height=130)
+    base = alt.Chart(
+        own[columns], title=f"{one['journey']}: share of visits that {_where(one)}, by week", width=560, height=130
+    )
     x = alt.X("week:T", title=None, axis=_CALENDAR)
     share = {
         "scale": alt.Scale(domain=[0, 1] if max(own["value"].max(), own["limit_high"].max()) > 0.5 else [0, 0.5]),

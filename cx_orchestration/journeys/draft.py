@@ -31,6 +31,15 @@ STAGE_WORDS = {
     "advocacy": ("community", "referral", "loyalty", "review", "advoca"),
 }
 
+#: Words of event types by the stage in which such things happen, for where business functions do not tell.
+TYPE_WORDS = {
+    "educate": ("page", "ad.", "advert", "newsletter", "campaign", "content", "home.", "visit"),
+    "pre_sales": ("product", "catalog", "search", "signup", "registered", "lead", "trial", "compare", "wishlist"),
+    "sales": ("cart", "checkout", "order", "payment", "paid", "purchase", "subscri", "basket", "invoice"),
+    "post_sales": ("deliver", "setup", "onboard", "activated", "installed", "login", "used", "renew", "received"),
+    "advocacy": ("referral", "review", "invited", "recommend", "shared"),
+}
+
 _WAIT_FACTOR = 2
 
 
@@ -80,7 +89,8 @@ def draft_map(
 ) -> Draft:
     """A map of the types that at least one customer in a hundred has.
 
-    ``functions`` are the business functions of the services that report a type, by type. Ways that fewer than
+    ``functions`` are the business functions of the services that report a type, by type; when they put every step into
+    one stage, as those of a single service do, types and their order tell stages apart. Ways that fewer than
     ``min_share`` of those take who go on from a step are noise and left out. Raises ``PermanentFailure`` when there are
     no events.
     """
@@ -101,10 +111,13 @@ def draft_map(
         {"sequences": sequences, "steps": pa.table({"type": pa.array([row["type"] for row in steps], pa.string())})},
     ).to_pylist()
     moves = _moves(follows, min_share)
+    by_function = {row["type"]: _only_stage(" ".join(functions.get(row["type"], ())), STAGE_WORDS) for row in steps}
+    if len(steps) > 1 and len(set(by_function.values())) == 1:
+        by_function = {}
     return Draft(
         journey=journey,
         customers=customers,
-        steps=tuple(_step(row, moves, follows, functions.get(row["type"], ())) for row in steps),
+        steps=tuple(_step(row, moves, follows, by_function.get(row["type"])) for row in steps),
         moves=tuple(moves),
         support_events=tuple(support),
         friction_events=tuple(friction),
@@ -179,14 +192,17 @@ def _step(
     row: Mapping[str, Any],
     moves: Sequence[DraftMove],
     follows: Sequence[Mapping[str, Any]],
-    functions: Sequence[str],
+    by_function: str | None,
 ) -> DraftStep:
     name = _step_name(row["type"])
     came = sum(follow["customers"] for follow in follows if follow["target"] == row["type"]) + row["begins"]
     kept = sum(move.customers for move in moves if move.target == name) + row["begins"]
-    by_function = [stage for stage, words in STAGE_WORDS.items() for text in functions if _has(text.lower(), words)]
-    guessed = DEFAULT_STAGES[min(len(DEFAULT_STAGES) - 1, int(row["place"] * len(DEFAULT_STAGES)))]
-    agreed = len(set(by_function)) == 1
+    by_type = _only_stage(row["type"], TYPE_WORDS)
+    by_place = DEFAULT_STAGES[min(len(DEFAULT_STAGES) - 1, int(row["place"] * len(DEFAULT_STAGES)))]
+    if by_function is not None:
+        stage_from = "the business function of its service"
+    else:
+        stage_from = "its type" if by_type is not None else f"its place in the order ({row['place']:.2f})"
     leaves = [move for move in moves if move.source == name and move.target != name]
     waits = [
         follow["slow_us"]
@@ -197,13 +213,19 @@ def _step(
     return DraftStep(
         name=name,
         type=row["type"],
-        stage=by_function[0] if agreed else guessed,
-        stage_from="the business function of its service" if agreed else f"its place in the order ({row['place']:.2f})",
+        stage=by_function or by_type or by_place,
+        stage_from=stage_from,
         customers=row["customers"],
         begins=row["begins"],
         sure=kept / came if came else 0.0,
         wait_days=max(1, math.ceil(_WAIT_FACTOR * longest / MICROSECONDS_A_DAY)),
     )
+
+
+def _only_stage(text: str, words_of: Mapping[str, Sequence[str]]) -> str | None:
+    """The stage whose words a text has, if it has those of one alone."""
+    found = [stage for stage, words in words_of.items() if _has(text.lower(), words)]
+    return found[0] if len(found) == 1 else None
 
 
 def _seldom(engine: Engine, lake: Lake, kept: set[str]) -> list[str]:

@@ -10,7 +10,9 @@ from itertools import combinations
 
 from cx_orchestration.journeys.guards import Guards, exclude_each_other
 from cx_orchestration.model.failures import ProjectError
-from cx_orchestration.model.journey import JourneyMap, Transition
+from cx_orchestration.model.guards import NUMBERS, TEXTS
+from cx_orchestration.model.journey import BEGIN, JourneyMap, Transition
+from cx_orchestration.model.words import suggestion
 
 #: Guards of one event type, all versions together: their table has a column for each way in which they may hold.
 MAX_GUARDS = 10
@@ -20,16 +22,23 @@ _Error = tuple[str, str, str]
 
 
 def check_map(journey_map: JourneyMap, file: str = "") -> list[ProjectError]:
-    """Everything that keeps a map from meaning one thing, in the order of the file; no errors, a sound map."""
+    """Everything that keeps a map from meaning one thing, in the order of the file; no errors, a sound map.
+
+    Where a step is named that is not declared, nothing is said of ways through the map: one of them leads there.
+    """
+    undeclared = list(_undeclared_steps(journey_map))
     found = [
-        *_unknown_names(journey_map),
+        *_unknown_stages(journey_map),
+        *undeclared,
+        *_reserved_names(journey_map),
         *_wrong_parts(journey_map),
         *_ways_back(journey_map),
         *_ambiguous_beginnings(journey_map),
         *_ambiguous_transitions(journey_map),
         *_impossible_guards(journey_map),
-        *_unreachable_steps(journey_map),
+        *([] if undeclared else _unreachable_steps(journey_map)),
         *_wrong_ends(journey_map),
+        *([] if undeclared else _no_way_out(journey_map)),
         *_wrong_migrations(journey_map),
         *_repeated_names(journey_map),
         *_too_many_guards([journey_map]),
@@ -46,11 +55,13 @@ def check_versions(maps: Sequence[JourneyMap], file: str = "") -> list[ProjectEr
     return [ProjectError(file or f"journeys/{newest.journey}.yaml", *error) for error in found]
 
 
-def _unknown_names(journey_map: JourneyMap) -> Iterator[_Error]:
-    stages, steps = ", ".join(journey_map.stages), ", ".join(journey_map.steps)
+def _unknown_stages(journey_map: JourneyMap) -> Iterator[_Error]:
     for name, step in journey_map.steps.items():
         if step.stage not in journey_map.stages:
-            yield f"steps.{name}.stage", step.stage, f"expected one of the stages {stages}"
+            yield f"steps.{name}.stage", step.stage, f"expected one of the stages {', '.join(journey_map.stages)}"
+
+
+def _undeclared_steps(journey_map: JourneyMap) -> Iterator[_Error]:
     used = [
         (path if isinstance(journey_map.begins_with[kind], str) else f"{path}.to", beginning.target)
         for path, kind, beginning in journey_map.beginnings()
@@ -61,7 +72,17 @@ def _unknown_names(journey_map: JourneyMap) -> Iterator[_Error]:
     used += [(f"parts.{name}.starts_at", part.starts_at) for name, part in journey_map.parts.items()]
     for path, step_name in used:
         if step_name not in journey_map.steps:
-            yield path, step_name, f"expected one of the steps {steps}"
+            meant = suggestion(step_name, journey_map.steps)
+            expected = f"expected one of the steps {', '.join(journey_map.steps)}{meant}; or declare it under 'steps'"
+            yield path, step_name, expected
+
+
+def _reserved_names(journey_map: JourneyMap) -> Iterator[_Error]:
+    if BEGIN in journey_map.steps:
+        yield f"steps.{BEGIN}", BEGIN, f"expected another name: '{BEGIN}' is the first step of the journey's funnel"
+    if journey_map.correlation in (*NUMBERS, *TEXTS):
+        expected = "expected an attribute that tells instances apart, such as order_id: every event has this, or none"
+        yield "correlation", journey_map.correlation, expected
 
 
 def _ways_back(journey_map: JourneyMap) -> Iterator[_Error]:
@@ -174,23 +195,22 @@ def _unreachable_steps(journey_map: JourneyMap) -> list[_Error]:
 
 def _wrong_ends(journey_map: JourneyMap) -> list[_Error]:
     errors = []
-    traps = _traps(journey_map)
     for name, step in journey_map.steps.items():
         moves = [move for move in journey_map.transitions if name in move.source]
         if step.completes and moves:
             errors.append((f"steps.{name}.completes", "true", "a journey ends here, so no transition may start here"))
         if step.completes and step.abandoned_after_days is not None:
             errors.append((f"steps.{name}.abandoned_after_days", "", "a step that completes cannot be abandoned"))
-        if name in traps:
-            errors.append(
-                (
-                    f"steps.{name}",
-                    "",
-                    "there is no way out: whoever is here can neither complete nor give up, however they move on; add "
-                    "a transition to a step that ends, 'completes: true' or 'abandoned_after_days'",
-                )
-            )
     return errors
+
+
+def _no_way_out(journey_map: JourneyMap) -> list[_Error]:
+    expected = (
+        "there is no way out: whoever is here can neither complete nor give up, however they move on; add a transition "
+        "to a step that ends, 'completes: true' or 'abandoned_after_days'"
+    )
+    traps = _traps(journey_map)
+    return [(f"steps.{name}", "", expected) for name in journey_map.steps if name in traps]
 
 
 def _traps(journey_map: JourneyMap) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cx_orchestration.model.failures import ProjectError
 from cx_orchestration.model.journey import JourneyMap
+from cx_orchestration.model.words import suggestion
 
 #: The beginning of the types of all such events. No service may give one.
 PREFIX = "journey."
@@ -60,15 +61,20 @@ def from_services(event_types: Iterable[str], maps: Mapping[str, JourneyMap]) ->
 def nesting_errors(journey: JourneyMap, maps: Mapping[str, JourneyMap], file: str) -> Iterable[ProjectError]:
     """Names of micro journeys that do not exist, and a map that waits for itself."""
     known = sorted(set(maps) - {journey.journey})
+    doings = f"{', '.join(DOINGS[:-1])} or {DOINGS[-1]}"
     named = [(path, kind) for path, kind, _ in journey.beginnings()]
     named += [(f"transitions[{n}].on", move.on) for n, move in enumerate(journey.transitions)]
     for path, kind in named:
         if not is_micro_event(kind):
             continue
         name, _, doing = kind.removeprefix(PREFIX).rpartition(".")
-        if name not in maps or doing not in DOINGS:
+        if name in maps and doing not in DOINGS:
+            yield ProjectError(file, path, kind, f"expected what the journey '{name}' does: {doings}")
+        elif name not in maps:
+            there = f"those that there are: {', '.join(known)}" if known else "this is the only one"
             expected = (
-                f"expected journey.<name>.<{'|'.join(DOINGS)}> with the name of a map: {', '.join(known) or 'none'}"
+                f"there is no journey '{name}' in journeys/{suggestion(name, known)}; {there}. An event type that "
+                f"begins with '{PREFIX}' is what another journey does: {PREFIX}<name>. and {doings}"
             )
             yield ProjectError(file, path, kind, expected)
         elif (circle := _way_back(name, journey.journey, maps)) is not None:

@@ -15,6 +15,9 @@ from cx_orchestration.model.guards import Guard
 
 DEFAULT_STAGES = ["educate", "pre_sales", "sales", "post_sales", "advocacy"]
 
+#: What the first step of a journey's funnel is called: the customer begins. No step may have this name.
+BEGIN = "begin"
+
 _MICRO_EVENT = re.compile(r"journey\.([a-z][a-z0-9_]*)\.(begun|completed|abandoned)")
 
 

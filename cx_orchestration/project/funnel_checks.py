@@ -17,6 +17,10 @@ FILE = "funnels.yaml"
 
 def funnel_errors(parts: Parts) -> Iterator[ProjectError]:
     """What is wrong with each funnel that can be read. A service that cannot be read is not held against it."""
+    for name in parts.readable_funnels:
+        if name in parts.journeys:
+            expected = "expected a name that no journey has: tables and pictures tell funnels by their names"
+            yield ProjectError(FILE, f"funnels.{name}", name, expected)
     if not parts.services or not parts.all_services_read:
         return
     metadata = supplies.event_metadata(parts.services.values())

@@ -25,7 +25,8 @@ def journey_errors(name: str, journey: JourneyMap, parts: Parts) -> Iterator[Pro
         return
     metadata = supplies.event_metadata(parts.services.values())
     for path, kind in _types_named(journey):
-        if kind not in metadata and not is_micro_event(kind):
+        is_move = path.startswith(("begins_with", "transitions"))
+        if kind not in metadata and not (is_move and is_micro_event(kind)):
             yield unknown_name(file, path, kind, "an event type that some service gives", sorted(metadata))
     for path, kind, wanted in _metadata_named(journey):
         if kind in metadata and wanted not in metadata[kind]:

@@ -71,15 +71,32 @@ def test_what_happens_on_the_way_is_no_step(tmp_path):
     assert [(move.source, move.target) for move in draft.moves] == [("ad_clicked", "order_paid")]
 
 
-def test_stages_come_from_business_functions_where_these_agree_and_else_from_the_order(tmp_path):
+def test_stages_come_from_business_functions_where_these_agree_and_else_from_the_type(tmp_path):
     lake = happened(Lake(tmp_path), *[WAY] * 20)
     draft = drafted(lake, order_paid=["Billing"], cart_filled=["Marketing", "Billing"])
     stages = {step.type: (step.stage, step.stage_from.split()[1]) for step in draft.steps}
     assert stages == {
-        "ad.clicked": ("educate", "place"),
-        "cart.filled": ("sales", "place"),
+        "ad.clicked": ("educate", "type"),
+        "cart.filled": ("sales", "type"),
         "order.paid": ("sales", "business"),
     }
+
+
+def test_the_function_of_a_single_service_puts_not_everything_into_one_lane(tmp_path):
+    way = ["something.odd", *WAY, "goods.delivered", "thing.last"]
+    draft = drafted(
+        happened(Lake(tmp_path), *[way] * 20), **{kind.replace(".", "_"): ["Product analytics"] for kind in way}
+    )
+    stages = {step.type: (step.stage, step.stage_from.split()[1]) for step in draft.steps}
+    assert stages == {
+        "something.odd": ("educate", "place"),
+        "ad.clicked": ("educate", "type"),
+        "cart.filled": ("sales", "type"),
+        "order.paid": ("sales", "type"),
+        "goods.delivered": ("post_sales", "type"),
+        "thing.last": ("advocacy", "place"),
+    }
+    assert to_map(draft).stages == ["educate", "sales", "post_sales", "advocacy"]
 
 
 def test_steps_that_lie_on_no_way_begin_the_journey_so_that_every_step_is_reached(tmp_path):

@@ -193,7 +193,10 @@ def test_maps_that_wait_for_each_other_are_refused_with_the_whole_circle():
 @pytest.mark.parametrize("kind", ["journey.moon.begun", "journey.b.paused", "journey.begun"])
 def test_what_no_journey_does_is_named(kind):
     maps = {"b": nested("b", "x")}
-    assert [error.path for error in nesting_errors(nested("a", kind), maps, "")] == [f"begins_with.{kind}"]
+    (error,) = nesting_errors(nested("a", kind), maps, "")
+    assert error.path == f"begins_with.{kind}"
+    assert "begun, completed or abandoned" in error.expected
+    assert ("there is no journey 'moon' in journeys/; those that there are: b" in error.expected) == ("moon" in kind)
 
 
 def test_a_step_behind_a_completing_step_only_is_unreachable():
@@ -214,8 +217,26 @@ def test_all_errors_come_at_once_with_file_and_expectation():
     with pytest.raises(InvalidProject) as raised:
         compile_map(chart(begins_with={"a": "nowhere", "b": "moon"}))
     text = str(raised.value)
-    assert "journeys/purchase.yaml: begins_with.a: expected one of the steps cart, paid, happy (found nowhere)" in text
+    expected = "expected one of the steps cart, paid, happy; or declare it under 'steps' (found nowhere)"
+    assert f"journeys/purchase.yaml: begins_with.a: {expected}" in text
     assert "begins_with.b" in text
+
+
+def test_a_step_that_is_not_declared_is_told_and_not_what_follows_from_it():
+    moves = [{"from": ["cart"], "on": "order.paid", "to": "payed"}, MOVES[-1]]
+    (error,) = check_map(chart(steps=STEPS | {"cart": step()}, transitions=moves))
+    assert (error.path, error.value) == ("transitions[0].to", "payed")
+    assert "did you mean 'paid'?" in error.expected
+
+
+@pytest.mark.parametrize("measure", ["amount", "score", "channel", "currency", "score_kind"])
+def test_what_every_event_has_tells_no_instances_apart(measure):
+    assert paths(chart(correlation=measure)) == ["correlation"]
+
+
+def test_the_name_of_the_first_step_of_funnels_is_no_steps_name():
+    moves = [*MOVES, {"from": ["cart"], "on": "x", "to": "begin"}]
+    assert paths(chart(steps=STEPS | {"begin": step(completes=True)}, transitions=moves)) == ["steps.begin"]
 
 
 def test_the_table_says_where_each_event_type_leads():

@@ -511,6 +511,12 @@ BROKEN = [
     ),
     (
         "journeys/purchase.yaml",
+        "segments: [membership",
+        "human_events: [journey.purchase.abandoned]\nsegments: [membership",
+        ["human_events[0]: expected an event type that some service gives (found 'journey.purchase.abandoned')"],
+    ),
+    (
+        "journeys/purchase.yaml",
         "    stage: pre_sales",
         "    stage: presales",
         [

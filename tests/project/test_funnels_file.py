@@ -42,6 +42,7 @@ def test_a_project_does_without_the_file_and_reads_it_when_it_is_there(folder):
         ("      - {step: first, on: [order.completed]}\n", "", "a funnel needs at least two steps"),
         ("name: amount", "name: amout", "steps[1].when[0].name: expected metadata that some service gives order.comp"),
         ("at_least: 20", "above: 5, below: 3", "steps[1].when: no event can fit all of these: remove one (found "),
+        ("  second_order:", "  purchase:", "funnels.purchase: expected a name that no journey has"),
         ("    window_days: 30\n", "", "funnels.second_order.window_days: is missing"),
     ],
 )

@@ -155,16 +155,16 @@ def _cohort_milestones(rows: pd.DataFrame) -> alt.FacetChart | None:
         came=came + " (" + judged["mature"].map("{:,}".format) + ")",
         milestone=judged["journey"] + ": " + judged["step"] + " within " + days + " days",
     )
-    base = alt.Chart(width=320, height={"step": 20}).encode(
-        alt.Y("came:N", title=f"{period} of the first event (customers)")
-    )
+    base = alt.Chart(width=320, height={"step": 20}).encode(alt.Y("came:N", title=None))
     bars = base.mark_rule(color=_BLUE).encode(
         alt.X("share_low:Q", title="share that has reached it, with its 95% interval", axis=alt.Axis(format="%")),
         alt.X2("share_high:Q"),
     )
     points = base.mark_point(filled=True, size=60, color=_BLUE).encode(alt.X("share:Q"))
     return (
-        alt.layer(bars, points, data=shown).facet(row=alt.Row("milestone:N", title=None)).resolve_scale(y="independent")
+        alt.layer(bars, points, data=shown)
+        .facet(row=alt.Row("milestone:N", title=f"by {period} of the first event (customers)"))
+        .resolve_scale(y="independent")
     )
 
 

@@ -14,10 +14,7 @@ from cx_orchestration.journeys.guards import Guards
 from cx_orchestration.journeys.paths.funnel import SEMANTICS
 from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.funnel import DeclaredFunnel, EventChoice, Semantics
-from cx_orchestration.model.journey import JourneyMap
-
-#: What a funnel's first step is called: the customer begins the journey.
-BEGIN = "begin"
+from cx_orchestration.model.journey import BEGIN, JourneyMap
 
 
 @dataclass(frozen=True, eq=False)
