@@ -25,6 +25,7 @@ class Cohorts:
     ``visits`` has the moves of each customer's first visit to a step, or of every visit, ``entries`` a row for each
     such visit, ``clusters`` one for each known segment value at such an entry, from nothing that happened later; the
     columns are in the ``.sql`` files of the same names.
+    ``segments`` are those that the maps declare, in their order (journey, segment).
     ``costs`` has the values of the attribute that a map names as ``acquisition_cost``, in the columns of ``clusters``.
     ``sequences`` are the events of one version of the lake; those from ``as_of`` on do not count.
     """
@@ -33,6 +34,7 @@ class Cohorts:
     visits: pa.Table
     entries: pa.Table
     clusters: pa.Table
+    segments: pa.Table
     sequences: Scan
     support_types: pa.Table
     human_types: pa.Table
@@ -65,7 +67,8 @@ def read_cohorts(
         }
         return engine.query(sql_text(__package__, "clusters.sql"), inputs, {"as_of": as_of})
 
-    clusters = known(_pairs(maps, "segment", lambda one: one.segments))
+    segments = _pairs(maps, "segment", lambda one: one.segments)
+    clusters = known(segments)
     costs = clusters.slice(0, 0)
     if named := {one.acquisition_cost for one in maps if one.acquisition_cost is not None}:
         told = known(_pairs(maps, "segment", lambda one: [one.acquisition_cost] if one.acquisition_cost else []))
@@ -75,6 +78,7 @@ def read_cohorts(
         visits=visits,
         entries=entries,
         clusters=clusters,
+        segments=segments,
         sequences=sequences,
         support_types=_pairs(maps, "type", lambda one: one.support_events),
         human_types=_pairs(maps, "type", lambda one: one.human_events),

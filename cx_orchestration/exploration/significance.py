@@ -59,34 +59,56 @@ def compare_means(cluster: ArrayLike, others: ArrayLike, side: Side) -> Comparis
     The p-value is the larger of two: Welch's t test, which holds for unequal variances, and a permutation test, which
     holds for skewed values. The interval is Welch's. Without any variation there is no evidence: p is 1.
     """
-    x, y = np.asarray(cluster, dtype=np.float64), np.asarray(others, dtype=np.float64)
-    effect = float(x.mean() - y.mean())
-    if min(len(x), len(y)) < 2 or (np.ptp(x) == 0 and np.ptp(y) == 0):
+    return compare_means_within([(cluster, others)], side)
+
+
+def compare_means_within(strata: Sequence[tuple[ArrayLike, ArrayLike]], side: Side) -> Comparison:
+    """``compare_means`` of a cluster and others who are alike: both, stratum by stratum; neither may be empty.
+
+    The others of a stratum count as often as the cluster has customers there (direct standardisation to the cluster),
+    so that a different mix of strata makes no difference. Their means vary with what is in each stratum, the cluster's
+    with how its customers differ from them; of one stratum this is Welch's test.
+    """
+    groups = [(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)) for x, y in strata]
+    n = sum(len(x) for x, _ in groups)
+    differences = np.concatenate([x - y.mean() for x, y in groups])
+    effect = float(differences.mean())
+    if n < 2 or any(len(y) < 2 for _, y in groups) or all(np.ptp(x) == 0 and np.ptp(y) == 0 for x, y in groups):
         return Comparison(effect, effect, effect, 1.0)
-    spread_x, spread_y = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
-    error = float(np.sqrt(spread_x + spread_y))
-    freedom = error**4 / (spread_x**2 / (len(x) - 1) + spread_y**2 / (len(y) - 1))
+    spread = float(differences.var(ddof=1)) / n
+    spreads = np.array([(len(x) / n) ** 2 * y.var(ddof=1) / len(y) for x, y in groups])
+    freedom_of = np.array([len(y) - 1 for _, y in groups])
+    error = float(np.sqrt(spread + spreads.sum()))
+    freedom = error**4 / (spread**2 / (n - 1) + float((spreads**2 / freedom_of).sum()))
     margin = float(stats.t.isf((1 - _LEVEL) / 2, freedom)) * error
     tail = stats.t.sf if side == "more" else stats.t.cdf
-    p_value = max(float(tail(effect / error, freedom)), permutation_p_value(x, y, side))
+    p_value = max(float(tail(effect / error, freedom)), permutation_p_value(groups, side))
     return Comparison(effect, effect - margin, effect + margin, p_value)
 
 
-def permutation_p_value(cluster: ArrayLike, others: ArrayLike, side: Side) -> float:
-    """One-sided p-value of the permutation test of a difference of means, without drawing permutations.
+def permutation_p_value(strata: Sequence[tuple[ArrayLike, ArrayLike]], side: Side) -> float:
+    """One-sided p-value of the permutation test, within each stratum, of a difference of means; none are drawn.
 
     The sum of a cluster drawn without replacement has known mean, variance and third moment (finite population
     sampling); a Pearson type III distribution with these three stands in for the permutation distribution
-    (Mielke and Berry, Permutation Methods, 2007). Deterministic, and exact enough far out in the tail.
+    (Mielke and Berry, Permutation Methods, 2007). Strata are permuted independently of each other, so their moments add
+    up, each times what a sum is worth in the standardised difference. Deterministic, and exact enough far out in the
+    tail.
     """
-    x, everyone = np.asarray(cluster, dtype=np.float64), np.concatenate([cluster, others]).astype(np.float64)
-    n, size = len(x), len(everyone)
-    centred = everyone - everyone.mean()
-    variance = n * (size - n) / (size - 1) * np.mean(centred**2)
+    deviation = variance = third = 0.0
+    for cluster, others in strata:
+        x, everyone = np.asarray(cluster, dtype=np.float64), np.concatenate([cluster, others]).astype(np.float64)
+        n, size = len(x), len(everyone)
+        centred = everyone - everyone.mean()
+        worth = size / (size - n)
+        deviation += worth * float(x.sum() - n * everyone.mean())
+        variance += worth**2 * n * (size - n) / (size - 1) * float(np.mean(centred**2))
+        if size > 2:  # of two the distribution is symmetric
+            skew = n * (size - n) * (size - 2 * n) / ((size - 1) * (size - 2))
+            third += worth**3 * skew * float(np.mean(centred**3))
     if variance == 0:
         return 1.0
-    third = n * (size - n) * (size - 2 * n) / ((size - 1) * (size - 2)) * np.mean(centred**3)
-    score = (x.sum() - n * everyone.mean()) / np.sqrt(variance)
+    score = deviation / np.sqrt(variance)
     tail = stats.pearson3.sf if side == "more" else stats.pearson3.cdf
     return float(tail(score, third / variance**1.5))
 

@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cx_orchestration.exploration import significance
-from cx_orchestration.exploration.significance import compare_means, permutation_p_value, rate_p_values
+from cx_orchestration.exploration.significance import (
+    compare_means,
+    compare_means_within,
+    permutation_p_value,
+    rate_p_values,
+)
 
 COUNTS = st.integers(0, 60)
 
@@ -42,7 +47,7 @@ def test_the_permutation_test_gives_what_drawn_permutations_give(n, size, side):
             change = closest[j] - closest[i]
             if abs(closest[:n].sum() + change - edge) < abs(closest[:n].sum() - edge):
                 closest[i], closest[j] = closest[j], closest[i]
-        p_value = permutation_p_value(closest[:n], closest[n:], side)
+        p_value = permutation_p_value([(closest[:n], closest[n:])], side)
         assert share / 1.6 < p_value < share * 1.6
 
 
@@ -130,3 +135,28 @@ def test_shadows_fall_to_the_finding_that_explains_them():
 
     assert significance.step_down([1, 2, 3, 4, 5], passes_without) == ([1, 3], {2: 1, 4: 1, 5: 3})
     assert significance.step_down([], passes_without) == ([], {})
+
+
+def test_a_different_mix_of_strata_makes_no_difference():
+    """In each stratum both groups are alike; the cluster is mostly poor, the others mostly rich."""
+    rng = np.random.default_rng(4)
+    poor, rich = (lambda n: rng.normal(10, 3, n)), (lambda n: rng.normal(50, 3, n))
+    strata = [(poor(180), poor(40)), (rich(20), rich(400))]
+    plain = compare_means(np.concatenate([x for x, _ in strata]), np.concatenate([y for _, y in strata]), "less")
+    assert plain.high < -25 and plain.p_value < 1e-9
+    within = compare_means_within(strata, "less")
+    assert within.low < 0 < within.high
+    assert within.p_value > 0.05
+    harmed = compare_means_within([(x - 3, y) for x, y in strata], "less")
+    assert harmed.effect == pytest.approx(within.effect - 3)
+    assert harmed.p_value < 1e-4
+
+
+def test_without_an_effect_within_strata_few_p_values_are_small():
+    rng = np.random.default_rng(9)
+    hits = 0
+    for _ in range(2000):
+        sizes = [(15, 25), (10, 200), (3, 12)]
+        strata = [(rng.lognormal(base, 1, n), rng.lognormal(base, 1, m)) for base, (n, m) in enumerate(sizes, 1)]
+        hits += compare_means_within(strata, "less").p_value <= 0.05
+    assert hits <= 2000 * 0.06
