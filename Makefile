@@ -52,7 +52,7 @@ bench-identity: $(INSTALLED) $(PEERS_IDENTITY)/.installed  ## Measure matching b
 bench-journeys: $(INSTALLED) $(PEERS_JOURNEYS)/.installed  ## Measure path analytics beside DuckDB, pm4py and retentioneering
 	@$(BIN)/python -m bench.journeys --peers $(PEERS_JOURNEYS)/bin/python
 
-examples: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the two example projects on real logs
+examples: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the three example projects on logs that others published
 	@$(BIN)/python examples/run_examples.py
 
 check: $(INSTALLED)  ## Linters, types and layering

@@ -1,4 +1,4 @@
-"""Runs the two example projects on their logs, in folders of their own, and checks that nothing got lost on the way.
+"""Runs the example projects on their logs, in folders of their own, and checks that nothing got lost on the way.
 
 Belongs here: a copy of each project, its run with ``cx run``, and the comparison of what went in with what came out.
 Does not belong here: taking the logs (``take_logs.py``).
@@ -23,8 +23,9 @@ from cx_orchestration.storage.lake import Lake
 
 HERE = Path(__file__).parent
 
-#: What ``ecom.py`` of the shop's log planted, when and for whom, and the findings that tell of it: analysis, step, and
-#: segment value. Days are those that the program strikes, both included.
+#: What ``ecom.py`` of the shop's log planted, when and for whom, and what tells of it: of findings analysis, step, and
+#: segment value; of cohorts by segment measure and step, and segment. Days are those that the program strikes, both
+#: included.
 STORIES = (
     ("1 viral article", "2024-02-29..2024-03-03, few of many visitors buy", (("incidents", "product", "customers"),)),
     ("2 checkout bug", "2024-04-09..2024-05-10, mobile at shipping", (("incidents", "shipping", "mobile"),)),
@@ -34,7 +35,11 @@ STORIES = (
         (("incidents", "payment", "customers"),),
     ),
     ("4 new users buy less", "always, user_lifecycle new", (("abandonment_hotspots", "product", "new"),)),
-    ("5 April buys less directly", "user_cohort 2024-04 against 2024-01", (("abandonment_hotspots", None, "2024-04"),)),
+    (
+        "5 January buys directly",
+        "user_cohort 2024-01 against 2024-04",
+        (("segment_cohorts", "begins_at cart", "user_cohort"), ("segment_cohorts", "completed", "user_cohort")),
+    ),
 )
 
 #: Where the copies are made and run: what was there before is removed.
@@ -56,8 +61,8 @@ def mismatches(taken: Taken, summary: Summary, lake: Lake) -> list[str]:
     events = sum(service["events"] for service in summary["services"])
     rejected = sum(service["rejected"] for service in summary["services"])
     compared = [
-        ("rows of the log and records landed", taken.rows, records),
-        ("records landed and events with rejections", records, events + rejected),
+        ("records of the log and records landed", taken.records, records),
+        ("records landed and events with rejections and profiles", records, events + rejected + taken.profiles),
         ("events and distinct events", events, summary["events"]),
         ("customers of the log and customers", taken.customers, summary["customers"]),
     ]
@@ -68,12 +73,15 @@ def mismatches(taken: Taken, summary: Summary, lake: Lake) -> list[str]:
     return found + ([] if summary["journeys"] else ["no customer is on a journey"])
 
 
-def shown(name: str, taken: Taken, summary: Summary) -> Iterator[str]:
+def shown(name: str, taken: Taken, summary: Summary, lake: Lake) -> Iterator[str]:
     """A run in a few lines."""
-    (service,) = summary["services"]
     yield f"{name}: {taken.rows:,} rows of {LOGS[name].package}, {summary['days']}"
+    records, events, rejected = (
+        sum(service[what] for service in summary["services"]) for what in ("records", "events", "rejected")
+    )
+    profiles = f" + {taken.profiles:,} profiles" if taken.profiles else ""
     yield (
-        f"  {service['records']:,} records landed = {service['events']:,} events + {service['rejected']:,} rejected, "
+        f"  {records:,} records landed = {events:,} events + {rejected:,} rejected{profiles}, "
         f"{summary['customers']:,} customers"
     )
     if taken.money is not None:
@@ -87,14 +95,30 @@ def shown(name: str, taken: Taken, summary: Summary) -> Iterator[str]:
     if name == "shop":
         yield "  planted, and what tells of it:"
         for story, planted, telling in STORIES:
-            found = [
-                _told(finding)
-                for analysis, step, value in telling
-                for finding in summary["findings"][analysis]
-                if finding["segment_value"] == value and step in (None, finding["step"])
-            ]
+            found = [told for one in telling for told in _telling(*one, summary, lake)]
             yield f"    {story} ({planted}):"
             yield from (f"      {told}" for told in found or ["not found"])
+
+
+def _telling(analysis: str, what: str, of: str, summary: Summary, lake: Lake) -> Iterator[str]:
+    """What one analysis says of a story, findings alone."""
+    if analysis != "segment_cohorts":
+        for finding in summary["findings"][analysis]:
+            if (finding["step"], finding["segment_value"]) == (what, of):
+                yield _told(finding)
+        return
+    rows = [
+        row
+        for row in lake.read(tables.SEGMENT_COHORTS).to_pylist()
+        if (" ".join(filter(None, [row["measure"], row["step"]])), row["segment"]) == (what, of)
+    ]
+    first, *_, last = rows
+    if first["share_low"] > last["share_high"]:
+        yield f"{what.replace('_', ' ')}, {of}: " + ", ".join(
+            f"{row['segment_value']} {row['share']:.1%} ({row['share_low']:.1%} to {row['share_high']:.1%}) "
+            f"of {row['n']:,} visits"
+            for row in (first, last)
+        )
 
 
 def _told(finding: dict[str, Any]) -> str:
@@ -122,14 +146,15 @@ def run(name: str, packages: Path) -> list[str]:
     if not file.exists():
         return [f"'cx run' ended with {done.returncode} and without a summary; see {log}"]
     summary: Summary = json.loads(file.read_text(encoding="utf-8"))
-    print("\n".join(shown(name, taken, summary)))
+    lake = Lake(project / "lake")
+    print("\n".join(shown(name, taken, summary, lake)))
     print(f"  tables in {project / 'lake'}, the whole output in {log}\n")
-    return mismatches(taken, summary, Lake(project / "lake"))
+    return mismatches(taken, summary, lake)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the examples; the exit code is 1 if a log is not there or a number does not add up."""
-    parser = argparse.ArgumentParser(description="Run the two example projects on their logs.")
+    parser = argparse.ArgumentParser(description="Run the example projects on their logs.")
     parser.add_argument("--packages", type=Path, default=PACKAGES, help="where the packages are installed")
     asked = parser.parse_args(arguments)
     wrong = []

@@ -14,6 +14,8 @@ from cx_orchestration.exploration.cohorts import Cohorts, read_cohorts
 from cx_orchestration.exploration.incidents import rates_over_time
 from cx_orchestration.exploration.pictures import findings_picture, incidents_picture, weekly_picture
 from cx_orchestration.exploration.profitable_paths import profitable_paths
+from cx_orchestration.exploration.segment_cohorts import segment_cohorts
+from cx_orchestration.exploration.segment_picture import segments_picture
 from cx_orchestration.exploration.support_shifts import support_shifts
 from cx_orchestration.integration.coverage import newest_day_end
 from cx_orchestration.model import tables
@@ -83,6 +85,7 @@ def analyses(
     specs=[
         _spec(tables.INCIDENTS, "Periods in which more visits than at other times end at a step, or lead to support."),
         _spec(tables.WEEKLY_RATES, "The same rates by week, with control limits."),
+        _spec(tables.SEGMENT_COHORTS, "Where each cluster begins, how far it comes, and who stays, week by week."),
     ],
     name="exploration_incidents",
     can_subset=True,
@@ -94,7 +97,7 @@ def incidents(
     lake: dg.ResourceParam[Lake],
     analytics: dg.ResourceParam[Engine],
 ) -> Iterator[dg.MaterializeResult]:
-    """Every period that was looked at, and rates by week, each with a picture."""
+    """Every period that was looked at, rates by week, and cohorts by segment, each with a picture."""
     wanted = context.selected_asset_keys
     yield from (one for one in _over_time(project, lake, analytics, context.run.run_id) if one.asset_key in wanted)
 
@@ -107,12 +110,15 @@ def _cohorts(project: CXProject, lake: Lake, engine: Engine, *, every_visit: boo
 
 @told_plainly
 def _over_time(project: CXProject, lake: Lake, engine: Engine, run_id: str) -> list[dg.MaterializeResult]:
-    found = rates_over_time(engine, _cohorts(project, lake, engine, every_visit=True), project.settings)
+    cohorts, least = _cohorts(project, lake, engine, every_visit=True), project.settings.exploration.min_customers
+    found = rates_over_time(engine, cohorts, project.settings)
+    by_segment = segment_cohorts(lake, engine, cohorts, project.maps, least=least)
     findings = pc.sum(found.incidents["is_finding"]).as_py() or 0
     results: list[dg.MaterializeResult] = []
     for table, rows, told, picture in (
         (tables.INCIDENTS, found.incidents, {"findings": findings}, incidents_picture(found.incidents)),
         (tables.WEEKLY_RATES, found.weekly, {}, weekly_picture(found.weekly, found.incidents)),
+        (tables.SEGMENT_COHORTS, by_segment, {}, segments_picture(by_segment)),
     ):
         lake.replace(table, rows, run_id=run_id)
         metadata = row_count(rows.num_rows, **told, picture=dg.MetadataValue.md(picture))

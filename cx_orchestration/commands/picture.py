@@ -9,6 +9,7 @@ import typer
 
 from cx_orchestration.commands.options import LakeFolder, ProjectFolder, refuse_unwritable
 from cx_orchestration.exploration.pictures import findings_svg, incidents_svg, kpis_svg, weekly_svg
+from cx_orchestration.exploration.segment_picture import segments_svg
 from cx_orchestration.journeys.paths.pictures import path_svg
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import PermanentFailure
@@ -31,6 +32,7 @@ _DRAWN: dict[str, Callable[[Lake], str | None]] = {
     **{table.path: partial(lambda table, lake: findings_svg(table, lake.read(table)), table) for table in _FINDINGS},
     tables.INCIDENTS.path: lambda lake: incidents_svg(lake.read(tables.INCIDENTS)),
     tables.WEEKLY_RATES.path: lambda lake: weekly_svg(lake.read(tables.WEEKLY_RATES), lake.read(tables.INCIDENTS)),
+    tables.SEGMENT_COHORTS.path: lambda lake: segments_svg(lake.read(tables.SEGMENT_COHORTS)),
     tables.KPIS.path: lambda lake: kpis_svg(lake.read(tables.KPIS)),
 }
 

@@ -32,6 +32,7 @@ PUBLISHED: tuple[Table, ...] = (
     tables.CHANGE_PRIORITIES,
     tables.INCIDENTS,
     tables.WEEKLY_RATES,
+    tables.SEGMENT_COHORTS,
     tables.EXPERIENCE,
     tables.KPIS,
 )

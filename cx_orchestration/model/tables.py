@@ -1021,6 +1021,31 @@ WEEKLY_RATES = _table(
     persons=NOBODY,
 )
 
+SEGMENT_COHORTS = _table(
+    "exploration/segment_cohorts",
+    "one share of a cluster of at least `exploration.min_customers`, as known when the journey began: at a step, or in "
+    "a week",
+    ("journey", text, "the journey map"),
+    (
+        "measure",
+        text,
+        "`begins_at`, instances that began at the step; `completed`, instances that did, of those that have ended; "
+        "`reached`, customers who came to the milestone within `conversion_window_days`; `active`, customers with an "
+        "event in that week after beginning",
+    ),
+    ("step", text, "where it began, or the milestone; null for the others"),
+    ("week", whole, "after beginning, 1 the second week; null but for `active`"),
+    ("segment", text, "the attribute that the cluster shares; `all` for all customers"),
+    ("segment_value", text, "its value; `customers` for all"),
+    ("customers", whole, "in the cluster, old enough to be judged"),
+    ("n", whole, "what the share is of: customers, or their instances"),
+    ("hits", whole, "those of which it is true"),
+    ("share", real, "`hits / n`"),
+    ("share_low", real, "95% interval; of instances it counts those of one customer as alike"),
+    ("share_high", real, "upper end"),
+    persons=NOBODY,
+)
+
 EXPERIENCE = _table(
     "exploration/experience",
     "one measure of what customers answered, at one step, in one layer, or on a whole journey, by version of its map",

@@ -8,6 +8,7 @@ from cx_orchestration.exploration.change_priorities import change_priorities
 from cx_orchestration.exploration.cohorts import read_cohorts
 from cx_orchestration.exploration.incidents import rates_over_time
 from cx_orchestration.exploration.profitable_paths import profitable_paths
+from cx_orchestration.exploration.segment_cohorts import segment_cohorts
 from cx_orchestration.exploration.support_shifts import support_shifts
 from cx_orchestration.model.settings import Settings
 from cx_orchestration.storage.engine import Engine
@@ -55,3 +56,18 @@ def test_rates_over_time_are_the_same(lake, spark):
     assert on_duckdb.incidents.num_rows > 0
     assert on_spark.incidents.equals(on_duckdb.incidents)
     assert on_spark.weekly.equals(on_duckdb.weekly)
+
+
+def test_cohorts_by_segment_are_the_same(lake, spark):
+    on_duckdb, on_spark = (
+        segment_cohorts(
+            lake,
+            engine,
+            read_cohorts(lake, engine, [LIFECYCLE], as_of=AS_OF, every_visit=True),
+            [LIFECYCLE],
+            least=SETTINGS.min_customers,
+        )
+        for engine in (Engine(), spark)
+    )
+    assert on_duckdb.num_rows > 0
+    assert on_spark.equals(on_duckdb)
