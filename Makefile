@@ -42,15 +42,15 @@ bench-findings: $(INSTALLED)  ## Count planted findings found and false ones ove
 	@$(BIN)/python -m bench.findings
 
 bench-fold: $(INSTALLED)  ## Measure the fold of a year and of a night, and whether costs grow no faster than n log n
-	@$(BIN)/python -m bench.journeys.fold
-	@$(BIN)/python -m bench.journeys.nights
-	@$(BIN)/python -m bench.journeys.scale
+	@missed=0; for part in fold nights scale; do \
+		$(BIN)/python -m bench.journeys.$$part $(EVENTS:%=--events %) || missed=1; \
+	done; exit $$missed
 
 bench-identity: $(INSTALLED) $(PEERS_IDENTITY)/.installed  ## Measure matching beside plain Splink and recordlinkage
 	@$(BIN)/python -m bench.identity --peers $(PEERS_IDENTITY)/bin/python
 
 bench-journeys: $(INSTALLED) $(PEERS_JOURNEYS)/.installed  ## Measure path analytics beside DuckDB, pm4py and retentioneering
-	@$(BIN)/python -m bench.journeys --peers $(PEERS_JOURNEYS)/bin/python
+	@$(BIN)/python -m bench.journeys --peers $(PEERS_JOURNEYS)/bin/python $(EVENTS:%=--events %)
 
 examples: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the three example projects on logs that others published
 	@$(BIN)/python examples/run_examples.py

@@ -314,6 +314,7 @@ def _asked(charts: Iterable[CompiledMap], types: Sequence[str]) -> list[str]:
         value = asked_of_events(name)
         if name not in of_all:
             codes = ", ".join(str(code) for code, kind in enumerate(types) if kind in of_types[name])
-            value = f"CASE WHEN {CODE} IN ({codes or -1}) THEN {value} ELSE NULL END"
+            # Not IN: of a longer list DuckDB makes a join, whose rows several threads give in any order.
+            value = f"CASE WHEN list_contains([{codes or -1}], {CODE}) THEN {value} ELSE NULL END"
         items.append(f"{value} AS asked_{name}")
     return items

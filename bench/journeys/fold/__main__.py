@@ -156,9 +156,10 @@ def parts_of_fold(lake: Lake, journey_map: JourneyMap, as_of: dt.datetime) -> di
 
 def main(
     events: Annotated[int, typer.Option(help="Events of the year")] = 10_000_000,
-    customers: Annotated[int, typer.Option(help="Customers they are of")] = 1_000_000,
+    customers: Annotated[int | None, typer.Option(help="Customers they are of; without it one for ten events")] = None,
 ) -> None:
     """Exits 1 when the fold takes more than five times the floor."""
+    customers = customers or events // 10
     as_of = START + dt.timedelta(days=365)
     journey_map = twelve_steps()
     with tempfile.TemporaryDirectory() as scratch:
