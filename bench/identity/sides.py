@@ -2,7 +2,7 @@
 
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
-def ours(rows: pd.DataFrame) -> tuple[NDArray[np.integer], float]:
-    """The default configuration; keys are compared, none of them links by itself. Labels in the order of ``rows``."""
+def ours(rows: pd.DataFrame, kinds: Mapping[str, Mapping[str, str]] | None = None) -> tuple[NDArray[np.integer], float]:
+    """The default configuration; keys are compared, none of them links by itself. Labels in the order of ``rows``.
+
+    ``kinds`` are the rules of namespaces that are not compared as they came.
+    """
     namespaces = [name.removeprefix("key_") for name in rows if name.startswith("key_")]
-    config = IdentityConfig.model_validate({"namespaces": {name: {"normalise": "exact"} for name in namespaces}})
+    rules = {name: (kinds or {}).get(name, {"normalise": "exact"}) for name in namespaces}
+    config = IdentityConfig.model_validate({"namespaces": rules})
     profiles = _profiles(rows, namespaces)
     started, engine = time.process_time(), Engine()
     habits = find_habits(engine, profiles)

@@ -1,21 +1,18 @@
 -- Grain: one pair of entities that a shared value links, under the rule of its namespace.
 -- Keys: left_service, left_entity, right_service, right_entity, rule; left sorts before right.
 -- Columns: those of ledger.WANTED.
--- Inputs: holders (holders.sql); linking (key_values.sql), the values that link; namespaces (namespace, guards_names,
--- valid_for_days, needs_authenticated); settings, one row: weight (of a link), clique (how many holders at most are
--- linked all with all).
--- Where the holders' given names begin differently, those of one name are linked with each other, and those without a
--- name with nobody: the value does not tell whose they are. Many holders are linked to one of them, the hub, those with
+-- Inputs: named (named_holders.sql), the holders of the values that link; namespaces (namespace, valid_for_days,
+-- needs_authenticated); settings, one row: weight (of a link), clique (how many holders at most are linked all with all).
+-- Where the holders have several given names, those of one name are linked with each other, and those of whom the value
+-- does not tell which it is with nobody. Many holders are linked to one of them, the hub, those with
 -- the same values of unique keys to a hub of their own, so that two persons do not tear each other apart. Where a value
 -- passes on, each of many is linked to the one before him who was seen last.
 WITH members AS (
-    SELECT v.code, v.digest, v.namespace, h.service, h.entity, h.first_seen, h.last_seen, h.authenticated, h.signature,
-           CASE WHEN n.guards_names AND v.names > 1 THEN h.given ELSE 0 END AS name,
-           n.valid_for_days, n.needs_authenticated
-    FROM holders h
-    JOIN linking v ON v.code = h.code
-    JOIN namespaces n ON n.namespace = v.namespace
-    WHERE NOT (n.guards_names AND v.names > 1 AND h.given IS NULL)
+    SELECT h.code, h.digest, h.namespace, h.service, h.entity, h.first_seen, h.last_seen, h.authenticated, h.signature,
+           h.name, n.valid_for_days, n.needs_authenticated
+    FROM named h
+    JOIN namespaces n ON n.namespace = h.namespace
+    WHERE h.name IS NOT NULL
 ),
 sizes AS (
     SELECT code, name, count(*) AS size FROM members GROUP BY code, name HAVING count(*) > 1

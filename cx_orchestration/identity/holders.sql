@@ -1,7 +1,7 @@
 -- Grain: one holder of a value that several entities hold, of a key that links or could.
 -- Keys: code, service, entity. Columns: code (126 bits of the value's MD5), namespace, value, service, entity; given and
--- family (1 for a to 26 for z: how the holder's given and family name begin; null where unknown); first_seen, last_seen,
--- authenticated; signature (of the values that only one person can have; 0 without any).
+-- family (1 for a to 26 for z: how the holder's given and family name begin; null where unknown); word (the first of the
+-- given name, without accents; null where given is); first_seen, last_seen, authenticated; signature (of the values that only one person can have; 0 without any).
 -- Inputs: held, keys of the values to look at (of each all); keys; profiles; namespaces (namespace, strength, is_unique).
 -- Values of weak keys have no holders here.
 WITH coded AS (
@@ -41,17 +41,20 @@ folded AS (
            translate(strip_accents(lower(family)), 'øłđðþæœßı', 'olddtaosi') AS family
     FROM chosen
 ),
-initials AS (
-    SELECT service, entity,
-           ascii(CASE
+first_words AS (
+    SELECT service, entity, family,
+           CASE
                WHEN regexp_matches(given, '^(mr|mrs|ms|miss|dr|prof|herr|frau|mme|mlle|sr|sra|dott)[. ]')
                    THEN regexp_extract(
-                       given, '^(?:(?:mr|mrs|ms|miss|dr|prof|herr|frau|mme|mlle|sr|sra|dott)(?:[.] *| +))+([a-z])', 1
+                       given, '^(?:(?:mr|mrs|ms|miss|dr|prof|herr|frau|mme|mlle|sr|sra|dott)(?:[.] *| +))+([a-z]+)', 1
                    )
-               ELSE given
-           END) - 96 AS given,
-           ascii(family) - 96 AS family
+               ELSE regexp_extract(given, '^[a-z]+')
+           END AS word
     FROM folded
+),
+initials AS (
+    SELECT service, entity, nullif(word, '') AS word, ascii(nullif(word, '')) - 96 AS given, ascii(family) - 96 AS family
+    FROM first_words
 ),
 signatures AS (
     SELECT k.service, k.entity, bit_xor(hash(k.namespace, k.value)) AS signature
@@ -63,6 +66,7 @@ signatures AS (
 SELECT h.code, h.namespace, h.value, h.service, h.entity,
        CASE WHEN i.given BETWEEN 1 AND 26 THEN i.given ELSE NULL END::TINYINT AS given,
        CASE WHEN i.family BETWEEN 1 AND 26 THEN i.family ELSE NULL END::TINYINT AS family,
+       i.word,
        h.first_seen, h.last_seen, h.authenticated, coalesce(s.signature, 0) AS signature
 FROM shared h
 LEFT JOIN initials i ON i.service = h.service AND i.entity = h.entity

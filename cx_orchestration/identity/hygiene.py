@@ -12,6 +12,10 @@ import pyarrow as pa
 from cx_orchestration.model.identity import IdentityConfig, KeyNamespace
 from cx_orchestration.storage.engine import Session, sql_text
 
+#: The least Jaro-Winkler similarity of two spellings of one given name: most single slips in a name of four letters or
+#: more keep it, and Anna and Anton (0.63) or Maggie and Margaret (0.78) are left to the model, or to people.
+ALIKE = 0.85
+
 _RULES = pa.schema(
     [
         ("namespace", pa.string()),
@@ -88,7 +92,7 @@ def namespace_rules(config: IdentityConfig) -> pa.Table:
 def judging_rules(config: IdentityConfig) -> str:
     """A digest of all rules by which values are judged and link."""
     rules = [f"{name} {rule.unique} {_digest(rule)}" for name, rule in sorted(config.namespaces.items())]
-    return sha256("\n".join(rules).encode()).hexdigest()
+    return sha256("\n".join([f"names alike from {ALIKE}", *rules]).encode()).hexdigest()
 
 
 def _digest(rule: KeyNamespace) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from cx_orchestration.identity.hygiene import judge_values, judging_rules, reasons_against, values_to_keep
+from cx_orchestration.identity.hygiene import ALIKE, judge_values, judging_rules, reasons_against, values_to_keep
 from cx_orchestration.identity.ledger import LedgerChange, update_ledger
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import KEY_VALUES, KEYS_SEEN, LINKED, PROFILES
@@ -58,8 +58,9 @@ def find_links(session: Session, *, scope: bool) -> pa.Table:
     The ``session`` has judged the values (``hygiene.judge_values``). With ``scope`` it has a table of that name
     (service, entity), and only links with an end in it are given.
     """
-    session.keep("settings", pa.table({"weight": [EXACT_WEIGHT], "clique": [CLIQUE]}))
+    session.keep("settings", pa.table({"weight": [EXACT_WEIGHT], "clique": [CLIQUE], "alike": [ALIKE]}))
     session.make("linking", "SELECT * FROM key_values WHERE verdict = 'links'")
+    session.make("named", sql_text(__package__, "named_holders.sql"))
     if not scope:
         return session.query(sql_text(__package__, "exact_links.sql"))
     session.make("wanted", sql_text(__package__, "exact_links.sql"))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cx_orchestration.identity.explain import Key, Link, Record
 from cx_orchestration.identity.explain_words import namespace_words
-from cx_orchestration.identity.hygiene import namespace_rules
+from cx_orchestration.identity.hygiene import ALIKE, namespace_rules
 from cx_orchestration.identity.ledger import value_digest
 from cx_orchestration.identity.vetoes import unique_keys
 from cx_orchestration.model.identity import IdentityConfig, KeyNamespace
@@ -19,6 +19,12 @@ from cx_orchestration.model.identity_overrides import split_entity
 from cx_orchestration.model.tables import KEY_VALUES, KEYS_SEEN, PROFILES
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
+
+_LINKING = """
+SELECT h.code, v.digest, v.names
+FROM (SELECT DISTINCT code, namespace, value FROM holders) h
+JOIN key_values v ON v.namespace = h.namespace AND v.digest = digest_of(h.namespace, h.value) AND v.verdict = 'links'
+"""
 
 _ASKED = pa.schema([("namespace", pa.string()), ("value", pa.string())])
 _SIDES = pa.schema([("service", pa.string()), ("entity", pa.string()), ("side", pa.int8())])
@@ -87,9 +93,12 @@ def _judged(
     inputs: dict[str, Input] = {"keys": lake.scan(KEYS_SEEN), "profiles": lake.scan(PROFILES), "records": records}
     inputs["asked"] = pa.Table.from_pylist([vars(key) for key in keys], schema=_ASKED)
     inputs["held"] = engine.query("SELECT k.* FROM keys k SEMI JOIN asked USING (namespace, value)", inputs)
-    inputs["profiles"] = engine.query("SELECT p.* FROM profiles p SEMI JOIN records USING (service, entity)", inputs)
+    inputs["profiles"] = engine.query("SELECT p.* FROM profiles p SEMI JOIN held USING (service, entity)", inputs)
     inputs |= {"namespaces": namespace_rules(config), "key_values": lake.scan(KEY_VALUES)}
     inputs["holders"] = engine.query(sql_text(__package__, "holders.sql"), inputs)
+    inputs["linking"] = engine.query(_LINKING, inputs)
+    inputs["settings"] = pa.table({"alike": [ALIKE]})
+    inputs["named"] = engine.query(sql_text(__package__, "named_holders.sql"), inputs)
     rows = engine.query(sql_text(__package__, "why_not_shared.sql"), inputs).to_pylist()
     return {Key(row["namespace"], row["value"]): row for row in rows}
 

@@ -2,13 +2,16 @@
 -- Columns: the keys; verdict, why and entities (of identity/key_values; null when it is not judged yet); names_fit,
 -- in_time and signed_in (whether two of the holders, one of each customer, pass this guard of exact_links.sql);
 -- days_apart (the fewest between two of them; null where it is not known when).
--- Inputs: holders (holders.sql); records (service, entity, side: 0 or 1); key_values (identity/key_values); namespaces.
+-- Inputs: holders (holders.sql); named (named_holders.sql); records (service, entity, side: 0 or 1); key_values (identity/key_values); namespaces.
 WITH sides AS (
-    SELECT h.*, r.side FROM holders h JOIN records r ON r.service = h.service AND r.entity = h.entity
+    SELECT h.*, r.side, n.name
+    FROM holders h
+    JOIN records r ON r.service = h.service AND r.entity = h.entity
+    LEFT JOIN named n ON n.code = h.code AND n.service = h.service AND n.entity = h.entity
 ),
 pairs AS (
     SELECT a.namespace, a.value, v.verdict, v.why, v.entities,
-           NOT (n.guards_names AND coalesce(v.names, 0) > 1) OR coalesce(a.given = b.given, false) AS names_fit,
+           coalesce(a.name = b.name, false) AS names_fit,
            NOT n.needs_authenticated OR a.authenticated OR b.authenticated AS signed_in,
            greatest(a.first_seen, b.first_seen) - least(a.last_seen, b.last_seen) AS apart, n.valid_for_days
     FROM sides a

@@ -12,8 +12,10 @@ surname is next to nothing. Where that is not known it is as likely as among oth
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from cx_orchestration.identity.hygiene import ALIKE
 
 #: A field that fewer entities have is left out: too few pairs have it on both sides to learn from.
 LEAST_COVERAGE = 0.02
@@ -31,19 +33,16 @@ def _alike(field: str) -> str:
 
 
 _SURNAMES_AGREE = f"(family_l = family_r OR (left(family_l, 1) = left(family_r, 1) AND {_alike('family')} >= 0.9))"
-_STREETS_SIMILAR = f"((numbers_l = numbers_r AND {_alike('street')} >= 0.8) OR {_alike('street')} >= 0.92)"
+#: House numbers of one length that are not each other's digits swapped.
+_OTHER_NUMBER = "(length(numbers_l) = length(numbers_r) AND numbers_l <> numbers_r AND numbers_l <> reverse(numbers_r))"
+_STREETS_ALIKE = f"((numbers_l = numbers_r AND {_alike('street')} >= 0.8) OR {_alike('street')} >= 0.92)"
+#: The next house is another one, so a number with another digit in it is not taken for a slip.
+_STREETS_SIMILAR = f"({_STREETS_ALIKE} AND NOT coalesce({_OTHER_NUMBER}, FALSE))"
 #: One address or, where a side has no street, one surname in one postcode.
 _ONE_HOME = (
     f"(CASE WHEN street_l IS NULL OR street_r IS NULL THEN postcode_l = postcode_r AND {_SURNAMES_AGREE}"
     f" ELSE street_l = street_r OR {_STREETS_SIMILAR} END)"
 )
-
-#: Questions that several levels ask, under the name by which their answer is kept; the longest first.
-SHARED: Mapping[str, str] = {
-    "one_home": _ONE_HOME,
-    "surnames_agree": _SURNAMES_AGREE,
-    **{f"alike_{field}": _alike(field) for field in ("given", "family", "birth", "street")},
-}
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,8 @@ class Level:
 
     ``expected`` is its share among the pairs of one person, before training; ``rare_in`` names the column whose rare
     values agree less often by chance. Probabilities of the levels of one condition (``given``) add up to one, and
-    ``by_chance`` names the pairs of different persons in which that condition is found.
+    ``by_chance`` names the pairs of different persons in which that condition is found; ``chance`` is its share among
+    them before any are seen.
     """
 
     label: str
@@ -61,21 +61,26 @@ class Level:
     rare_in: str | None = None
     given: int = 0
     by_chance: str = STRANGERS
+    chance: float | None = None
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A field's levels, the strongest agreement first; ``missing`` is when one side has nothing to compare."""
+    """A field's levels, the strongest agreement first; ``missing`` is when one side has nothing to compare.
+
+    The last ones of each condition, as many as are ``disagreeing``, say that two values are different.
+    """
 
     name: str
     missing: str
     levels: tuple[Level, ...]
+    disagreeing: int = 1
 
     @property
     def of_household(self) -> bool:
         """Whether those who live together agree in it, so that it does not tell them apart."""
         conditional = any(level.by_chance != STRANGERS for level in self.levels)
-        return conditional or self.name in ("family", "area")
+        return (conditional and self.name != "birth") or self.name in ("family", "area")
 
     @property
     def tells_homes(self) -> bool:
@@ -93,7 +98,9 @@ def key_column(namespace: str) -> str:
     return f"key_{namespace}"
 
 
-def derive_comparisons(coverage: Mapping[str, float], household_keys: frozenset[str]) -> tuple[Comparison, ...]:
+def derive_comparisons(
+    coverage: Mapping[str, float], household_keys: frozenset[str], guarded_keys: frozenset[str] = frozenset()
+) -> tuple[Comparison, ...]:
     """The comparisons for profiles of this coverage: the share of entities that have a field or ``key_<namespace>``.
 
     ``household_keys`` are the columns of keys that a household shares. Without a name, a birth date or two fields of
@@ -101,12 +108,21 @@ def derive_comparisons(coverage: Mapping[str, float], household_keys: frozenset[
     """
     there = {name for name, share in coverage.items() if share >= LEAST_COVERAGE}
     found = [build() for field, build in _BUILDERS.items() if field in there]
+    if "birth" in there:
+        found.append(_birth(in_household={"given", "family", "street"} <= there))
     if "street" in there:
         found.append(_address())
     if there & {"postcode", "city"}:
         found.append(_area(beside_street="street" in there))
     keys = sorted(name for name in there if name.startswith("key_"))
-    found += [_key(name, in_household=name in household_keys and "family" in there) for name in keys]
+    found += [
+        _key(
+            name,
+            in_household=name in household_keys and "family" in there,
+            guarded=name in guarded_keys and "given" in there,
+        )
+        for name in keys
+    ]
     personal = there & {"given", "family", "birth"}
     return tuple(found) if personal and len(found) >= 2 else ()
 
@@ -127,6 +143,11 @@ def splink_comparison(comparison: Comparison, m: tuple[float, ...], u: tuple[flo
             entry |= {"tf_adjustment_column": level.rare_in, "disable_tf_exact_match_detection": True}
         levels.append(entry)
     return {"output_column_name": comparison.name, "comparison_levels": levels}
+
+
+def _other_script(field: str) -> str:
+    """One in Latin letters and the other not: spellings of one name, or of two."""
+    return f"({field}_l BETWEEN 'a' AND '{{') <> ({field}_r BETWEEN 'a' AND '{{')"
 
 
 def _close(field: str, similarity: float = 0.92) -> str:
@@ -178,20 +199,35 @@ def _family_elsewhere() -> str:
     return f"{_found('family', 'given', 'l', 'r')} OR {_found('family', 'given', 'r', 'l')}"
 
 
+_GIVEN_PART = f"(starts_with(given_l, given_r) OR starts_with(given_r, given_l) OR {_alike('given')} >= 0.8)"
+#: As for exact links (``hygiene.ALIKE``); Tim and Tom are less alike.
+_GIVEN_SPELLINGS = f"(starts_with(given_l, given_r) OR starts_with(given_r, given_l) OR {_alike('given')} >= {ALIKE})"
+#: A vowel at the end makes another name: Jan and Jana, Martin and Martina, Carl and Carlo.
+_GIVEN_ENDING = (
+    "(abs(length(given_l) - length(given_r)) = 1 AND (starts_with(given_l, given_r) OR starts_with(given_r, given_l))"
+    " AND right(greatest(given_l, given_r), 1) IN ('a', 'e', 'i', 'o'))"
+)
+#: A slip makes a name that hardly anybody bears, and two names that are borne are likelier those of two.
+_BOTH_NAMES = "(given_share_l IS NOT NULL AND given_share_r IS NOT NULL)"
+_TWO_NAMES = "coalesce(given_share_l < 8 * given_share_r AND given_share_r < 8 * given_share_l, FALSE)"
+
+
 def _given() -> Comparison:
     initial = "(length(given_l) = 1 OR length(given_r) = 1) AND left(given_l, 1) = left(given_r, 1)"
-    part = f"starts_with(given_l, given_r) OR starts_with(given_r, given_l) OR {_alike('given')} >= 0.8"
     return Comparison(
         "given",
-        "given_l IS NULL OR given_r IS NULL",
+        f"given_l IS NULL OR given_r IS NULL OR {_other_script('given')}",
         (
             Level("same", "given_l = given_r", 0.86, "given"),
             Level("initial", initial, 0.02),
-            Level("similar", _close("given"), 0.05),
+            Level("similar", f"{_close('given')} AND NOT {_TWO_NAMES}", 0.045),
             Level("elsewhere in the name", _given_elsewhere(), 0.02),
-            Level("part", part, 0.02),
-            Level("different", "", 0.03),
+            Level("part", f"{_GIVEN_PART} AND NOT {_TWO_NAMES}", 0.02),
+            Level("similar names", f"{_GIVEN_SPELLINGS} AND NOT {_GIVEN_ENDING}", 0.005),
+            Level("different", f"NOT {_BOTH_NAMES}", 0.02),
+            Level("other name", "", 0.01),
         ),
+        disagreeing=2,
     )
 
 
@@ -210,7 +246,7 @@ def _middle() -> Comparison:
 def _family() -> Comparison:
     return Comparison(
         "family",
-        "family_l IS NULL OR family_r IS NULL",
+        f"family_l IS NULL OR family_r IS NULL OR {_other_script('family')}",
         (
             Level("same", "family_l = family_r", 0.88, "family"),
             Level("similar", _close("family", 0.9), 0.05),
@@ -220,7 +256,11 @@ def _family() -> Comparison:
     )
 
 
-def _birth() -> Comparison:
+#: Of those who live together some are twins: one child in thirty or forty is.
+_TWINS = (0.03, 0.005, 0.015, 0.05, 0.9)
+
+
+def _birth(*, in_household: bool) -> Comparison:
     one = f"{_alike('birth')} >= 0.8 AND {one_slip('birth_l', 'birth_r')}"
     two = f"{_alike('birth')} >= 0.8 AND damerau_levenshtein(birth_l, birth_r) <= 2"
     swapped = (
@@ -231,17 +271,23 @@ def _birth() -> Comparison:
         f"CAST(substr(birth_l, {start}, {length}) = substr(birth_r, {start}, {length}) AS INTEGER)"
         for start, length in ((1, 4), (5, 2), (7, 2))
     )
-    return Comparison(
-        "birth",
-        "birth_l IS NULL OR birth_r IS NULL",
-        (
-            Level("same", "birth_l = birth_r AND length(birth_l) > 4", 0.9, "birth"),
-            Level("one slip", f"length(birth_l) > 4 AND (({one}) OR {swapped})", 0.05),
-            Level("two parts", f"length(birth_l) > 4 AND (({parts}) >= 2 OR ({two}))", 0.02),
-            Level("same year", "left(birth_l, 4) = left(birth_r, 4)", 0.01),
-            Level("different", "", 0.02),
-        ),
+    grades = (
+        ("same", "birth_l = birth_r AND length(birth_l) > 4", 0.9),
+        ("one slip", f"length(birth_l) > 4 AND (({one}) OR {swapped})", 0.05),
+        ("two parts", f"length(birth_l) > 4 AND (({parts}) >= 2 OR ({two}))", 0.02),
+        ("same year", "left(birth_l, 4) = left(birth_r, 4)", 0.01),
+        ("different", "TRUE", 0.02),
     )
+    missing = "birth_l IS NULL OR birth_r IS NULL"
+    conditions: tuple[tuple[str, str, str], ...] = ((STRANGERS, "", ""),)
+    if in_household:
+        conditions = ((HOUSEMATES, _OTHER_AT_HOME, ", others of one home"), (STRANGERS, "", ""))
+    levels = list(_under(conditions, grades))
+    if in_household:
+        levels[: len(_TWINS)] = [replace(level, chance=share) for level, share in zip(levels, _TWINS, strict=False)]
+    same = len(levels) - len(grades)
+    levels[same] = replace(levels[same], rare_in="birth")
+    return Comparison("birth", missing, tuple(levels))
 
 
 def _address() -> Comparison:
@@ -249,8 +295,9 @@ def _address() -> Comparison:
     there = "coalesce(postcode_l = postcode_r OR city_l = city_r, TRUE)"
     grades = (
         ("same", f"street_l = street_r AND {there}", 0.65),
-        ("similar", f"{_STREETS_SIMILAR} AND {there}", 0.15),
-        ("same street", f"(street_l = street_r OR {_STREETS_SIMILAR})", 0.05),
+        ("similar", f"{_STREETS_SIMILAR} AND {there}", 0.12),
+        ("other number", f"{_STREETS_ALIKE} AND {there}", 0.03),
+        ("same street", f"(street_l = street_r OR {_STREETS_ALIKE})", 0.05),
         ("same postcode and town", "postcode_l = postcode_r AND city_l = city_r", 0.03),
         ("same area", "(postcode_l = postcode_r OR city_l = city_r)", 0.02),
         ("different", "TRUE", 0.1),
@@ -275,14 +322,17 @@ def _area(*, beside_street: bool) -> Comparison:
     )
 
 
-def _key(column: str, *, in_household: bool) -> Comparison:
+def _key(column: str, *, in_household: bool, guarded: bool) -> Comparison:
     first, several, mailbox = (
         tuple(f"{part}_{column}_{side}" for side in ("l", "r")) for part in ("first", "several", "mailbox")
     )
-    similar = (
-        f"({mailbox[0]} = {mailbox[1]} OR (length({first[0]}) >= 6 AND {one_slip(*first)}"
-        f" AND jaro_winkler_similarity({first[0]}, {first[1]}) >= 0.75))"
-    )
+    slip = f"length({first[0]}) >= 6 AND {one_slip(*first)} AND jaro_winkler_similarity({first[0]}, {first[1]}) >= 0.75"
+    if guarded or in_household:
+        ends = (f"coalesce({box}, {one})" for box, one in zip(mailbox, first, strict=True))
+        slip += f" AND NOT {_next_number(*ends)} AND NOT coalesce({_numbered(*mailbox)}, FALSE)"
+    similar = f"({mailbox[0]} = {mailbox[1]} OR ({slip}))"
+    if guarded:
+        similar = f"(CASE WHEN {similar} THEN NOT {_other_given()} ELSE FALSE END)"
     lists = ", ".join(f"coalesce({more}, [{one}])" for more, one in zip(several, first, strict=True))
     same = (
         f"({first[0]} = {first[1]}"
@@ -294,6 +344,8 @@ def _key(column: str, *, in_household: bool) -> Comparison:
         ("different", "TRUE", 0.15),
     )
     missing = f"{first[0]} IS NULL OR {first[1]} IS NULL"
+    if guarded:
+        missing += f" OR ({same} AND {_other_given()})"
     conditions: tuple[tuple[str, str, str], ...] = ((STRANGERS, "", ""),)
     if in_household:
         conditions = (
@@ -303,6 +355,33 @@ def _key(column: str, *, in_household: bool) -> Comparison:
             (STRANGERS, "", ", other surname"),
         )
     return Comparison(column, missing, _under(conditions, grades))
+
+
+def _next_number(left: str, right: str) -> str:
+    """Texts of one length that end in digits and differ in one of the last two: numbers are given out one after the
+    other, so it is as likely a neighbour's as a slip."""
+    return (
+        f"(length({left}) = length({right}) AND left({left}, length({left}) - 2) = left({right}, length({right}) - 2)"
+        f" AND right({left}, 1) BETWEEN '0' AND '9' AND right({right}, 1) BETWEEN '0' AND '9'"
+        f" AND right({left}, 2) <> reverse(right({right}, 2)))"
+    )
+
+
+def _numbered(left: str, right: str) -> str:
+    """Mailboxes that differ by the number behind them: who finds a name taken gets it with the next number."""
+    stems = (f"rtrim({box}, '0123456789')" for box in (left, right))
+    return f"({left} <> {right} AND {' = '.join(stems)})"
+
+
+def _other_given() -> str:
+    """Neither given name can be the other's; a CASE, as it asks no more once one of them can."""
+    given = _given()
+    may_be_one = [given.missing, *(level.sql for level in given.levels if level.label in _ONE_NAME)]
+    return f"(CASE{''.join(f' WHEN {sql} THEN FALSE' for sql in may_be_one)} ELSE TRUE END)"
+
+
+#: Levels of given names that may be those of one person.
+_ONE_NAME = frozenset({"same", "initial", "similar", "elsewhere in the name", "part"})
 
 
 def _under(
@@ -316,4 +395,15 @@ def _under(
     )
 
 
-_BUILDERS = {"given": _given, "middle": _middle, "family": _family, "birth": _birth}
+_BUILDERS = {"given": _given, "middle": _middle, "family": _family}
+
+#: Names are asked only of those who live together: most pairs do not.
+_OTHER_AT_HOME = f"(CASE WHEN {_ONE_HOME} THEN {_other_given()} ELSE FALSE END)"
+
+#: Questions that several levels ask, under the name by which their answer is kept; the longest first.
+SHARED: Mapping[str, str] = {
+    "other_at_home": _OTHER_AT_HOME,
+    "one_home": _ONE_HOME,
+    "surnames_agree": _SURNAMES_AGREE,
+    **{f"alike_{field}": _alike(field) for field in ("given", "family", "birth", "street")},
+}

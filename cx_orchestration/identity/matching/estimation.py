@@ -38,6 +38,8 @@ _STRANGER_PAIRS = 0.5
 _LEAST_PAIRS = 20
 #: How many pairs of one person disagree in a field, where nothing else tells; counts as much as so many pairs.
 _DISAGREEING, _DISAGREEING_PAIRS = 0.05, 10.0
+#: Given names of one person disagree at most so many times as often as surnames do: there are short forms of them.
+_SURNAMES = 2.0
 #: What pairs of neighbours and of housemates were chosen by, which says nothing of which of them are one person.
 _CHOSEN_BY = {NEIGHBOURS: frozenset({"family"}), HOUSEMATES: frozenset({"family", "address", "area"})}
 _ROUNDS, _CONVERGED = 300, 1e-6
@@ -114,30 +116,33 @@ def estimate(
     share = {block.rule: 0.5 for block in usable}
     for _ in range(_ROUNDS):
         counts = [_EXPECTED_PAIRS * shares for shares in expected]
-        moved = 0.0
+        moved, coarse = 0.0, _with_one_disagreement(comparisons, state)
         for block in usable:
             used = [i for i, c in enumerate(comparisons) if c.name not in block.unused]
             judging = [i for i in used if comparisons[i].name not in block.unjudged]
             if not judging:
                 continue
-            now = _share_of_matches(block.patterns, judging, state, share[block.rule], within)
+            now = _share_of_matches(comparisons, block.patterns, judging, coarse, share[block.rule], within)
             moved = max(moved, abs(now - share[block.rule]))
             share[block.rule] = now
-            weight = block.patterns.pairs * _probability(block.patterns, judging, state, now)
+            weight = block.patterns.pairs * _probability(block.patterns, judging, coarse, now)
             for i in used:
                 counts[i] = counts[i] + _level_counts(block.patterns.levels[:, i], weight, len(counts[i]))
-        m = tuple(_shares(count, c) for count, c in zip(counts, comparisons, strict=True))
+        m = tuple(
+            _capped(_shares(count, c), c, _SURNAMES * within) for count, c in zip(counts, comparisons, strict=True)
+        )
         moved = max([moved, *(float(np.abs(a - b).max()) for a, b in zip(m, state.m, strict=True))])
         state = replace(state, m=m)
+        coarse = _with_one_disagreement(comparisons, state)
         everything = list(range(len(comparisons)))
         different = {STRANGERS: 1 - _probability(strangers, everything, state, state.prior)}
         for kind in (NEIGHBOURS, HOUSEMATES):
             patterns = by_chance[kind]
             telling = [i for i in everything if comparisons[i].name not in _CHOSEN_BY[kind]]
             if patterns.total() and telling:
-                now = _share_of_matches(patterns, telling, state, near[kind], within)
+                now = _share_of_matches(comparisons, patterns, telling, coarse, near[kind], within)
                 moved, near[kind] = max(moved, abs(now - near[kind])), now
-            different[kind] = 1 - _probability(patterns, telling, state, near[kind])
+            different[kind] = 1 - _probability(patterns, telling, coarse, near[kind])
         weighted = {kind: (patterns, patterns.pairs * different[kind]) for kind, patterns in by_chance.items()}
         prior = _prior(candidates, state, candidate_share, all_pairs)
         u = _with_households(comparisons, _chance_shares(comparisons, weighted), m, weighted[NEIGHBOURS])
@@ -185,7 +190,10 @@ def _disagreeing(comparisons: Sequence[Comparison], blocks: Sequence[Block], u: 
         by_chance = u[places["given"]]
         for block in homes:
             given, family = (block.patterns.levels[:, places[name]] for name in ("given", "family"))
-            one_name = (given == len(by_chance) - 1) - (given == 0) * by_chance[0] / by_chance[-1]
+            other = comparisons[places["given"]].disagreeing
+            one_name = (given == len(by_chance) - 1) - ((given >= 0) & (given < other)) * by_chance[0] / by_chance[
+                -other:
+            ].sum()
             pairs = block.patterns.pairs * one_name
             seen += max(float(pairs[family >= 0].sum()), 0.0)
             disagreeing += max(float(pairs[family == 0].sum()), 0.0)
@@ -193,7 +201,12 @@ def _disagreeing(comparisons: Sequence[Comparison], blocks: Sequence[Block], u: 
 
 
 def _share_of_matches(
-    patterns: Patterns, used: Sequence[int], state: Estimates, share: float, disagreeing: float
+    comparisons: Sequence[Comparison],
+    patterns: Patterns,
+    used: Sequence[int],
+    state: Estimates,
+    share: float,
+    disagreeing: float,
 ) -> float:
     """The share of a block's pairs that are one person.
 
@@ -205,10 +218,48 @@ def _share_of_matches(
         seen = _level_counts(patterns.levels[:, i], patterns.pairs, len(state.m[i]))
         if seen.sum() == 0:
             return share
-        last, by_chance = seen[-1] / seen.sum(), state.u[i][-1]
+        other = _disagreements(comparisons[i])
+        last, by_chance = float(seen[other].sum() / seen.sum()), _among(comparisons[i], seen, state.u[i][other], other)
         return float(np.clip((by_chance - last) / max(by_chance - disagreeing, 1e-9), _FEWEST, _MOST))
     mean = float((patterns.pairs * _probability(patterns, used, state, share)).sum() / patterns.total())
     return min(max(mean, _FEWEST), _MOST)
+
+
+def _capped(m: Reals, comparison: Comparison, most: float) -> Reals:
+    """m where those levels of a name that twins are at, and couples, have no more than ``most`` together: what names of
+    one person are is not learnt from families."""
+    if comparison.disagreeing == 1:
+        return m
+    other = _disagreements(replace(comparison, disagreeing=comparison.disagreeing + 1))
+    share = m[other].sum()
+    if share <= most:
+        return m
+    return np.asarray(np.where(other, m * (most / share), m * ((1 - most) / (1 - share))))
+
+
+def _with_one_disagreement(comparisons: Sequence[Comparison], state: Estimates) -> Estimates:
+    """All levels of disagreement with the weight of them together, as it is known how often persons disagree at all."""
+    m = []
+    for i, comparison in enumerate(comparisons):
+        found = state.m[i].copy()
+        if comparison.disagreeing > 1:
+            other = _disagreements(comparison)
+            found[other] = state.u[i][other] * (found[other].sum() / state.u[i][other].sum())
+        m.append(found)
+    return replace(state, m=tuple(m))
+
+
+def _disagreements(comparison: Comparison) -> NDArray[np.bool_]:
+    """Which levels say that two values are different: the last ones of each condition."""
+    given = [level.given for level in comparison.levels]
+    last = [given[place : place + comparison.disagreeing + 1] for place in range(len(given))]
+    return np.array([len(set(ahead)) > 1 or len(ahead) <= comparison.disagreeing for ahead in last])
+
+
+def _among(comparison: Comparison, seen: Reals, u: Reals, other: NDArray[np.bool_]) -> float:
+    """How often different persons disagree, in the conditions in which pairs were ``seen``."""
+    given = np.array([level.given for level in comparison.levels])
+    return float((np.bincount(given, seen)[given[other]] * u).sum() / seen.sum())
 
 
 def _prior(candidates: Patterns, state: Estimates, candidate_share: float, all_pairs: float) -> float:
@@ -243,7 +294,11 @@ def _chance_shares(comparisons: Sequence[Comparison], pairs: Mapping[str, tuple[
                 seen = np.tile(seen.reshape(conditions, -1).sum(axis=0), conditions)
             chosen = np.array([level.by_chance == kind for level in comparison.levels])
             count += np.where(chosen, seen, 0.0)
-        found.append(_shares(count + _STRANGER_PAIRS / size, comparison))
+        expected = [
+            _STRANGER_PAIRS / size if level.chance is None else _EXPECTED_PAIRS * level.chance
+            for level in comparison.levels
+        ]
+        found.append(_shares(count + np.array(expected), comparison))
     return tuple(found)
 
 

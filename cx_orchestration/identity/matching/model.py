@@ -47,6 +47,7 @@ class MatchingModel:
     settings: Mapping[str, Any]
     caps: Mapping[str, int]
     household_keys: frozenset[str]
+    guarded_keys: frozenset[str]
     habits: pa.Table
     profile: FieldProfile
     matches: Mapping[str, float]
@@ -60,7 +61,7 @@ class MatchingModel:
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
         """What is compared, derived from the coverage that the model was trained on."""
-        return derive_comparisons(self.profile.coverage, self.household_keys)
+        return derive_comparisons(self.profile.coverage, self.household_keys, self.guarded_keys)
 
     @property
     def is_outdated(self) -> bool:
@@ -104,6 +105,7 @@ def save_model(lake: Lake, model: MatchingModel, *, run_id: str) -> None:
     about = {
         "caps": dict(model.caps),
         "household_keys": sorted(model.household_keys),
+        "guarded_keys": sorted(model.guarded_keys),
         "habits": model.habits.to_pylist(),
         "coverage": dict(model.profile.coverage),
         "levels": {name: dict(levels) for name, levels in model.profile.levels.items()},
@@ -143,6 +145,7 @@ def load_model(lake: Lake, engine: Engine, version: str | None = None) -> Matchi
         settings=orjson.loads(row["settings"]),
         caps=about["caps"],
         household_keys=frozenset(about["household_keys"]),
+        guarded_keys=frozenset(about.get("guarded_keys", ())),
         habits=pa.Table.from_pylist(about["habits"], schema=HABITS),
         profile=FieldProfile(about["coverage"], about["levels"], about["candidates"]),
         matches=about["matches"],

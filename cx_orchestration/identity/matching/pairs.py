@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cx_orchestration.identity.matching.comparisons import key_column
 from cx_orchestration.storage.engine import Engine, Session, sql_text
@@ -15,17 +16,24 @@ from cx_orchestration.storage.engine import Engine, Session, sql_text
 
 @contextmanager
 def workspace(
-    engine: Engine, fields: pa.Table, namespaces: Sequence[str], *, everything: bool = True
+    engine: Engine,
+    fields: pa.Table,
+    namespaces: Sequence[str],
+    frequencies: pa.Table | None = None,
+    *,
+    everything: bool = True,
 ) -> Iterator[Session]:
     """A session with the tables ``rows`` (the fields), ``blocks`` and ``flipped`` (none).
 
     With ``everything`` all entities count as changed, so that all pairs are candidates, and what is compared of them is
-    there at once, in ``fields``; else ``take_sides`` makes it of those in candidates.
+    there at once, in ``fields``; else ``take_sides`` makes it of those in candidates. How common given names are says
+    the model's table of ``frequencies``; without one these fields are counted.
     """
     with engine.session({"rows": fields}) as session:
         if everything:
-            all_of = f"SELECT * REPLACE (true AS changed), {_compared(namespaces)} FROM rows"
-            session.make_in_parts("fields", all_of, "rows")
+            _keep_names(session, "rows", frequencies)
+            all_of = f"SELECT r.* REPLACE (true AS changed), {_compared(namespaces)} FROM rows r {_WITH_NAMES}"
+            session.make_in_parts("fields", all_of, "rows", beside=["names"])
             session.make_in_parts("blocks", sql_text(__package__, "blocks.sql"), "fields")
         else:
             session.make_in_parts("blocks", _blocks_of("rows"), "rows")
@@ -33,11 +41,35 @@ def workspace(
         yield session
 
 
-def take_sides(session: Session, namespaces: Sequence[str]) -> None:
+def take_sides(session: Session, namespaces: Sequence[str], frequencies: pa.Table) -> None:
     """Make the table ``fields`` of the workspace: what is compared of the entities in candidates."""
     ends = "SELECT join_key_l AS unique_id FROM candidates UNION SELECT join_key_r FROM candidates"
     session.make("paired", f"SELECT r.* FROM rows r SEMI JOIN ({ends}) AS p ON p.unique_id = r.unique_id")
-    session.make_in_parts("fields", f"SELECT *, {_compared(namespaces)} FROM paired", "paired")
+    _keep_names(session, "paired", frequencies)
+    text = f"SELECT r.*, {_compared(namespaces)} FROM paired r {_WITH_NAMES}"
+    session.make_in_parts("fields", text, "paired", beside=["names"])
+
+
+_WITH_NAMES = "LEFT JOIN names n ON n.given = r.given"
+
+
+def _keep_names(session: Session, source: str, frequencies: pa.Table | None) -> None:
+    """Keep the table ``names`` (given, share): the given names that more than one entity bears, and how common they
+    are."""
+    if frequencies is None:
+        counted = f"SELECT given, count(*) AS entities, sum(count(*)) OVER () AS total FROM {source}"
+        text = (
+            f"SELECT given, entities / total AS share FROM ({counted} WHERE given IS NOT NULL GROUP BY given) AS c"
+            " WHERE entities > 1"
+        )
+    else:
+        session.keep("given_terms", frequencies.filter(pc.equal(frequencies["field"], "given")))
+        text = (
+            "SELECT v.given, t.frequency AS share"
+            f" FROM (SELECT DISTINCT given FROM {source} WHERE given IS NOT NULL) AS v"
+            " JOIN given_terms t ON t.term = digest_of('given', v.given)"
+        )
+    session.keep("names", session.query(text))
 
 
 def mark_flipped(session: Session, before: pa.Table, caps: Mapping[str, int]) -> None:
@@ -71,7 +103,7 @@ def _compared(namespaces: Sequence[str]) -> str:
     """The words of a name as a list; by namespace ``key_<namespace>``, the values as a list, and what of it pairs are
     asked for: the first value, the list where there are several (lists take ten times as long to compare as texts), and
     an address's part before the @."""
-    columns = ["string_split(words, ' ') AS tokens"]
+    columns = ["string_split(words, ' ') AS tokens", "n.share AS given_share"]
     for key in map(key_column, namespaces):
         namespace = key.removeprefix("key_")
         columns += [

@@ -51,7 +51,7 @@ def score_pairs(
     ``matching.least_bits`` are left out.
     """
     entities, scope = fields.rows.num_rows, None
-    with workspace(engine, fields.rows, model.namespaces, everything=everything) as session:
+    with workspace(engine, fields.rows, model.namespaces, model.frequencies, everything=everything) as session:
         looked_at = entities
         if not everything:
             mark_flipped(session, fields.before, model.caps)
@@ -61,7 +61,7 @@ def score_pairs(
             scope = _distinct(pa.concat_tables([now, fields.before.select(now.column_names).cast(now.schema)]))
         candidates = find_candidates(session, model.caps)
         if not everything:
-            take_sides(session, model.namespaces)
+            take_sides(session, model.namespaces, model.frequencies)
         profile = _profile(session, model, candidates, looked_at, entities)
         wanted = _wanted(session, model, config)
     return ScoredPairs(wanted, scope, candidates, profile)

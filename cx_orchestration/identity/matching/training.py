@@ -49,9 +49,9 @@ _BLOCKS: tuple[tuple[str, frozenset[str]], ...] = (
     ("city given", frozenset({"given", "area", "address"})),
     ("city family", frozenset({"family", "area", "address"})),
 )
-#: Those in which households meet. What these share does not judge there: they would pass for one person, and teach that
-#: persons differ in given name and birth date.
-_OF_HOUSEHOLDS = frozenset({"street", "postcode family", "city family"})
+#: Those in which households meet, and twins. What these share does not judge there: they would pass for one person, and
+#: teach that persons differ in given name and birth date.
+_OF_HOUSEHOLDS = frozenset({"birth", "street", "postcode family", "city family"})
 
 
 @contextmanager
@@ -86,15 +86,16 @@ def _trained(
     now: dt.datetime,
 ) -> MatchingModel | None:
     household = frozenset(key_column(name) for name, rule in config.namespaces.items() if rule.strength != "person")
+    guarded = frozenset(key_column(name) for name, rule in config.namespaces.items() if rule.guards_names)
     if fields.num_rows < _LEAST_ENTITIES:
         return None
     coverage = measure_coverage(session, namespaces)
-    comparisons = derive_comparisons(coverage, household)
+    comparisons = derive_comparisons(coverage, household, guarded)
     if not comparisons:
         return None
     caps = _choose_caps(session, fields.num_rows)
     candidates = find_candidates(session, caps)
-    blocks = _training_blocks(comparisons, namespaces, household)
+    blocks = _training_blocks(comparisons, namespaces, household | guarded)
     patterns = _compare_sample(session, comparisons, [rule for rule, _, _ in blocks], fields.num_rows, candidates)
     estimates = estimate(
         comparisons,
@@ -120,6 +121,7 @@ def _trained(
         settings=model,
         caps=caps,
         household_keys=household,
+        guarded_keys=guarded,
         habits=habits,
         profile=profile,
         matches=estimates.matches,
@@ -138,7 +140,7 @@ def _told_once(fields: pa.Table, config: IdentityConfig) -> list[str]:
 
 
 def _training_blocks(
-    comparisons: Sequence[Comparison], namespaces: Sequence[str], household: frozenset[str]
+    comparisons: Sequence[Comparison], namespaces: Sequence[str], shared_keys: frozenset[str]
 ) -> list[tuple[str, frozenset[str], frozenset[str]]]:
     """The rules of blocks, with the comparisons that are not looked at and those that do not judge.
 
@@ -148,7 +150,7 @@ def _training_blocks(
     persons = any(comparison.name in ("given", "birth") for comparison in comparisons)
     shared = frozenset(comparison.name for comparison in comparisons if comparison.of_household and persons)
     rules = [*_BLOCKS, *((f"key {name}", frozenset({key_column(name)})) for name in namespaces)]
-    meeting = _OF_HOUSEHOLDS | {f"key {name}" for name in namespaces if key_column(name) in household}
+    meeting = _OF_HOUSEHOLDS | {f"key {name}" for name in namespaces if key_column(name) in shared_keys}
     return [(rule, unused, shared if rule in meeting else frozenset()) for rule, unused in rules]
 
 

@@ -242,6 +242,7 @@ def test_a_name_in_another_place_counts_once(
     for side, (givens, surname) in (("l", left), ("r", right)):
         values |= {f"given_{side}": givens.split()[0], f"family_{side}": surname}
         values |= {f"tokens_{side}": sorted({*givens.split(), *surname.split()})}
+    values |= dict.fromkeys(("given_share_l", "given_share_r"))
     row = ", ".join(f"${name} AS {name}" for name in values)
     found = {}
     for comparison in derive_comparisons({"given": 0.9, "family": 0.9}, frozenset()):
