@@ -9,7 +9,7 @@ PEERS_IDENTITY := .run/peers-identity
 PEERS_JOURNEYS := .run/peers-journeys
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench-extract bench-findings bench-fold bench-identity bench-journeys test test-crash test-long test-spark dev bench check format examples clean
+.PHONY: help demo bench-extract bench-findings bench-fold bench-identity bench-journeys test test-crash test-long test-spark test-spark-run dev bench check format examples clean
 
 help:  ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,10 +24,13 @@ test-crash: $(INSTALLED)  ## Run the tests that kill processes at many points, f
 	@$(BIN)/pytest -m crash -n 2 --dist worksteal
 
 test-long: $(INSTALLED) $(EXAMPLE_LOGS)/.installed  ## Run the tests of whole examples and benchmarks
-	@$(BIN)/pytest -m long -n 2 --dist worksteal
+	@$(BIN)/pytest -m "long and not spark" -n 2 --dist worksteal
 
 test-spark: $(VENV)/.spark-installed  ## Run the tests that compare Spark with DuckDB; needs Java 17 or newer
-	@$(BIN)/pytest -m spark
+	@$(BIN)/pytest -m "spark and not long"
+
+test-spark-run: $(VENV)/.spark-installed  ## Run the test of a whole run on Spark, for some minutes
+	@$(BIN)/pytest -m "spark and long"
 
 dev: $(INSTALLED)  ## Open the Dagster UI on the demo company, with its services running; Ctrl-C stops all
 	@$(BIN)/cx dev
