@@ -38,19 +38,21 @@ def no_file_longer_than() -> Callable[[int], AbstractContextManager[None]]:
 
 
 @pytest.fixture(scope="session")
-def spark():
+def spark_config():
+    return {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.sql.shuffle.partitions": "4",
+        "spark.ui.enabled": "false",
+        "spark.log.level": "ERROR",
+        # Hundreds of small plans, each run once: neither optimising the code that runs them nor replanning pays.
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+        "spark.sql.adaptive.enabled": "false",
+    }
+
+
+@pytest.fixture(scope="session")
+def spark(spark_config):
     from cx_orchestration.storage.spark import SparkEngine
 
-    return SparkEngine(
-        master="local[2]",
-        config={
-            "spark.driver.bindAddress": "127.0.0.1",
-            "spark.driver.host": "127.0.0.1",
-            "spark.sql.shuffle.partitions": "4",
-            "spark.ui.enabled": "false",
-            "spark.log.level": "ERROR",
-            # Hundreds of small plans, each run once: neither optimising the code that runs them nor replanning pays.
-            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
-            "spark.sql.adaptive.enabled": "false",
-        },
-    )
+    return SparkEngine(master="local[2]", config=spark_config)

@@ -9,21 +9,12 @@ from cx_orchestration.model import tables
 
 pytestmark = [pytest.mark.spark, pytest.mark.long]
 
-CONFIG = {
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.host": "127.0.0.1",
-    "spark.sql.shuffle.partitions": "4",
-    "spark.ui.enabled": "false",
-    "spark.log.level": "ERROR",
-    # Hundreds of small plans, each run once: neither optimising the code that runs them nor replanning pays.
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
-    "spark.sql.adaptive.enabled": "false",
-}
 
-
-def test_a_whole_run_writes_the_tables_that_duckdb_writes(finished: Site, site: Site) -> None:
+def test_a_whole_run_writes_the_tables_that_duckdb_writes(
+    finished: Site, site: Site, spark_config: dict[str, str]
+) -> None:
     settings = site.folder / "project.yaml"
-    on_spark = {"engine": "spark", "spark": {"master": "local[2]", "config": CONFIG}}
+    on_spark = {"engine": "spark", "spark": {"master": "local[2]", "config": spark_config}}
     said = "\n".join(f"{key}: {json.dumps(value)}" for key, value in on_spark.items())
     settings.write_text(f"{settings.read_text(encoding='utf-8')}\n{said}\n", encoding="utf-8")
     assert site.project.settings.engine == "spark"
