@@ -1,7 +1,8 @@
 -- Grain: one holder of a value that several entities hold, of a key that links or could.
 -- Keys: code, service, entity. Columns: code (126 bits of the value's MD5), namespace, value, service, entity; given and
 -- family (1 for a to 26 for z: how the holder's given and family name begin; null where unknown); word (the first of the
--- given name, without accents; null where given is); first_seen, last_seen, authenticated; signature (of the values that only one person can have; 0 without any).
+-- given name, without accents; null where given is); first_seen, last_seen, authenticated; signature (of the values that
+-- only one person can have; 0 without any).
 -- Inputs: held, keys of the values to look at (of each all); keys; profiles; namespaces (namespace, strength, is_unique).
 -- Values of weak keys have no holders here.
 WITH coded AS (

@@ -4,7 +4,8 @@
 -- Inputs: holders (holders.sql); namespaces (namespace, strength, max_entities, max_names, needs_authenticated, rules: a
 -- digest of them all); role_mailboxes (namespace, mailbox); previous, the key values as the run before left them.
 -- A value is generic that more entities hold than its namespace allows, unless one person is so well known: all who give
--- a name give the same, in few spellings (counted by their hash, about right is enough), and half do. Devices on which accounts of one service signed in are shared.
+-- a name give the same, in few spellings (counted by their hash, about right is enough), and half do. Devices on which
+-- accounts of one service signed in are shared.
 WITH counted AS (
     SELECT code, any_value(namespace) AS namespace, any_value(value) AS value, count(*) AS entities,
            count(given) AS named,

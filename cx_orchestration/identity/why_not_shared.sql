@@ -2,7 +2,8 @@
 -- Columns: the keys; verdict, why and entities (of identity/key_values; null when it is not judged yet); names_fit,
 -- in_time and signed_in (whether two of the holders, one of each customer, pass this guard of exact_links.sql);
 -- days_apart (the fewest between two of them; null where it is not known when).
--- Inputs: holders (holders.sql); named (named_holders.sql); records (service, entity, side: 0 or 1); key_values (identity/key_values); namespaces.
+-- Inputs: holders (holders.sql); named (named_holders.sql); records (service, entity, side: 0 or 1); key_values
+-- (identity/key_values); namespaces.
 WITH sides AS (
     SELECT h.*, r.side, n.name
     FROM holders h
