@@ -31,7 +31,6 @@ from cx_orchestration.model.failures import Failure, PermanentFailure, Transient
 from cx_orchestration.model.tables import landed
 from cx_orchestration.model.tombstones import NO_TOMBSTONES, Tombstones
 from cx_orchestration.storage.data_files import DataFile
-from cx_orchestration.storage.fence import ErasureMeanwhile
 from cx_orchestration.storage.lake import Lake
 
 _Staged = dict[dt.date, tuple[int, list[DataFile]]]
@@ -94,15 +93,13 @@ def land(
     swept = source.stream(stream).sweep is not None and not is_newest
     chunks = [] if swept else source.chunks(stream, days)
     staged = _stage_all(lake, source, stream, days, chunks, landing, now, tombstones, is_newest=is_newest)
-    try:
+    with lake.staged(table) as written:
+        # What was staged before an erasure may hold the person, and nobody else knows of these files.
+        written += [file for _, files in staged.values() for file in files]
         for run in DayRange.contiguous(staged):
             files = [file for day in run for file in staged[day][1]]
             version = lake.replace_by_files(table, files, where={"day": (run.first, run.last)}, run_id=run_id)
             landing.versions |= dict.fromkeys(run, version)
-    except ErasureMeanwhile:
-        # What was staged before an erasure may hold the person, and nobody else knows of these files.
-        lake.remove_unused(table, [file for _, files in staged.values() for file in files])
-        raise
     landing.records = {day: staged[day][0] for day in sorted(staged)}
     landing.failures = {day: landing.failures[day] for day in sorted(landing.failures)}
     asked = {day for chunk in chunks for day in chunk}

@@ -25,7 +25,6 @@ from cx_orchestration.journeys.sequences import (
 )
 from cx_orchestration.journeys.weeks import merge_weeks, write_again
 from cx_orchestration.model import tables
-from cx_orchestration.storage.data_files import DataFile
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.scan import Scan
@@ -202,14 +201,10 @@ def _write(lake: Lake, engine: Engine, change: _Change, note: dict[str, str], ru
     """New events beside the others; and without those that go, the buckets and weeks that have such."""
     touched = {(row["bucket"], row["week"]) for row in change.went.select(["bucket", "week"]).to_pylist()}
     old = [file for file in lake.live_files(tables.SEQUENCES) if file.partition in touched]
-    new: list[DataFile] = []
-    try:
-        new += write_again(lake, engine, old, without=change.went)
+    with lake.staged(tables.SEQUENCES) as new:
+        write_again(lake, engine, old, new, without=change.went)
         with lake.writer(tables.SEQUENCES) as writer:
             if change.came.num_rows:
                 writer.write(change.came)
             new += writer.finish()
         lake.swap(tables.SEQUENCES, old, new, run_id=run_id, note=note)
-    except BaseException:
-        lake.remove_unused(tables.SEQUENCES, new)
-        raise

@@ -160,15 +160,12 @@ def _staying(lake: Lake, scan: Scan, files: Sequence[DataFile], keys: np.ndarray
 
 
 def _swap(lake: Lake, table: Table, old: Sequence[DataFile], rows: pa.Table, now: FoldedFrom, run_id: str) -> None:
-    with lake.writer(table) as writer:
-        if rows.num_rows:
-            writer.write(rows.sort_by([(name, "ascending") for name in table.partition_by]))
-        new = writer.finish()
-    try:
+    with lake.staged(table) as new:
+        with lake.writer(table) as writer:
+            if rows.num_rows:
+                writer.write(rows.sort_by([(name, "ascending") for name in table.partition_by]))
+            new += writer.finish()
         lake.swap(table, old, new, run_id=run_id, note=now.note)
-    except BaseException:
-        lake.remove_unused(table, new)
-        raise
 
 
 def _of_bucket(change: Change, number: int) -> Change:

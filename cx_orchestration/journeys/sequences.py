@@ -115,8 +115,7 @@ def build_sequences(
     spread, known = _keys(engine, identity_map, buckets or buckets_for(reported))
     newest = engine.query(sql_text(__package__, "sequence_newest.sql"), {"events": events})
     inputs: dict[str, Input] = {"events": events, "newest": newest, "known": known, "event_types": codes}
-    files: list[DataFile] = []
-    try:
+    with lake.staged(tables.SEQUENCES) as files:
         with engine.session(inputs) as session:
             for chunk in _chunks(weeks, spread, events_per_chunk):
                 with lake.writer(tables.SEQUENCES) as writer:
@@ -126,9 +125,6 @@ def build_sequences(
         counts = _count(engine, inputs, scan_of(lake, files), reported)
         note = sources.note(spread, counts)
         lake.replace_by_files(tables.SEQUENCES, files, where=everything, run_id=run_id, note=note)
-    except BaseException:
-        lake.remove_unused(tables.SEQUENCES, files)
-        raise
     return counts
 
 

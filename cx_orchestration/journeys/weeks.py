@@ -45,30 +45,21 @@ def merge_weeks(lake: Lake, engine: Engine, note: dict[str, str], *, run_id: str
     ]
     if not old:
         return
-    new = write_again(lake, engine, old, without=tables.SEQUENCES.empty())
-    try:
+    with lake.staged(tables.SEQUENCES) as new:
+        write_again(lake, engine, old, new, without=tables.SEQUENCES.empty())
         lake.swap(tables.SEQUENCES, old, new, run_id=run_id, note=note | _SAME_ROWS)
-    except BaseException:
-        lake.remove_unused(tables.SEQUENCES, new)
-        raise
 
 
-def write_again(lake: Lake, engine: Engine, old: Sequence[DataFile], *, without: pa.Table) -> list[DataFile]:
+def write_again(lake: Lake, engine: Engine, old: Sequence[DataFile], new: list[DataFile], *, without: pa.Table) -> None:
     """Write the rows of some files, all of each bucket and week, into one file for each, but those of the events
-    ``without``. The files are not live yet."""
-    new: list[DataFile] = []
-    try:
-        for group in _groups(old):
-            inputs = {"there": scan_of(lake, group), "changed": without.select(["event_id"])}
-            with lake.writer(tables.SEQUENCES) as writer:
-                rows = engine.query(sql_text(__package__, "sequences_merged.sql"), inputs)
-                if rows.num_rows:
-                    writer.write(rows.cast(tables.SEQUENCES.schema))
-                new += writer.finish()
-    except BaseException:
-        lake.remove_unused(tables.SEQUENCES, new)
-        raise
-    return new
+    ``without``, and add these files to ``new``. They are not live yet."""
+    for group in _groups(old):
+        inputs = {"there": scan_of(lake, group), "changed": without.select(["event_id"])}
+        with lake.writer(tables.SEQUENCES) as writer:
+            rows = engine.query(sql_text(__package__, "sequences_merged.sql"), inputs)
+            if rows.num_rows:
+                writer.write(rows.cast(tables.SEQUENCES.schema))
+            new += writer.finish()
 
 
 def _share_aside(files: Sequence[DataFile]) -> float:

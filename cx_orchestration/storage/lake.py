@@ -8,8 +8,8 @@ import random
 import re
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -179,6 +179,16 @@ class Lake:
             changes.append(Change(notes[number], gone, come))
             before = after
         return changes
+
+    @contextmanager
+    def staged(self, table: Table) -> Iterator[list[DataFile]]:
+        """Collects files written ahead of a commit in the same block; when the block fails, they are removed."""
+        files: list[DataFile] = []
+        try:
+            yield files
+        except BaseException:
+            self.remove_unused(table, files)
+            raise
 
     def remove_unused(self, table: Table, files: Iterable[DataFile]) -> None:
         """Remove files that no commit has made part of the table."""

@@ -47,18 +47,18 @@ def rewrite(lake: Lake, table: Table, columns: list[str], judge: Judge, *, run_i
     ``judge`` is given the ``columns`` that a file has.
     """
     old: list[DataFile] = []
-    new: list[DataFile] = []
     removed = changed = 0
-    for file in lake.live_files(table):
-        edits = _edits(lake, table, file, columns, judge)
-        count, others = int(edits.goes.sum()), len(edits.texts)
-        if count or others:
-            old.append(file)
-            if count < file.rows:
-                new.append(_written_anew(lake, table, file, edits))
-            removed, changed = removed + count, changed + others
-    if old:
-        lake.swap(table, old, new, run_id=run_id)
+    with lake.staged(table) as new:
+        for file in lake.live_files(table):
+            edits = _edits(lake, table, file, columns, judge)
+            count, others = int(edits.goes.sum()), len(edits.texts)
+            if count or others:
+                old.append(file)
+                if count < file.rows:
+                    new.append(_written_anew(lake, table, file, edits))
+                removed, changed = removed + count, changed + others
+        if old:
+            lake.swap(table, old, new, run_id=run_id)
     return Rewritten(removed, changed)
 
 
