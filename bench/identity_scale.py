@@ -27,6 +27,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from cx_orchestration.identity import matching
 from cx_orchestration.identity.clusters import Linkage
 from cx_orchestration.identity.keys import keys_of_profiles
 from cx_orchestration.identity.links import update_links
@@ -36,7 +37,7 @@ from cx_orchestration.identity.quality import identity_quality
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.model.identity import IdentityConfig, Matching
 from cx_orchestration.model.tables import IDENTITY_MAP, KEYS_SEEN, MATCHING_FIELDS
-from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.engine import Engine, sql_text
 from cx_orchestration.storage.lake import Lake, conform
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -163,8 +164,9 @@ def plain_splink(folder: Path) -> dict[str, object]:
         "SELECT unique_id, given, family, birth, street, postcode, city,"
         " list_extract(list_filter(keys, lambda k: k.namespace = 'email'), 1).value AS email,"
         " list_extract(list_filter(keys, lambda k: k.namespace = 'phone'), 1).value AS phone"
-        " FROM (SELECT *, row_number() OVER (ORDER BY service, entity) AS unique_id FROM f) AS f",
-        {"f": Lake(folder / "lake 0").scan(MATCHING_FIELDS)},
+        " FROM (SELECT *, row_number() OVER (ORDER BY service, entity) AS unique_id"
+        f" FROM ({sql_text(matching.__name__, 'fields_kept.sql')}) AS k) AS f",
+        {"stored": Lake(folder / "lake 0").scan(MATCHING_FIELDS)},
     )
     meter = Meter()
     blocks = [

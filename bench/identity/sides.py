@@ -40,7 +40,7 @@ def ours(rows: pd.DataFrame, kinds: Mapping[str, Mapping[str, str]] | None = Non
     model = train(engine, fields.rows, habits, config, now=NOW)
     if model is None:
         raise SystemExit("there is nothing to compare in this data set")
-    wanted = score_pairs(engine, fields, model, config, everything=True).wanted
+    wanted = score_pairs(engine, fields, model, config).wanted
     entities = fields.rows.select(["service", "entity", "unique_id"]).to_pandas()
     code = pd.Series(entities["unique_id"].to_numpy(), entities["service"] + "/" + entities["entity"])
     found = wanted.to_pandas()

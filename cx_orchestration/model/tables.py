@@ -430,7 +430,8 @@ LINKS = _table(
 
 MATCHING_FIELDS = _table(
     "identity/matching_fields",
-    "one customer of one service, as a model compared it: names, dates and addresses in one spelling",
+    "one state of one customer of one service, as a model compared it: names, dates and addresses in one spelling. "
+    "Rows are added, and all are written anew when many are out of date: a row stands while no other replaces it",
     ("service", text, "the service, as its name stands in keys"),
     ("entity", text, "the customer's id in this service"),
     ("fingerprint", text, "of the texts as received, from which the fields follow"),
@@ -446,7 +447,15 @@ MATCHING_FIELDS = _table(
     ("country", text, "lower case"),
     ("keys", KEYS, "those that say something of a person"),
     ("model_version", text, "of the model that compared it"),
+    ("number", whole, "of this row"),
+    ("replaces", whole, "the number of the row with the customer's former state; null if there is none"),
+    ("is_there", flag, "false in the last row of a customer who is gone"),
+    ("profile", whole, "fingerprint of the profile that was read"),
+    ("is_short", flag, "whether keys of the profile are left out of `keys`"),
+    ("blocks", pa.list_(whole), "hashes of what the customer shares with those to be compared with"),
+    ("read_by", text, "digest of the rules by which it was read"),
     persons=Persons(entities=(("service", "entity"),)),
+    distinct=("number", "replaces", "profile", "blocks"),
 )
 
 MATCHING_MODELS = _table(

@@ -8,6 +8,8 @@ import csv
 import datetime as dt
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
 from io import StringIO
 
 import pyarrow as pa
@@ -36,14 +38,14 @@ HABITS = pa.schema(
 
 @dataclass(frozen=True)
 class Fields:
-    """The fields of all entities now: ``rows`` has one each (``fields_now.sql``), ordered by service and entity,
-    and in that order their numbers from 0 (``unique_id``).
+    """The fields of entities that were looked at: of all, or of those that may be other than what was kept.
 
-    ``before`` are those of the entities that changed or are gone, as they were.
+    ``rows`` has one each (``fields_now.sql``), ordered by service and entity, and in that order their numbers
+    (``unique_id``), which no row that was kept has. ``former`` is what was kept of them, and of those that are gone.
     """
 
     rows: pa.Table
-    before: pa.Table
+    former: pa.Table
 
 
 def find_habits(engine: Engine, profiles: Input) -> pa.Table:
@@ -63,7 +65,7 @@ def matching_fields(
     kept: Input | None = None,
     key_values: Input | None = None,
 ) -> Fields:
-    """The fields of all entities; only texts that differ from those ``kept`` are looked at.
+    """The fields of all entities, or of those that may be other than what was ``kept`` (``tables.MATCHING_FIELDS``).
 
     ``profiles`` are normalised (``keys.normalise_profiles``), ``key_values`` the verdicts on their keys: a value that
     is nobody's is left out (``personal_keys.sql``). Without verdicts that is what more than ``max_entities`` hold.
@@ -73,17 +75,36 @@ def matching_fields(
         "habits": habits,
         "namespaces": namespace_rules(config),
         "key_values": KEY_VALUES.empty() if key_values is None else key_values,
-        "kept": MATCHING_FIELDS.empty() if kept is None else kept,
     }
     params = {"month_first": config.region in _MONTH_FIRST, "this_year": f"{today:%y}"} | _vocabulary()
-    with engine.session(inputs) as session:
-        session.make_in_parts("told", sql_text(__package__, "profiles_fingerprinted.sql"), "profiles")
-        session.make("changed", sql_text(__package__, "profiles_changed.sql"))
-        session.make_in_parts("fresh", sql_text(__package__, "fields.sql"), "changed", params, beside=["habits"])
+    first = 0
+    with engine.session(inputs if kept is None else inputs | {"stored": kept}) as session:
+        session.define("told", sql_text(__package__, "profiles_told.sql"))
         session.make("personal_keys", sql_text(__package__, "personal_keys.sql"))
+        if kept is None:
+            session.define("looked_at", "SELECT * FROM profiles")
+            session.keep("former", MATCHING_FIELDS.empty())
+        else:
+            session.define("kept", sql_text(__package__, "fields_kept.sql"))
+            session.make("differing", sql_text(__package__, "profiles_differing.sql"))
+            session.make("looked_at", _DIFFERING.format("profiles"))
+            session.make("former", _DIFFERING.format("kept"))
+            first = session.query("SELECT coalesce(max(number) + 1, 0) AS number FROM stored")["number"][0].as_py()
+        session.make_in_parts("changed", sql_text(__package__, "profiles_fingerprinted.sql"), "looked_at")
+        session.make_in_parts("fresh", sql_text(__package__, "fields.sql"), "changed", params, beside=["habits"])
         rows = session.query(sql_text(__package__, "fields_now.sql"))
-        rows = session.keep("fields", rows.add_column(0, "unique_id", pa.array(range(rows.num_rows), pa.int64())))
-        return Fields(rows, session.query(sql_text(__package__, "gone.sql")))
+        numbers = pa.array(range(first, first + rows.num_rows), pa.int64())
+        return Fields(rows.add_column(0, "unique_id", numbers), session.query("SELECT * FROM former"))
+
+
+_DIFFERING = "SELECT r.* FROM {} r SEMI JOIN differing d ON d.service = r.service AND d.entity = r.entity"
+
+
+def reading_rules(config: IdentityConfig) -> str:
+    """A digest of all that decides what is kept of an entity: what was kept under others has to be read anew."""
+    texts = [sql_text(__package__, name) for name in ("fields.sql", "blocks.sql", "words.csv")]
+    habits = str(config.region in _MONTH_FIRST)
+    return sha256("\n".join([habits, version("duckdb"), *texts]).encode()).hexdigest()[:12]
 
 
 @cache

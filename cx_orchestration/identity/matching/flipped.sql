@@ -1,5 +1,5 @@
 -- Grain: one entity in a block that has become too large to compare, or small enough. Keys: unique_id.
--- Inputs: blocks (now); blocks_before (of the entities that changed or are gone, as they were); caps (rule, cap).
+-- Inputs: blocks (blocks_met.sql, now); blocks_before (of the entities that changed or are gone, as they were); caps (rule, cap).
 WITH moved AS (
     SELECT rule, block, sum(came) AS came, sum(went) AS went
     FROM (

@@ -14,14 +14,24 @@ import pyarrow.compute as pc
 
 from cx_orchestration.identity.ledger import ENTITIES, WANTED, LedgerChange, standing_links, update_ledger
 from cx_orchestration.identity.matching.drift import Drift, measure_drift
-from cx_orchestration.identity.matching.fields import Fields, find_habits, matching_fields
+from cx_orchestration.identity.matching.fields import Fields, find_habits, matching_fields, reading_rules
 from cx_orchestration.identity.matching.model import MatchingModel, load_model, save_model
-from cx_orchestration.identity.matching.scoring import MODEL_RULE, score_pairs, score_trained
+from cx_orchestration.identity.matching.scoring import (
+    MODEL_RULE,
+    ScoredPairs,
+    score_changed,
+    score_pairs,
+    score_trained,
+)
 from cx_orchestration.identity.matching.training import train, training
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import KEY_VALUES, MATCHING_FIELDS, PROFILES
 from cx_orchestration.storage.engine import Engine, sql_text
 from cx_orchestration.storage.lake import Lake, conform
+from cx_orchestration.storage.scan import Scan
+
+#: How many rows the fields of an entity may take, those that are out of date among them.
+_ROWS_PER_ENTITY = 1.25
 
 #: What a night did: compared pairs; found nothing to compare, so that exact keys alone link; was told not to.
 Outcome = Literal["compared", "nothing to compare", "switched off"]
@@ -56,11 +66,20 @@ def train_model(
 
 
 def _read_anew(lake: Lake, comparing: Engine, config: IdentityConfig, now: dt.datetime) -> tuple[Fields, pa.Table]:
-    profiles = lake.scan(PROFILES)
-    habits = find_habits(comparing, profiles)
-    key_values = lake.scan(KEY_VALUES)
-    fields = matching_fields(comparing, profiles, config, habits, today=now.date(), key_values=key_values)
-    return fields, habits
+    habits = find_habits(comparing, lake.scan(PROFILES))
+    return _read(lake, comparing, config, habits, now), habits
+
+
+def _read(
+    lake: Lake,
+    comparing: Engine,
+    config: IdentityConfig,
+    habits: pa.Table,
+    now: dt.datetime,
+    kept: Scan | None = None,
+) -> Fields:
+    profiles, verdicts = lake.scan(PROFILES), lake.scan(KEY_VALUES)
+    return matching_fields(comparing, profiles, config, habits, today=now.date(), kept=kept, key_values=verdicts)
 
 
 def update_matches(
@@ -86,7 +105,7 @@ def update_matches(
     model = load_model(lake, engine) if config.matching.enabled else None
     outdated = model.version if model is not None and model.is_outdated else None
     trained = config.matching.enabled and (model is None or outdated is not None or retrain)
-    everything = trained or (model is not None and not _is_of(lake, engine, model))
+    everything = trained or (model is not None and not _is_of(lake, engine, model, config))
     scored = None
     if trained:
         fields, habits = _read_anew(lake, comparing, config, now)
@@ -94,11 +113,13 @@ def update_matches(
             if model is not None:
                 save_model(lake, model, run_id=run_id)
                 scored = score_trained(session, model, config)
+    elif model is not None and everything:
+        fields = _read(lake, comparing, config, model.habits, now)
+        scored = score_pairs(comparing, fields, model, config)
     elif model is not None:
-        inputs = {"key_values": lake.scan(KEY_VALUES), "kept": None if everything else lake.scan(MATCHING_FIELDS)}
-        profiles = lake.scan(PROFILES)
-        fields = matching_fields(comparing, profiles, config, model.habits, today=now.date(), **inputs)
-        scored = score_pairs(comparing, fields, model, config, everything=everything)
+        kept = lake.scan(MATCHING_FIELDS)
+        fields = _read(lake, comparing, config, model.habits, now, kept)
+        scored = score_changed(comparing, fields, kept, model, config)
     if model is None or scored is None:
         ledger = _write(lake, engine, WANTED.empty_table(), None, now, run_id)
         lake.replace(MATCHING_FIELDS, MATCHING_FIELDS.empty(), run_id=run_id)
@@ -107,13 +128,8 @@ def update_matches(
     if everything:
         wanted, by_margin = _with_margin(lake, engine, scored.wanted, config)
     ledger = _write(lake, engine, wanted, scored.scope, now, run_id)
-    rows = fields.rows.append_column("model_version", pa.repeat(pa.scalar(model.version), fields.rows.num_rows))
-    if everything or scored.scope is None or scored.scope.num_rows:
-        lake.replace(
-            MATCHING_FIELDS, conform(MATCHING_FIELDS, rows.select(MATCHING_FIELDS.schema.names)), run_id=run_id
-        )
-    known = set(model.habits["service"].to_pylist())
-    strange = sorted(set(fields.rows["service"].unique().to_pylist()) - known)
+    services = _keep(lake, engine, fields, scored, model, config, everything=everything, run_id=run_id)
+    strange = sorted(services - set(model.habits["service"].to_pylist()))
     return Matched(
         "compared",
         ledger,
@@ -127,10 +143,54 @@ def update_matches(
     )
 
 
-def _is_of(lake: Lake, engine: Engine, model: MatchingModel) -> bool:
-    """Whether the fields that were kept are those that this model compared."""
-    versions = engine.query("SELECT DISTINCT model_version FROM kept", {"kept": lake.scan(MATCHING_FIELDS)})
-    return bool(versions["model_version"].to_pylist() == [model.version])
+def _is_of(lake: Lake, engine: Engine, model: MatchingModel, config: IdentityConfig) -> bool:
+    """Whether the fields that were kept are those that this model compared, and read as they would be now."""
+    found = engine.query("SELECT DISTINCT model_version, read_by FROM kept", {"kept": lake.scan(MATCHING_FIELDS)})
+    (*rows,) = zip(found["model_version"].to_pylist(), found["read_by"].to_pylist(), strict=True)
+    return rows == [(model.version, reading_rules(config))]
+
+
+def _keep(
+    lake: Lake,
+    engine: Engine,
+    fields: Fields,
+    scored: ScoredPairs,
+    model: MatchingModel,
+    config: IdentityConfig,
+    *,
+    everything: bool,
+    run_id: str,
+) -> set[str]:
+    """Keep the fields that the ledger takes into account now. Returns the services of all that are kept.
+
+    Rows are added to those of former nights, and take their places, until too many are out of date: then all are
+    written anew.
+    """
+    about = {
+        "model_version": pa.repeat(pa.scalar(model.version), fields.rows.num_rows),
+        "read_by": pa.repeat(pa.scalar(reading_rules(config)), fields.rows.num_rows),
+        "is_there": pa.repeat(pa.scalar(True), fields.rows.num_rows),
+        "blocks": scored.blocks,
+    }
+    rows = fields.rows.rename_columns({"unique_id": "number"})
+    for name, values in about.items():
+        rows = rows.append_column(name, values)
+    rows = conform(MATCHING_FIELDS, rows.select(MATCHING_FIELDS.schema.names))
+    if everything:
+        lake.replace(MATCHING_FIELDS, rows, run_id=run_id)
+        return set(rows["service"].unique().to_pylist())
+    if fields.former.num_rows or rows.num_rows:
+        gone = engine.query(sql_text(__package__, "fields_gone.sql"), {"rows": rows, "former": fields.former})
+        lake.append(MATCHING_FIELDS, pa.concat_tables([rows, gone], promote_options="default"), run_id=run_id)
+    stored = {"stored": lake.scan(MATCHING_FIELDS)}
+    standing = sql_text(__package__, "fields_kept.sql")
+    (counted,) = engine.query(
+        f"SELECT count(*) AS entities, list(DISTINCT service) AS services FROM ({standing}) AS k", stored
+    ).to_pylist()
+    if lake.rows(MATCHING_FIELDS) > _ROWS_PER_ENTITY * counted["entities"]:
+        anew = engine.query(f"SELECT * REPLACE (NULL::BIGINT AS replaces) FROM ({standing}) AS k", stored)
+        lake.replace(MATCHING_FIELDS, anew, run_id=run_id)
+    return set(counted["services"] or ())
 
 
 def _with_margin(lake: Lake, engine: Engine, wanted: pa.Table, config: IdentityConfig) -> tuple[pa.Table, int]:

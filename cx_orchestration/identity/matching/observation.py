@@ -21,15 +21,15 @@ def patterns_of(counted: pa.Table, comparisons: Sequence[Comparison]) -> dict[st
     return {str(kind): Patterns(levels[kinds == kind], pairs[kinds == kind]) for kind in np.unique(kinds)}
 
 
-def measure_coverage(session: Session, namespaces: Sequence[str]) -> dict[str, float]:
-    """The share of a workspace's entities that have a field or ``key_<namespace>``."""
+def measure_coverage(session: Session, namespaces: Sequence[str], of: str = "rows") -> dict[str, float]:
+    """The share of the entities of a workspace's table that have a field or ``key_<namespace>``."""
     has = {name: f"{name} IS NOT NULL" for name in FIELDS}
     for name in namespaces:
         has[key_column(name)] = f"len(list_filter(keys, lambda k: k.namespace = '{name}')) > 0"
     counts = ", ".join(
         f"count(CASE WHEN {condition} THEN 1 ELSE NULL END) AS {name}" for name, condition in has.items()
     )
-    session.make_in_parts("covered", f"SELECT count(*) AS entities, {counts} FROM rows", "rows")
+    session.make_in_parts("covered", f"SELECT count(*) AS entities, {counts} FROM {of}", of)
     sums = ", ".join(f"CAST(sum({name}) AS DOUBLE) AS {name}" for name in ("entities", *has))
     (row,) = session.query(f"SELECT {sums} FROM covered").to_pylist()
     return {name: row[name] / row["entities"] if row["entities"] else 0.0 for name in has}

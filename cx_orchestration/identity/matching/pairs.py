@@ -11,40 +11,78 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cx_orchestration.identity.matching.comparisons import key_column
-from cx_orchestration.storage.engine import Engine, Session, sql_text
+from cx_orchestration.identity.matching.fields import Fields
+from cx_orchestration.storage.engine import Engine, Input, Session, sql_text
 
 
 @contextmanager
 def workspace(
-    engine: Engine,
-    fields: pa.Table,
-    namespaces: Sequence[str],
-    frequencies: pa.Table | None = None,
-    *,
-    everything: bool = True,
+    engine: Engine, fields: pa.Table, namespaces: Sequence[str], frequencies: pa.Table | None = None
 ) -> Iterator[Session]:
-    """A session with the tables ``rows`` (the fields), ``blocks`` and ``flipped`` (none).
+    """A session in which all entities count as changed, so that all pairs are candidates.
 
-    With ``everything`` all entities count as changed, so that all pairs are candidates, and what is compared of them is
-    there at once, in ``fields``; else ``take_sides`` makes it of those in candidates. How common given names are says
-    the model's table of ``frequencies``; without one these fields are counted.
+    It has the tables ``rows`` (the fields), ``fields`` (what is compared of them), ``blocks`` and ``flipped`` (none).
+    How common given names are says the model's table of ``frequencies``; without one these fields are counted.
     """
     with engine.session({"rows": fields}) as session:
-        if everything:
-            _keep_names(session, "rows", frequencies)
-            all_of = f"SELECT r.* REPLACE (true AS changed), {_compared(namespaces)} FROM rows r {_WITH_NAMES}"
-            session.make_in_parts("fields", all_of, "rows", beside=["names"])
-            session.make_in_parts("blocks", sql_text(__package__, "blocks.sql"), "fields")
-        else:
-            session.make_in_parts("blocks", _blocks_of("rows"), "rows")
+        _keep_names(session, "rows", frequencies)
+        all_of = f"SELECT r.* REPLACE (true AS changed), {_compared(namespaces)} FROM rows r {_WITH_NAMES}"
+        session.make_in_parts("fields", all_of, "rows", beside=["names"])
+        session.make_in_parts("blocks", sql_text(__package__, "blocks.sql"), "fields")
         session.make("flipped", "SELECT unique_id FROM rows WHERE FALSE")
         yield session
 
 
+@contextmanager
+def night_workspace(engine: Engine, fields: Fields, kept: Input, caps: Mapping[str, int]) -> Iterator[Session]:
+    """A session of those who are other than what was ``kept`` (``tables.MATCHING_FIELDS``), and whom they meet.
+
+    It has the tables ``rows`` (the fields that were looked at), ``before`` (what was kept of those that changed or are
+    gone), ``present`` (all entities), ``flipped`` (unique_id: who is in a block that has come to be over its cap, or
+    under it), and ``blocks``: those that one is in or was in who changed or is flipped. The others bring no pair.
+    """
+    with engine.session({"rows": fields.rows, "stored": kept}) as session:
+        session.keep("former", fields.former)
+        session.keep("caps", _caps(caps))
+        session.make("replaced", sql_text(__package__, "fields_replaced.sql"))
+        session.define("present", sql_text(__package__, "fields_present.sql"))
+        session.make("before", sql_text(__package__, "fields_before.sql"))
+        session.make_in_parts("blocks_now", _blocks_of("rows"), "rows")
+        was = "SELECT *, number AS unique_id, true AS changed FROM before"
+        session.make_in_parts("blocks_before", _blocks_of(f"({was})"), "before")
+        touched = "SELECT rule, block FROM blocks_now WHERE changed UNION SELECT rule, block FROM blocks_before"
+        _meet(session, touched)
+        if session.make("flipped", sql_text(__package__, "flipped.sql")):
+            session.make("flipped_rows", "SELECT p.* FROM present p SEMI JOIN flipped f ON f.unique_id = p.unique_id")
+            session.make_in_parts("blocks_flipped", _blocks_of("flipped_rows"), "flipped_rows")
+            _meet(session, f"{touched} UNION SELECT rule, block FROM blocks_flipped")
+        yield session
+
+
+def _meet(session: Session, touched: str) -> None:
+    session.make("touched", f"SELECT t.rule, t.block FROM ({touched}) AS t SEMI JOIN caps c ON c.rule = t.rule")
+    session.make("blocks", sql_text(__package__, "blocks_met.sql"))
+
+
+def blocks_to_keep(session: Session, blocks: str) -> pa.ChunkedArray:
+    """The blocks of each of the workspace's ``rows``, in their order, as the lake keeps them: those with a cap."""
+    session.make(
+        "lists",
+        f"SELECT b.unique_id, list_sort(list(b.block)) AS blocks FROM {blocks} AS b"
+        " SEMI JOIN caps c ON c.rule = b.rule GROUP BY b.unique_id",
+    )
+    return session.query(
+        "SELECT l.blocks FROM rows r LEFT JOIN lists l ON l.unique_id = r.unique_id ORDER BY r.unique_id"
+    )["blocks"]
+
+
 def take_sides(session: Session, namespaces: Sequence[str], frequencies: pa.Table) -> None:
-    """Make the table ``fields`` of the workspace: what is compared of the entities in candidates."""
-    ends = "SELECT join_key_l AS unique_id FROM candidates UNION SELECT join_key_r FROM candidates"
-    session.make("paired", f"SELECT r.* FROM rows r SEMI JOIN ({ends}) AS p ON p.unique_id = r.unique_id")
+    """Make the table ``fields`` of a night's workspace: what is compared of the entities in candidates.
+
+    They are numbered anew there and in candidates, in the order of their names, as if all had been compared.
+    """
+    session.make("paired", sql_text(__package__, "paired.sql"))
+    session.make("candidates", sql_text(__package__, "candidates_numbered.sql"))
     _keep_names(session, "paired", frequencies)
     text = f"SELECT r.*, {_compared(namespaces)} FROM paired r {_WITH_NAMES}"
     session.make_in_parts("fields", text, "paired", beside=["names"])
@@ -70,18 +108,6 @@ def _keep_names(session: Session, source: str, frequencies: pa.Table | None) -> 
             " JOIN given_terms t ON t.term = digest_of('given', v.given)"
         )
     session.keep("names", session.query(text))
-
-
-def mark_flipped(session: Session, before: pa.Table, caps: Mapping[str, int]) -> None:
-    """Find who is in a block that has come to be over its cap, or under it: the table ``flipped`` (unique_id).
-
-    ``before`` are the fields, as they were, of the entities that changed or are gone.
-    """
-    session.keep("before", before)
-    was = "SELECT *, 0::BIGINT AS unique_id, true AS changed FROM before"
-    session.make_in_parts("blocks_before", _blocks_of(f"({was})"), "before")
-    session.keep("caps", _caps(caps))
-    session.make("flipped", sql_text(__package__, "flipped.sql"))
 
 
 def find_candidates(session: Session, caps: Mapping[str, int]) -> int:

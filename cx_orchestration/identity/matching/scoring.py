@@ -4,7 +4,7 @@ Belongs here: which pairs are scored in a full and in an incremental run, and th
 what stands in the ledger already, and who is one customer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -14,10 +14,16 @@ from cx_orchestration.identity.matching.comparisons import Comparison
 from cx_orchestration.identity.matching.fields import Fields
 from cx_orchestration.identity.matching.model import FieldProfile, MatchingModel
 from cx_orchestration.identity.matching.observation import level_shares, measure_coverage, patterns_of
-from cx_orchestration.identity.matching.pairs import find_candidates, mark_flipped, take_sides, workspace
+from cx_orchestration.identity.matching.pairs import (
+    blocks_to_keep,
+    find_candidates,
+    night_workspace,
+    take_sides,
+    workspace,
+)
 from cx_orchestration.identity.matching.weighing import count_levels, weigh
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.storage.engine import Engine, Session
+from cx_orchestration.storage.engine import Engine, Input, Session, sql_text
 
 #: The rule of the ledger's rows that a model weighed.
 MODEL_RULE = "model"
@@ -32,45 +38,63 @@ class ScoredPairs:
 
     ``wanted`` has the columns of ``ledger.WANTED``, evidence as a dictionary, ordered by its keys; ``scope`` (service,
     entity) are the entities whose pairs were looked at, all of them if ``None``. ``candidates`` is how many pairs were
-    compared, ``profile`` what they look like.
+    compared, ``profile`` what they look like. ``blocks`` are those of the fields that were looked at, to be kept.
     """
 
     wanted: pa.Table
     scope: pa.Table | None
     candidates: int
     profile: FieldProfile
+    blocks: pa.ChunkedArray
 
 
-def score_pairs(
-    engine: Engine, fields: Fields, model: MatchingModel, config: IdentityConfig, *, everything: bool
+def score_pairs(engine: Engine, fields: Fields, model: MatchingModel, config: IdentityConfig) -> ScoredPairs:
+    """The pairs of all entities that may be one person, but for those that weigh less than ``matching.least_bits``."""
+    entities = fields.rows.num_rows
+    with workspace(engine, fields.rows, model.namespaces, model.frequencies) as session:
+        candidates = find_candidates(session, model.caps)
+        coverage = measure_coverage(session, model.namespaces)
+        profile = _profile(session, model, coverage, candidates, entities, entities)
+        return _scored(session, model, config, None, candidates, profile, "blocks")
+
+
+def score_changed(
+    engine: Engine, fields: Fields, kept: Input, model: MatchingModel, config: IdentityConfig
 ) -> ScoredPairs:
-    """The pairs that may be one person: of all entities, or of those whose fields changed, against all others.
+    """``score_pairs``, of the entities whose fields are other than what was ``kept``, against all others.
 
     A pair weighs the same in both: blocks, probabilities and term frequencies are the frozen ones. Where a block has
-    come to be too large to compare, or small enough, its entities are looked at again. Pairs that weigh less than
-    ``matching.least_bits`` are left out.
+    come to be too large to compare, or small enough, its entities are looked at again.
     """
-    entities, scope = fields.rows.num_rows, None
-    with workspace(engine, fields.rows, model.namespaces, model.frequencies, everything=everything) as session:
-        looked_at = entities
-        if not everything:
-            mark_flipped(session, fields.before, model.caps)
-            session.make("looked_at", "SELECT unique_id FROM rows WHERE changed UNION SELECT unique_id FROM flipped")
-            now = session.query("SELECT service, entity FROM rows f SEMI JOIN looked_at k USING (unique_id)")
-            looked_at = now.num_rows
-            scope = _distinct(pa.concat_tables([now, fields.before.select(now.column_names).cast(now.schema)]))
+    with night_workspace(engine, fields, kept, model.caps) as session:
+        looked_at = session.make("looked_at", sql_text(__package__, "looked_at.sql"))
+        scope = session.query("SELECT service, entity FROM looked_at UNION SELECT service, entity FROM before")
         candidates = find_candidates(session, model.caps)
-        if not everything:
-            take_sides(session, model.namespaces, model.frequencies)
-        profile = _profile(session, model, candidates, looked_at, entities)
-        wanted = _wanted(session, model, config)
-    return ScoredPairs(wanted, scope, candidates, profile)
+        take_sides(session, model.namespaces, model.frequencies)
+        coverage = measure_coverage(session, model.namespaces, "present")
+        entities = session.query("SELECT count(*) AS n FROM present")["n"][0].as_py()
+        profile = _profile(session, model, coverage, candidates, looked_at, entities)
+        return _scored(session, model, config, scope, candidates, profile, "blocks_now")
 
 
 def score_trained(session: Session, model: MatchingModel, config: IdentityConfig) -> ScoredPairs:
     """``score_pairs`` of everything, in the workspace in which the ``model`` was just trained."""
     candidates = int(session.query("SELECT count(*) AS pairs FROM candidates")["pairs"][0].as_py())
-    return ScoredPairs(_wanted(session, model, config), None, candidates, model.profile)
+    return _scored(session, model, config, None, candidates, model.profile, "blocks")
+
+
+def _scored(
+    session: Session,
+    model: MatchingModel,
+    config: IdentityConfig,
+    scope: pa.Table | None,
+    candidates: int,
+    profile: FieldProfile,
+    blocks: str,
+) -> ScoredPairs:
+    kept = blocks_to_keep(session, blocks)
+    session.drop("blocks")
+    return ScoredPairs(_wanted(session, model, config), scope, candidates, profile, kept)
 
 
 def _wanted(session: Session, model: MatchingModel, config: IdentityConfig) -> pa.Table:
@@ -82,12 +106,15 @@ def _wanted(session: Session, model: MatchingModel, config: IdentityConfig) -> p
     return rows.set_column(rows.schema.get_field_index("pattern"), "evidence", _texts(rows["pattern"], evidence))
 
 
-def _distinct(entities: pa.Table) -> pa.Table:
-    return entities.group_by(entities.column_names).aggregate([])
-
-
-def _profile(session: Session, model: MatchingModel, candidates: int, looked_at: int, entities: int) -> FieldProfile:
-    """Coverage of all entities, and levels of a sample of the candidates: none where there are too few to judge."""
+def _profile(
+    session: Session,
+    model: MatchingModel,
+    coverage: Mapping[str, float],
+    candidates: int,
+    looked_at: int,
+    entities: int,
+) -> FieldProfile:
+    """With levels of a sample of the candidates: none where there are too few to judge."""
     share = 1 - (1 - looked_at / max(entities, 1)) ** 2
     levels = {}
     if candidates >= _LEAST_SAMPLE:
@@ -95,8 +122,7 @@ def _profile(session: Session, model: MatchingModel, candidates: int, looked_at:
         session.make_in_parts("observed", drawn, "candidates")
         found = count_levels(session, model.settings["comparisons"], "observed")
         levels = level_shares(patterns_of(found, model.comparisons)["0"], model.comparisons)
-    per_entity = candidates / share / entities if share else 0.0
-    return FieldProfile(measure_coverage(session, model.namespaces), levels, per_entity)
+    return FieldProfile(coverage, levels, candidates / share / entities if share else 0.0)
 
 
 def _number_patterns(session: Session, comparisons: Sequence[Comparison]) -> list[str]:

@@ -9,7 +9,7 @@ from town import CONFIG, NOW, profile_rows
 from cx_orchestration.identity.hygiene import judge_values
 from cx_orchestration.identity.matching.fields import find_habits, matching_fields
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import KEY_VALUES, MATCHING_FIELDS
+from cx_orchestration.model.tables import KEY_VALUES
 from cx_orchestration.storage.engine import Engine
 
 
@@ -131,15 +131,35 @@ def test_only_what_differs_from_what_was_kept_counts_as_changed(engine: Engine) 
     profiles = profile_rows([{"service": "s", "entity": name, "name": f"Anna {name}"} for name in ("a", "b", "c")])
     habits = find_habits(engine, profiles)
     first = matching_fields(engine, profiles, CONFIG, habits, today=NOW.date()).rows
-    kept = first.append_column("model_version", pa.nulls(3, pa.string())).select(MATCHING_FIELDS.schema.names)
+    kept = first.rename_columns({"unique_id": "number"}).append_column("is_there", pa.repeat(True, 3))
     now = profile_rows(
         [
-            {"service": "s", "entity": "a", "name": "Anna a"},
+            {"service": "s", "entity": "a", "name": "Anna a", "attributes": '{"visits":8}'},
             {"service": "s", "entity": "b", "name": "Anna b", "keys": {"email": "b@example.com"}},
             {"service": "s", "entity": "d", "name": "Anna d"},
         ]
     )
     found = matching_fields(engine, now, CONFIG, habits, today=NOW.date(), kept=kept)
-    changed = {row["entity"]: row["changed"] for row in found.rows.to_pylist()}
-    assert changed == {"a": False, "b": True, "d": True}
-    assert sorted(found.before["entity"].to_pylist()) == ["b", "c"]
+    changed = {row["entity"]: (row["changed"], row["replaces"]) for row in found.rows.to_pylist()}
+    assert changed == {"a": (False, 0), "b": (True, 1), "d": (True, None)}
+    assert sorted(found.former["entity"].to_pylist()) == ["a", "b", "c"]
+    assert min(found.rows["unique_id"].to_pylist()) > max(kept["number"].to_pylist())
+
+
+def test_a_profile_that_stays_is_read_again_when_a_key_of_it_turns_out_to_be_nobodys(engine: Engine) -> None:
+    def held_by(number: int) -> pa.Table:
+        keys = {"phone": "+12025550100", "email": "anna@example.com"}
+        return profile_rows([{"service": "s", "entity": f"{i:02d}", "keys": keys} for i in range(number)])
+
+    few, many = held_by(10), held_by(11)
+    habits = find_habits(engine, few)
+    kept = matching_fields(engine, few, CONFIG, habits, today=NOW.date()).rows
+    kept = kept.rename_columns({"unique_id": "number"}).append_column("is_there", pa.repeat(True, 10))
+    now = matching_fields(engine, many, CONFIG, habits, today=NOW.date(), kept=kept).rows
+    assert now["changed"].to_pylist() == [True] * 11
+    assert now["keys"].to_pylist() == [None] * 11
+    again = now.rename_columns({"unique_id": "number"}).append_column("is_there", pa.repeat(True, 11))
+    again = again.set_column(again.schema.get_field_index("replaces"), "replaces", pa.nulls(11, pa.int64()))
+    assert not matching_fields(engine, many, CONFIG, habits, today=NOW.date(), kept=again).rows.num_rows
+    back = matching_fields(engine, few, CONFIG, habits, today=NOW.date(), kept=again).rows
+    assert back["keys"].to_pylist() == kept["keys"].to_pylist()

@@ -45,7 +45,7 @@ class Town:
 
 @pytest.fixture(scope="session")
 def scored(engine: Engine, fields: Fields, model: MatchingModel) -> ScoredPairs:
-    return score_pairs(engine, fields, model, CONFIG, everything=True)
+    return score_pairs(engine, fields, model, CONFIG)
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_a_saved_model_weighs_as_it_did(
     loaded = load_model(lake, engine)
     assert loaded is not None
     assert dataclasses.replace(loaded, frequencies=model.frequencies) == model
-    assert score_pairs(engine, fields, loaded, CONFIG, everything=True).wanted.equals(scored.wanted)
+    assert score_pairs(engine, fields, loaded, CONFIG).wanted.equals(scored.wanted)
 
 
 def test_a_night_of_changes_leaves_what_a_rebuild_finds(
@@ -140,6 +140,40 @@ def test_a_night_without_changes_appends_nothing_and_compares_nothing(place: Tow
     again = place.night(profiles)
     assert (again.ledger.made, again.ledger.retracted, again.compared, again.trained) == (0, 0, 0, False)
     assert before == {table: place.lake.version(table) for table in before}
+
+
+def test_a_profile_that_changed_in_nothing_that_is_compared_is_compared_with_nobody(place: Town, rows: Rows) -> None:
+    place.night(without_person(rows))
+    before = place.lake.version(LINKS)
+    visited = [rows[0] | {"attributes": '{"visits":8}'}, *rows[1:]]
+    for kept in (len(rows) + 1, len(rows) + 1):
+        assert place.night(without_person(visited)).compared == 0
+        assert place.lake.rows(MATCHING_FIELDS) == kept
+    assert place.lake.version(LINKS) == before
+
+
+def test_what_was_kept_is_written_anew_when_much_of_it_is_out_of_date(
+    tmp_path: Path, engine: Engine, rows: Rows, model: MatchingModel
+) -> None:
+    lived, rebuilt = (Town(tmp_path / name, engine, model) for name in ("lived", "rebuilt"))
+    lived.night(without_person(rows[:100]))
+    for visits in (1, 2):
+        lived.night(without_person([row | {"attributes": f'{{"visits":{visits}}}'} for row in rows[:100]]))
+        assert lived.lake.rows(MATCHING_FIELDS) == 100
+    now = without_person([rows[0] | {"city": "Elsewhere"}, *rows[2:110]])
+    lived.night(now)
+    rebuilt.night(now)
+    assert lived.ledger().equals(rebuilt.ledger())
+
+
+def test_what_an_earlier_release_kept_is_read_and_compared_anew(place: Town, rows: Rows) -> None:
+    whole = place.night(without_person(rows)).compared
+    kept = place.lake.read(MATCHING_FIELDS)
+    former = kept.set_column(kept.schema.get_field_index("read_by"), "read_by", pa.nulls(kept.num_rows, pa.string()))
+    place.lake.replace(MATCHING_FIELDS, former, run_id="earlier")
+    again = place.night(without_person(rows))
+    assert (again.compared, again.ledger.made, again.trained) == (whole, 0, False)
+    assert place.night(without_person(rows)).compared == 0
 
 
 def test_a_pair_near_the_threshold_stays_on_its_side_when_a_model_takes_over(

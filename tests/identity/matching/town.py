@@ -3,6 +3,7 @@
 import datetime as dt
 import random
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any
 
 import pyarrow as pa
@@ -38,11 +39,13 @@ _SYLLABLES = (
 
 
 def profile_rows(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Profiles as a service reports them; ``keys`` by namespace."""
+    """Profiles as a service reports them, with fingerprints; ``keys`` by namespace."""
     filled = []
     for row in rows:
         keys = [{"namespace": name, "value": value} for name, value in row.get("keys", {}).items()]
-        filled.append(dict.fromkeys(PROFILES.schema.names) | dict(row) | {"keys": keys})
+        told = dict.fromkeys(PROFILES.schema.names) | dict(row) | {"keys": keys}
+        fingerprint = int.from_bytes(sha256(repr(told).encode()).digest()[:8], "big") >> 1
+        filled.append(told | {"fingerprint": fingerprint})
     return pa.Table.from_pylist(filled, schema=PROFILES.schema)
 
 
