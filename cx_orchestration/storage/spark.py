@@ -145,7 +145,7 @@ class _SparkSession(Session):
     def __init__(self, spark: SparkSession) -> None:
         self._spark = spark
         self._small: dict[str, pa.Table] = {}
-        self._made: dict[str, DataFrame] = {}
+        self._made: set[str] = set()
 
     def see(self, name: str, source: Input) -> None:
         if isinstance(source, Scan):
@@ -158,7 +158,7 @@ class _SparkSession(Session):
         return self._result(sql, params).toArrow()
 
     def make(self, name: str, sql: str, params: Mapping[str, Any] | None = None) -> int:
-        return self._cached(name, self._result(sql, params))
+        return self._kept(name, self._result(sql, params))
 
     def make_in_parts(
         self, name: str, sql: str, over: str, params: Mapping[str, Any] | None = None, *, beside: Collection[str] = ()
@@ -167,13 +167,14 @@ class _SparkSession(Session):
         part = Part(sql, over, used_params(sql, params), {small: self._small[small] for small in beside})
         schema = from_arrow_schema(part.result(to_arrow_schema(frame.schema, timezone="UTC").empty_table()).schema)
         kind = to_arrow_schema(schema, timezone="UTC")
-        return self._cached(name, frame.mapInArrow(lambda batches: part.results(batches, kind), schema))
+        return self._kept(name, frame.mapInArrow(lambda batches: part.results(batches, kind), schema))
 
     def define(self, name: str, sql: str) -> None:
         self._result(sql, None).createOrReplaceTempView(name)
 
     def drop(self, name: str) -> None:
-        self._made.pop(name).unpersist()
+        self._made.remove(name)
+        self._spark.catalog.dropTempView(name)
 
     def keep(self, name: str, rows: pa.Table) -> pa.Table:
         self.see(name, rows)
@@ -187,14 +188,16 @@ class _SparkSession(Session):
     def _result(self, sql: str, params: Mapping[str, Any] | None) -> DataFrame:
         return self._spark.sql(spark_sql(sql), args=used_params(sql, params))
 
-    def _cached(self, name: str, result: DataFrame) -> int:
-        made, former = result.cache(), self._made.get(name)
+    def _kept(self, name: str, result: DataFrame) -> int:
+        """A checkpoint, whose plan is but its rows: a view stands for the whole plan of what it is read from, so that
+        of tables made of tables, each read several times, Spark would plan hundreds of thousands of reads.
+
+        Spark gives the space back when nothing names the rows any more.
+        """
+        made = result.localCheckpoint()
         made.createOrReplaceTempView(name)
-        count = made.count()
-        if former is not None:
-            former.unpersist()
-        self._made[name] = made
-        return int(count)
+        self._made.add(name)
+        return made.count()
 
 
 def _scanned(spark: SparkSession, scan: Scan) -> DataFrame:
