@@ -128,6 +128,6 @@ def test_work_that_fails_on_one_item_fails_the_whole_and_names_no_value(spark):
 def test_tables_made_of_tables_that_are_read_twice_are_still_planned(spark, rows):
     with spark.session({"rows": rows}) as session:
         session.make("made_0", "SELECT DISTINCT position FROM rows")
-        for n in range(18):  # a plan of the last one down to the rows would read them 262,144 times
+        for n in range(14):  # a plan of the last one down to the rows would read them 16,384 times
             twice = f"SELECT a.position FROM made_{n} a JOIN made_{n} b ON a.position = b.position"
             assert session.make(f"made_{n + 1}", twice) == 3
