@@ -197,7 +197,7 @@ class _SparkSession(Session):
         made = result.localCheckpoint()
         made.createOrReplaceTempView(name)
         self._made.add(name)
-        return made.count()
+        return int(made.count())
 
 
 def _scanned(spark: SparkSession, scan: Scan) -> DataFrame:
