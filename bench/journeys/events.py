@@ -27,7 +27,7 @@ EVENTS_A_CUSTOMER = 10
 TYPES = [f"type.{number:02}" for number in range(KINDS)]
 
 
-def draw(events: int, seed: int = 1) -> dict[str, np.ndarray]:
+def draw(events: int, seed: int = 1, days: int = DAYS) -> dict[str, np.ndarray]:
     """Customers who come in sessions: each has about ten events of forty types, a type often followed by the next."""
     rng = np.random.default_rng(seed)
     customers = max(1, events // EVENTS_A_CUSTOMER)
@@ -36,7 +36,7 @@ def draw(events: int, seed: int = 1) -> dict[str, np.ndarray]:
     # A third of the gaps are pauses of days, the others minutes of one session; some events share an instant.
     gap = np.where(rng.random(events) < 0.33, rng.exponential(4 * 86_400e6, events), rng.exponential(240e6, events))
     gap[rng.random(events) < 0.001] = 0
-    begin = rng.random(customers) * DAYS * 86_400e6
+    begin = rng.random(customers) * days * 86_400e6
     gap[first] = begin[customer[first]]
     since = np.cumsum(gap.astype(np.int64))
     since -= np.repeat(since[first] - gap[first].astype(np.int64), np.diff(np.r_[np.flatnonzero(first), events]))
@@ -47,7 +47,7 @@ def draw(events: int, seed: int = 1) -> dict[str, np.ndarray]:
     anchor = np.maximum.accumulate(np.where(onward, 0, place))
     kind = ((jump[anchor] + (place - anchor)) % KINDS).astype(np.int32)
     # Arrival: by time, late by up to an hour; what is later than the last day has not happened yet.
-    at = int(START.timestamp()) * 1_000_000 + since % (DAYS * 86_400_000_000)
+    at = int(START.timestamp()) * 1_000_000 + since % (days * 86_400_000_000)
     arrival = np.argsort(at + rng.integers(0, 3_600_000_000, events), kind="stable")
     return {"customer": customer[arrival], "type": kind[arrival], "at": at[arrival]}
 

@@ -2,7 +2,7 @@
 
     python -m bench.journeys.nights [--events 10000000]
 
-The events are those of ``bench.journeys``, as integration would have landed them over 90 days. Then a day more lands:
+The events are those of ``bench.journeys``, as integration would have landed them over a year. Then a day more lands:
 the mean of a day's events, a hundredth of new customers, and a hundredth days late. The night must leave
 what writing everything anew leaves.
 """
@@ -16,13 +16,15 @@ import numpy as np
 import pyarrow as pa
 import typer
 
-from bench.journeys.events import DAYS, END, TYPES, draw, fill_lake, texts
+from bench.journeys.events import START, TYPES, draw, fill_lake, texts
 from cx_orchestration.journeys.nights import update_sequences
 from cx_orchestration.journeys.sequences import build_sequences
 from cx_orchestration.model import tables
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
+DAYS = 365
+END = START + dt.timedelta(days=DAYS)
 TARGET = 0.03
 
 
@@ -45,11 +47,11 @@ def a_day_more(lake: Lake, customers: list[str], events: int) -> None:
     lake.replace(tables.IDENTITY_MAP, both, run_id="bench")
 
 
-def main(events: Annotated[int, typer.Option(help="Events of the 90 days")] = 10_000_000) -> None:
+def main(events: Annotated[int, typer.Option(help="Events of the year")] = 10_000_000) -> None:
     """Exits 1 when a night takes more than 3 % of writing everything, or leaves something else."""
     with tempfile.TemporaryDirectory() as scratch:
         lake, engine = Lake(scratch), Engine(memory_limit="2GB", temp_directory=f"{scratch}/spill")
-        log = texts(draw(events))
+        log = texts(draw(events, days=DAYS))
         fill_lake(lake, log)
         customers = log["customer_id"].unique().to_pylist()
         del log
