@@ -6,14 +6,18 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
+SLUG_PATTERN = r"^[a-z][a-z0-9_]{0,62}$"
+
 #: A name that may become part of an asset key, a folder of the lake, or a resource key.
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Slug = Annotated[str, StringConstraints(pattern=SLUG_PATTERN)]
 
 #: The name of an environment variable: declarations carry these, never the secret itself.
 EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
 
+EVENT_TYPE_PATTERN = r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$"
+
 #: A dotted event type such as ``order.completed``.
-EventType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$", max_length=80)]
+EventType = Annotated[str, StringConstraints(pattern=EVENT_TYPE_PATTERN, max_length=80)]
 
 OWNER_PATTERN = r"^(team:.+|[A-Za-z0-9_][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7})$"
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from cx_orchestration.model.base import OWNER_PATTERN
+from cx_orchestration.model.base import EVENT_TYPE_PATTERN, OWNER_PATTERN, SLUG_PATTERN
 from cx_orchestration.model.failures import ProjectError
 from cx_orchestration.model.words import READ, quoted, shortened, suggestion
 from cx_orchestration.project.yaml_files import KeyPath
@@ -16,9 +16,9 @@ Schema = Mapping[str, Any]
 
 _PATTERNS = {
     "^https?://": "an http(s) address",
-    r"^[a-z][a-z0-9_]{0,62}$": "a name of lower-case letters, digits and '_' such as order_history",
+    SLUG_PATTERN: "a name of lower-case letters, digits and '_' such as order_history",
     r"^[A-Z][A-Z0-9_]*$": "the name of an environment variable such as BILLING_TOKEN, never its value",
-    r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)*$": "an event type such as order.completed",
+    EVENT_TYPE_PATTERN: "an event type such as order.completed",
     r"^[a-z][a-z0-9_]{0,62}/\S(.*\S)?$": "a service and its customer's id such as crm/C-17",
     r"^[A-Z]{2}$": "two capital letters such as US",
     r"^[A-Z]{3}$": "three capital letters such as USD",

@@ -35,6 +35,19 @@ def test_a_map_that_was_exported_is_imported_as_it_was(project, tmp_path):
     assert len(after.transitions) <= len(before.transitions)
 
 
+def test_maps_go_and_come_while_the_folder_has_errors_elsewhere(project, tmp_path):
+    (project / "services" / "odd.yaml").write_text("nonsense: 1\n", encoding="utf-8")
+    document = tmp_path / "map.scxml"
+    exported = cx("journeys", "export", "customer_lifecycle", "--project", project)
+    document.write_text(exported.output, encoding="utf-8")
+    (project / "journeys" / "customer_lifecycle.yaml").unlink()
+    assert exported.exit_code == cx("journeys", "import", document, "--project", project).exit_code == 0
+    (project / "journeys" / "customer_lifecycle.yaml").write_text("journey: 1\n", encoding="utf-8")
+    refused = cx("journeys", "export", "customer_lifecycle", "--project", project)
+    assert (refused.exit_code, "journeys/customer_lifecycle.yaml" in refused.output) == (1, True)
+    assert "odd.yaml" not in refused.output
+
+
 def test_a_log_into_a_folder_that_is_not_there_is_refused_before_anything_is_read(project, tmp_path):
     result = cx("journeys", "log", tmp_path / "nowhere" / "log.csv", "--project", project)
     assert (result.exit_code, result.exception.__class__) == (1, SystemExit)

@@ -163,11 +163,26 @@ def test_a_chart_of_another_tool_is_a_map():
     assert read.steps["granted"].completes
 
 
-def chart(inside: str, initial: str = "a") -> str:
+def chart(inside: str, initial: str = "a", attributes: str = "", end: str = "") -> str:
     return (
         f'<scxml xmlns="http://www.w3.org/2005/07/scxml" version="1.0" name="m" initial="{initial}">'
-        f'<state id="a"><transition event="x.y" target="b"/></state><state id="b">{inside}</state></scxml>'
+        f'<state id="a"><transition event="x.y" target="b"/></state><state id="b" {attributes}>{inside}</state>'
+        f"{end}</scxml>"
     )
+
+
+OURS = 'xmlns:cx="urn:cx-orchestration:journey-map:1"'
+WAIT = (
+    '<onentry><send event="Tired" delay="432000s"/></onentry><transition event="Tired" target="gone"/>'
+    '<transition event="z" target="c"/>'
+)
+GIVEN_UP = '<final id="gone"/><final id="c"/>'
+
+
+def test_a_final_state_that_only_delayed_events_lead_to_is_giving_up():
+    read = from_scxml(chart(WAIT, end=GIVEN_UP))
+    assert check_map(read) == []
+    assert (list(read.steps), read.steps["b"].abandoned_after_days) == (["b", "c"], 5)
 
 
 @pytest.mark.parametrize(
@@ -176,8 +191,8 @@ def chart(inside: str, initial: str = "a") -> str:
         ("<scxml", "no XML"),
         ("<svg/>", "expected <scxml"),
         ('<!DOCTYPE scxml [<!ENTITY a "b">]>' + chart(""), "document type"),
-        (chart('<onentry><log expr="1"/></onentry>'), "<log> has no meaning"),
-        (chart("<invoke/>"), "<invoke> has no meaning"),
+        (chart('<onentry><log expr="1"/></onentry>'), "<log> in <onentry> has no meaning"),
+        (chart("<invoke/>"), "<invoke> in <state> 'b' has no meaning"),
         (chart('<onentry><send event="mail.sent"/></onentry>'), "mail.sent"),
         (chart('<transition event="z" cond="amount &gt; 3" target="b"/>'), "amount > 3"),
         (chart('<transition target="b"/>'), "expected the name of one event type"),
@@ -194,8 +209,29 @@ def chart(inside: str, initial: str = "a") -> str:
         ),
         (chart("", initial="elsewhere"), "initial='elsewhere'"),
         (chart('<transition event="Not A Type" target="b"/>'), "expected the name of one event type"),
-        (chart('<onentry><send event="Rested.b" delay="soon"/></onentry>'), "delay='soon'"),
-        (chart("").replace('name="m"', 'name="No Slug"'), "journey"),
+        (chart(WAIT.replace("432000s", "soon"), end=GIVEN_UP), "delay='soon'"),
+        (chart(WAIT.replace("432000s", "nans"), end=GIVEN_UP), "delay='nans'"),
+        (chart(WAIT, end=GIVEN_UP.replace("final", "state")), "to a final state"),
+        (chart(WAIT.replace("<transition", "<transition cond='late'"), end=GIVEN_UP), "no conditions"),
+        (chart(WAIT + '<transition event="x.z" target="gone"/>', end=GIVEN_UP), "'x.z' leads to 'gone'"),
+        (chart('<transition event="z" target="b"><send event="Rested.b"/></transition>'), "<send> in <transition> 'z'"),
+        (chart("").replace('name="m"', 'name="No Slug"'), "on <scxml>, expected a name of lower-case letters"),
+        (chart('<transition event="BigNews" target="b"/>'), "event='BigNews', expected an event type"),
+        (chart("").replace('id="b"', 'id="b" colour="red"'), "colour='red' on <state> 'b'"),
+        (chart("").replace('id="b"', f'id="b" {OURS} cx:milestne="true"'), "milestne='true'"),
+        (chart("").replace('id="b"', f'id="b" {OURS.replace("map:1", "map:2")} cx:milestone="true"'), "map:2"),
+        (chart("see the manual"), "the text 'see the manual'"),
+        (chart('<state id="c"><state id="d"/></state>'), "'c' has states in it and lies in 'b'"),
+        (chart('<state id="c"/>').replace('id="b"', f'id="b" {OURS} cx:owner="team:sales"'), "'b', a stage"),
+        (
+            chart('<initial><transition target="c"/></initial><state id="c"/>', attributes='initial="c"'),
+            "and <initial>",
+        ),
+        (
+            chart(f"""<transition {OURS} event="z" cx:when='[{{"name":"amount","above":5}}]' cond="amount above 10"
+            target="b"/>"""),
+            "is not what its guards say ('amount above 5",
+        ),
         ("x" * 2_000_001, "more than 2,000,000 bytes"),
     ],
 )

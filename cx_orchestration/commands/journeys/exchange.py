@@ -13,6 +13,7 @@ from cx_orchestration.journeys.scxml.read import from_scxml
 from cx_orchestration.journeys.scxml.written import to_scxml
 from cx_orchestration.model.failures import InvalidProject, PermanentFailure
 from cx_orchestration.project import CXProject
+from cx_orchestration.project.folder import read_folder
 
 
 def export(
@@ -23,11 +24,13 @@ def export(
     ] = "scxml",
 ) -> None:
     """Write a map to standard output in the words of other tools."""
-    loaded = CXProject.load(project)
-    if journey not in loaded.journeys:
-        known = ", ".join(loaded.journeys) or "none"
-        raise PermanentFailure(f"there is no journey '{journey}' in {loaded.folder}; its maps: {known}")
-    typer.echo((to_scxml if format == "scxml" else to_mermaid)(loaded.journeys[journey]), nl=False)
+    parts, errors = read_folder(project)
+    if journey not in parts.journeys:
+        if of_map := [error for error in errors if error.file in (str(project), f"journeys/{journey}.yaml")]:
+            raise InvalidProject(str(project), of_map)
+        known = ", ".join(parts.journeys) or "none"
+        raise PermanentFailure(f"there is no journey '{journey}' in {project.resolve()}; its maps: {known}")
+    typer.echo((to_scxml if format == "scxml" else to_mermaid)(parts.journeys[journey]), nl=False)
 
 
 def import_(
@@ -35,14 +38,15 @@ def import_(
     project: ProjectFolder = Path(),
 ) -> None:
     """Write journeys/NAME.yaml from an SCXML document whose name is NAME; a map that exists is not overwritten."""
-    loaded = CXProject.load(project)
+    # A map may be what a folder with errors lacks.
+    folder, _ = CXProject.load_as_far_as_possible(project)
     try:
         journey_map = from_scxml(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise PermanentFailure(f"{file} is not UTF-8 text; save it as UTF-8") from None
     if errors := check_map(journey_map, str(file)):
         raise InvalidProject(str(file), errors)
-    target = loaded.folder / "journeys" / f"{journey_map.journey}.yaml"
+    target = folder.folder / "journeys" / f"{journey_map.journey}.yaml"
     if target.exists():
         raise PermanentFailure(f"{target} exists; move it away first, or give the document another name")
     declared = journey_map.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -8,26 +8,47 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from cx_orchestration.journeys.scxml.words import RESTED, SCXML, tag
+from cx_orchestration.journeys.scxml.words import ABANDONED, SCXML, own_words, tag
 from cx_orchestration.model.failures import PermanentFailure
 
 #: A chart that somebody draws is a few kilobytes; more is refused before it is parsed.
 MOST_BYTES = 2_000_000
 
 _STATES = {tag(name) for name in ("state", "final", "parallel")}
-_KNOWN = {"scxml", "state", "final", "parallel", "initial", "transition", "history", "onentry", "onexit", "send"}
-_KNOWN |= {"cancel"}
+
+# The elements that have a meaning, in which others each may lie, and its attributes.
+_KNOWN: dict[str, tuple[set[str], set[str]]] = {
+    "scxml": (set(), {"version", "name", "initial", "datamodel", "binding"}),
+    "state": ({"scxml", "state", "parallel"}, {"id", "initial"}),
+    "parallel": ({"scxml", "state", "parallel"}, {"id"}),
+    "final": ({"scxml", "state"}, {"id"}),
+    "history": ({"scxml", "state", "parallel"}, {"id", "type"}),
+    "initial": ({"state"}, set()),
+    "transition": ({"state", "parallel", "initial", "history"}, {"event", "target", "cond", "type"}),
+    "onentry": ({"state", "parallel", "final"}, set()),
+    "onexit": ({"state", "parallel", "final"}, set()),
+    "send": ({"onentry"}, {"id", "event", "delay"}),
+    "cancel": ({"onexit"}, {"sendid"}),
+}
+# What may bear words of ours.
+_WORDED = {"scxml", "state", "final", "transition"}
 
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """The states of a document in its order; ``regions`` are those of its one ``side_by_side``, if it has any."""
+    """The states of a document in its order; ``regions`` are those of its one ``side_by_side``, if it has any.
+
+    ``waits`` are the delays of steps that count as given up after a while, and ``given_up`` the final states to which
+    these lead, and nothing else.
+    """
 
     root: Element
     parents: dict[Element, Element]
     states: list[Element]
     by_id: dict[str, Element]
     side_by_side: Element | None
+    waits: dict[Element, str]
+    given_up: frozenset[str]
 
     @property
     def regions(self) -> list[Element]:
@@ -55,6 +76,10 @@ class Chart:
         first = _inside(state)[0].get("id", "") if _inside(state) else ""
         return (named.get("target") if named is not None else state.get("initial")) or first
 
+    def moves(self, state: Element) -> list[Element]:
+        """The transitions of a state but the one of its wait."""
+        return [move for move in state.findall(tag("transition")) if move.get("target") not in self.given_up]
+
     def is_history(self, name: str) -> bool:
         return name in self.by_id and self.by_id[name].tag == tag("history")
 
@@ -77,8 +102,9 @@ class Chart:
 def read_chart(text: str) -> Chart:
     """The chart of a document; raises ``PermanentFailure`` for what has no meaning in a journey map."""
     root = _parsed(text)
-    _refuse_unknown(root)
     parents = {child: parent for parent in root.iter() for child in parent}
+    for element in root.iter():
+        _refuse_unknown(element, parents.get(element))
     states = [element for element in root.iter() if element.tag in _STATES]
     by_id: dict[str, Element] = {}
     for state in [*states, *root.iter(tag("history"))]:
@@ -93,9 +119,40 @@ def read_chart(text: str) -> Chart:
                 f"SCXML: <parallel id='{state.get('id')}'> is one of {len(at_once)} or lies in another state; a map "
                 "has its parts from beginning to end: expected one <parallel>, right in <scxml>"
             )
-    chart = Chart(root, parents, states, by_id, at_once[0] if at_once else None)
+    waits, given_up = _waits(states, by_id)
+    chart = Chart(root, parents, states, by_id, at_once[0] if at_once else None, waits, given_up)
     _refuse_unplaced(chart)
     return chart
+
+
+def _waits(states: list[Element], by_id: dict[str, Element]) -> tuple[dict[Element, str], frozenset[str]]:
+    """The delay of each state that sends itself an event, and the final states where it leads."""
+    delays: dict[Element, str] = {}
+    given_up = {ABANDONED: True}
+    ends = [move for state in states for move in state.findall(tag("transition"))]
+    for state in states:
+        for send in state.findall(f"{tag('onentry')}/{tag('send')}"):
+            event, name = send.get("event", ""), state.get("id")
+            ways = [move for move in state.findall(tag("transition")) if move.get("event") == event]
+            ends = [move for move in ends if move not in ways]
+            target = ways[0].get("target", "") if len(ways) == 1 else ""
+            if state in delays or target not in by_id or by_id[target].tag != tag("final"):
+                raise PermanentFailure(
+                    f"SCXML: <send event='{event}'> on '{name}': a journey map knows one delayed event of a step, the "
+                    "wait after which it counts as given up; expected one transition of the same state on "
+                    f"'{event}', to a final state"
+                )
+            if ways[0].get("cond") or own_words(ways[0]):
+                raise PermanentFailure(f"SCXML: the wait of '{name}', event='{event}', can have no conditions or words")
+            delays[state] = send.get("delay", "")
+            given_up[target] = True
+    for move in ends:
+        if move.get("target") in given_up:
+            raise PermanentFailure(
+                f"SCXML: event='{move.get('event')}' leads to '{move.get('target')}', which stands for steps given up "
+                "after a wait; a journey map gives up by waiting alone: lead it to a final state of its own"
+            )
+    return delays, frozenset(given_up)
 
 
 def _parsed(text: str) -> Element:
@@ -112,18 +169,33 @@ def _parsed(text: str) -> Element:
     return root
 
 
-def _refuse_unknown(root: Element) -> None:
-    for element in root.iter():
-        if (name := _name(element)) not in _KNOWN:
-            raise PermanentFailure(f"SCXML: <{name}> has no meaning in a journey map; remove it")
-        if name == "send" and not element.get("event", "").startswith(RESTED):
-            raise PermanentFailure(f"SCXML: <send event='{element.get('event')}'> has no meaning in a journey map")
+def _refuse_unknown(element: Element, parent: Element | None) -> None:
+    name = _name(element)
+    around, attributes = _KNOWN.get(name, (set(), set()))
+    if name not in _KNOWN or (parent is not None and _name(parent) not in around):
+        inside = "" if parent is None else f" in {_shown(parent)}"
+        raise PermanentFailure(f"SCXML: <{name}>{inside} has no meaning in a journey map; remove it")
+    for key, value in element.attrib.items():
+        if key not in attributes and not (key in own_words(element) and name in _WORDED):
+            raise PermanentFailure(f"SCXML: {key}='{value}' on {_shown(element)} has no meaning in a journey map")
+    for text in (element.text, *(child.tail for child in element)):
+        if text and text.strip():
+            raise PermanentFailure(f"SCXML: the text '{text.strip()[:40]}' in {_shown(element)} has no meaning")
 
 
 def _refuse_unplaced(chart: Chart) -> None:
     """What a journey map knows of steps alone, at a state that has states in it, and histories of more than a stage."""
     for state in chart.states:
         inside = _inside(state)
+        if inside and (stages := chart.compound_above(state)):
+            raise PermanentFailure(
+                f"SCXML: '{state.get('id')}' has states in it and lies in '{stages[-1].get('id')}'; a journey map has "
+                "stages and, in these, steps: expected one level of compound states"
+            )
+        if inside and state not in chart.regions and (words := own_words(state)):
+            raise PermanentFailure(f"SCXML: {', '.join(words)} on '{state.get('id')}', a stage, which has a name alone")
+        if state.get("initial") and state.find(tag("initial")) is not None:
+            raise PermanentFailure(f"SCXML: '{state.get('id')}' has initial='{state.get('initial')}' and <initial>")
         for name in ("transition", "onentry", "onexit"):
             if inside and state.find(tag(name)) is not None:
                 raise PermanentFailure(
@@ -135,7 +207,7 @@ def _refuse_unplaced(chart: Chart) -> None:
     for history in chart.root.iter(tag("history")):
         name, around = history.get("id", ""), chart.parents[history]
         default = chart.by_id.get(_default(history))
-        if around is chart.root or any(_inside(state) for state in _inside(around)) or chart.compound_above(around):
+        if around is chart.root or any(_inside(state) for state in _inside(around)):
             raise PermanentFailure(
                 f"SCXML: <history id='{name}'> remembers more than the step within a stage; put one into each compound "
                 "state that has steps in it"
@@ -160,3 +232,8 @@ def _inside(state: Element) -> list[Element]:
 
 def _name(element: Element) -> str:
     return element.tag.removeprefix(f"{{{SCXML}}}")
+
+
+def _shown(element: Element) -> str:
+    name = element.get("id") or element.get("event")
+    return f"<{_name(element)}>" if name is None else f"<{_name(element)}> '{name}'"

@@ -4,16 +4,16 @@ Belongs here: what of a chart has a meaning in a journey map, and which step, st
 here: XML and what has no meaning at all (``charted``), whether the map is sound (``journeys.maps``).
 """
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Any
 from xml.etree.ElementTree import Element
 
 import orjson
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from cx_orchestration.journeys.scxml.charted import Chart, read_chart
 from cx_orchestration.journeys.scxml.words import (
-    ABANDONED,
     PART,
     SECONDS_A_DAY,
     SHAPE_OF_MAP,
@@ -21,11 +21,14 @@ from cx_orchestration.journeys.scxml.words import (
     SHAPE_OF_PART,
     SHAPE_OF_STEP,
     STAGE,
+    cond_of,
     ours,
     read_words,
     tag,
 )
+from cx_orchestration.model.base import EVENT_TYPE_PATTERN, SLUG_PATTERN, slug
 from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.guards import Guard
 from cx_orchestration.model.journey import Beginning, JourneyMap, Part, Step, Transition
 
 #: The stage of steps that lie in no compound state.
@@ -44,7 +47,7 @@ def from_scxml(text: str) -> JourneyMap:
     """
     chart = read_chart(text)
     outside = _outside(chart)
-    waiting = [state for state in chart.atomic if state is not outside and state.get("id") != ABANDONED]
+    waiting = [state for state in chart.atomic if state is not outside and state.get("id") not in chart.given_up]
     steps = {state.get("id", ""): _step(chart, state) for state in waiting}
     placed = [name for name in chart.root.get(ours("steps"), "").split() if name in steps]
     stages = [*chart.root.get(ours("stages"), "").split(), *(step["stage"] for step in steps.values())]
@@ -55,13 +58,29 @@ def from_scxml(text: str) -> JourneyMap:
         "steps": {name: steps[name] for name in dict.fromkeys([*placed, *steps])},
         "begins_with": _beginnings(chart, outside),
         "transitions": _moves(chart, waiting),
-        **read_words(chart.root, JourneyMap, SHAPE_OF_MAP),
+        **read_words(chart.root, JourneyMap, SHAPE_OF_MAP, beside={"stages", "steps"}),
     }
+    _refuse_names(declared)
     try:
         return JourneyMap.model_validate(declared)
     except ValidationError as error:
         first = error.errors()[0]
-        raise PermanentFailure(f"SCXML: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        where = ".".join(map(str, first["loc"]))
+        raise PermanentFailure(f"SCXML: {where}: {first['msg']}, found {str(first['input'])[:80]!r}") from None
+
+
+def _refuse_names(declared: dict[str, Any]) -> None:
+    """Names that charts may have and maps may not."""
+    if not declared["steps"]:
+        raise PermanentFailure("SCXML: no state beside the initial one, expected the steps of a journey")
+    named = {f"name='{declared['journey']}' on <scxml>": declared["journey"]}
+    named |= {f"id='{name}'": name for what in ("stages", "parts", "steps") for name in declared[what]}
+    for where, name in named.items():
+        if not re.fullmatch(SLUG_PATTERN, name):
+            raise PermanentFailure(
+                f"SCXML: {where}, expected a name of lower-case letters, digits and '_' such as "
+                f"{slug(name) or 'customer_lifecycle'}"
+            )
 
 
 def _outside(chart: Chart) -> Element:
@@ -80,7 +99,7 @@ def _outside(chart: Chart) -> Element:
             f"SCXML: the initial state '{name}' is in <parallel>; a journey map needs one beside it, for customers "
             "who have not begun"
         )
-    beside = [state for state in chart.root if state in chart.states and state.get("id") not in (name, ABANDONED)]
+    beside = [state for state in chart.root if state in chart.states and state.get("id") not in {name, *chart.given_up}]
     if chart.regions and beside != [chart.side_by_side]:
         others = ", ".join(f"'{state.get('id')}'" for state in beside if state is not chart.side_by_side)
         raise PermanentFailure(
@@ -101,10 +120,10 @@ def _step(chart: Chart, state: Element) -> dict[str, Any]:
         "stage": stage.rpartition(".")[2] if stage.startswith(STAGE) else stage,
         "part": None if region is None else _part(region),
         "completes": state.tag == tag("final"),
-        **read_words(state, Step, SHAPE_OF_STEP),
+        **read_words(state, Step, SHAPE_OF_STEP, beside=set()),
     }
-    for send in state.iter(tag("send")):
-        step["abandoned_after_days"] = _days(send.get("delay", ""))
+    if state in chart.waits:
+        step["abandoned_after_days"] = _days(chart.waits[state])
     return step
 
 
@@ -113,16 +132,15 @@ def _part(region: Element) -> str:
 
 
 def _declared_part(chart: Chart, region: Element) -> dict[str, Any]:
-    return {"starts_at": chart.entered(region.get("id", "")), **read_words(region, Part, SHAPE_OF_PART)}
+    return {"starts_at": chart.entered(region.get("id", "")), **read_words(region, Part, SHAPE_OF_PART, beside=set())}
 
 
 def _days(delay: str) -> float:
     """A CSS2 time, as SCXML writes delays, in days; in decimals, so that the days are those that were written."""
     number, a_second = (delay[:-2], 1000) if delay.endswith("ms") else (delay.removesuffix("s"), 1)
-    try:
-        return float(Decimal(number) / (SECONDS_A_DAY * a_second))
-    except InvalidOperation:
-        raise PermanentFailure(f"SCXML: delay='{delay}', expected seconds such as 432000s") from None
+    if not re.fullmatch(r"[0-9]*\.?[0-9]+", number):
+        raise PermanentFailure(f"SCXML: delay='{delay}', expected seconds such as 432000s")
+    return float(Decimal(number) / (SECONDS_A_DAY * a_second))
 
 
 # --- beginnings and transitions ---------------------------------------------------------------------------------------
@@ -142,11 +160,10 @@ def _moves(chart: Chart, states: list[Element]) -> list[dict[str, Any]]:
 
     Two that were two when they were written stay two.
     """
-    moves = [(_place(move), state, move) for state in states for move in state.findall(tag("transition"))]
+    moves = [(_place(move), state, move) for state in states for move in chart.moves(state)]
     together: dict[tuple[float, bytes], dict[str, Any]] = {}
     for (place, _), state, move in sorted(moves, key=lambda found: found[0]):
-        if (target := move.get("target", "")) == ABANDONED:
-            continue
+        target = move.get("target", "")
         if chart.side_by_side is not None and target == chart.side_by_side.get("id"):
             raise PermanentFailure(
                 f"SCXML: a transition on '{move.get('event')}' leads to <parallel id='{target}'> and starts all parts "
@@ -181,6 +198,8 @@ def _event(move: Element) -> str:
         raise PermanentFailure(
             f"SCXML: the transition to '{target}' has event='{event}'; expected the name of one event type"
         )
+    if not re.fullmatch(EVENT_TYPE_PATTERN, event):
+        raise PermanentFailure(f"SCXML: event='{event}', expected an event type such as order.completed")
     if event.startswith(_OF_THE_CHART):
         raise PermanentFailure(
             f"SCXML: event='{event}' is raised by the chart itself; a journey moves on what customers do"
@@ -189,10 +208,17 @@ def _event(move: Element) -> str:
 
 
 def _words(move: Element, kind: type[Beginning | Transition]) -> dict[str, Any]:
-    found = read_words(move, kind, SHAPE_OF_MOVE)
-    if move.get("cond") and "when" not in found:
+    found = read_words(move, kind, SHAPE_OF_MOVE, beside={"place"})
+    cond = move.get("cond", "")
+    if cond and "when" not in found:
         raise PermanentFailure(
-            f"SCXML: cond='{move.get('cond')}' on '{move.get('event')}' is in a language that is not read; state it as "
+            f"SCXML: cond='{cond}' on '{move.get('event')}' is in a language that is not read; state it as "
             "guards ('when') in the map"
+        )
+    meant = cond_of(TypeAdapter(list[Guard]).validate_python(found.get("when", [])))
+    if cond != meant:
+        raise PermanentFailure(
+            f"SCXML: cond='{cond}' on '{move.get('event')}' is not what its guards say ('{meant}'), which alone are "
+            "read: edit 'when', and cond to go with it"
         )
     return found

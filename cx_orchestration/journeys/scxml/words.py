@@ -5,12 +5,14 @@ a chart (``written``, ``read``).
 """
 
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from cx_orchestration.model.base import Declared
 from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.guards import Guard
 
 SCXML, OURS = "http://www.w3.org/2005/07/scxml", "urn:cx-orchestration:journey-map:1"
 
@@ -38,6 +40,11 @@ def ours(name: str) -> str:
     return f"{{{OURS}}}{name}"
 
 
+def cond_of(guards: Sequence[Guard]) -> str:
+    """Guards as a text for people: engines of state charts do not know their language."""
+    return " and ".join(map(str, guards))
+
+
 def write_words(element: ET.Element, declared: Declared, shape: set[str]) -> None:
     """What the chart's shape does not say and is not as it is by default."""
     for name, value in declared.model_dump(mode="json", exclude_defaults=True, exclude=shape).items():
@@ -47,24 +54,36 @@ def write_words(element: ET.Element, declared: Declared, shape: set[str]) -> Non
             element.set(ours(name), value if isinstance(value, str) else orjson.dumps(value).decode())
 
 
-def read_words(element: ET.Element, kind: type[Declared], shape: set[str]) -> dict[str, Any]:
-    """What ``write_words`` has written of such a thing."""
+def own_words(element: ET.Element) -> list[str]:
+    """The attributes of our namespace that an element has."""
+    return [name for name in element.attrib if name.startswith(f"{{{OURS}}}")]
+
+
+def read_words(element: ET.Element, kind: type[Declared], shape: set[str], *, beside: set[str]) -> dict[str, Any]:
+    """What ``write_words`` has written of such a thing; ``beside`` are other attributes of ours that it may have.
+
+    Raises ``PermanentFailure`` for one that it has no meaning for.
+    """
+    fields = {name: field for name, field in kind.model_fields.items() if name not in shape}
+    where = f"'{element.get('id') or element.get('event') or element.get('name', '')}'"
     found: dict[str, Any] = {}
-    for name, field in kind.model_fields.items():
-        text = element.get(ours(name))
-        if text is None or name in shape:
+    for attribute in own_words(element):
+        name, text = attribute.removeprefix(ours("")), element.get(attribute, "")
+        if name in beside:
             continue
-        default = field.get_default(call_default_factory=True)
+        if name not in fields:
+            known = ", ".join(sorted(fields.keys() | beside))
+            raise PermanentFailure(f"SCXML: {name}='{text}' of {OURS} on {where}, expected one of {known}")
+        default = fields[name].get_default(call_default_factory=True)
         if isinstance(default, list) and not text.startswith("["):
             found[name] = text.split()
         else:
-            found[name] = text if default is None or isinstance(default, str) else loaded(text)
+            found[name] = text if default is None or isinstance(default, str) else _loaded(name, text, where)
     return found
 
 
-def loaded(text: str) -> Any:
-    """The value that an attribute has as JSON; raises ``PermanentFailure`` when it is none."""
+def _loaded(name: str, text: str, where: str) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
-        raise PermanentFailure(f"SCXML: {text!r} is not the JSON that an export writes") from None
+        raise PermanentFailure(f"SCXML: {name}='{text}' on {where} is not the JSON that an export writes") from None

@@ -22,6 +22,7 @@ from cx_orchestration.journeys.scxml.words import (
     SHAPE_OF_PART,
     SHAPE_OF_STEP,
     STAGE,
+    cond_of,
     ours,
     tag,
     write_words,
@@ -101,6 +102,6 @@ def _add_step(parent: ET.Element, journey_map: JourneyMap, name: str, step: Step
 def _add_transition(state: ET.Element, event: str, target: str, place: str, declared: Beginning | Transition) -> None:
     move = ET.SubElement(state, tag("transition"), {"event": event, "target": target})
     if declared.when:
-        move.set("cond", " and ".join(map(str, declared.when)))
+        move.set("cond", cond_of(declared.when))
     move.set(ours("place"), place)
     write_words(move, declared, SHAPE_OF_MOVE)
