@@ -73,6 +73,7 @@ def update_ledger(
     *,
     family: str,
     scope: pa.Table | None,
+    among: pa.Table | None = None,
     now: dt.datetime,
     run_id: str,
     reasons: pa.Table | None = None,
@@ -81,8 +82,9 @@ def update_ledger(
 
     ``wanted`` has the columns of ``WANTED``, texts that many rows share as dictionaries. Only standing links of the
     ``family`` (the part of a rule's name before the colon) are judged, and of them only those with an end in ``scope``
-    (service, entity); ``None`` stands for all entities. So ``wanted`` must hold every link of the family that has an
-    end in the scope. ``reasons`` (digest, why) says why values in the evidence of retracted links support nothing now.
+    (service, entity), or with both ends in ``among``; a scope of ``None`` stands for all entities. So ``wanted`` must
+    hold every link of the family that is judged. ``reasons`` (digest, why) says why values in the evidence of retracted
+    links support nothing now.
 
     A link whose weight, evidence or model changed is retracted and made again, so that what stands is always true. All
     of it is one commit; when nothing differs nothing is appended. Of two runs at the same time neither sees what the
@@ -105,15 +107,17 @@ def update_ledger(
             session.keep("wanted", wanted.slice(start, _ROWS_AT_ONCE).cast(WANTED))
             yield entries(session, "made")
 
-    with engine.session(_looked_at(lake, scope)) as session:
+    with engine.session(_looked_at(lake, scope, among)) as session:
         lake.append(LINKS, changes(session), run_id=run_id)
     return LedgerChange(**count)
 
 
-def _looked_at(lake: Lake, touching: pa.Table | None) -> dict[str, Input]:
+def _looked_at(lake: Lake, touching: pa.Table | None, among: pa.Table | None = None) -> dict[str, Input]:
     if touching is None:
         return {"ledger": lake.scan(LINKS)}
-    return {"links": lake.scan(LINKS), "touching": touching.select(ENTITIES.names).cast(ENTITIES)}
+    ends = {"touching": touching, "among": ENTITIES.empty_table() if among is None else among}
+    some: dict[str, Input] = {name: rows.select(ENTITIES.names).cast(ENTITIES) for name, rows in ends.items()}
+    return some | {"links": lake.scan(LINKS)}
 
 
 def _keep_entries(session: Session, touching: bool, family: str | None) -> int:

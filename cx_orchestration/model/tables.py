@@ -452,7 +452,11 @@ MATCHING_FIELDS = _table(
     ("is_there", flag, "false in the last row of a customer who is gone"),
     ("profile", whole, "fingerprint of the profile that was read"),
     ("is_short", flag, "whether keys of the profile are left out of `keys`"),
-    ("blocks", pa.list_(whole), "hashes of what the customer shares with those to be compared with"),
+    (
+        "blocks",
+        pa.list_(whole),
+        "what the customer shares with those to be compared with: hashes, whose last seven bits tell how many may",
+    ),
     ("read_by", text, "digest of the rules by which it was read"),
     persons=Persons(entities=(("service", "entity"),)),
     distinct=("number", "replaces", "profile", "blocks"),

@@ -25,6 +25,9 @@ _MONTH_FIRST = frozenset({"US", "PH", "FM", "GU", "AS", "MH", "MP", "PR", "PW", 
 #: Kinds of words.csv that stand for nothing else.
 _SETS = ("title", "particle", "legal_form")
 
+#: What a night needs of what was kept of an entity: the texts themselves are not read again.
+_FORMER = ["service", "entity", "number", "fingerprint", "keys", "blocks", "model_version", "read_by"]
+
 HABITS = pa.schema(
     [
         ("service", pa.string()),
@@ -83,12 +86,12 @@ def matching_fields(
         session.make("personal_keys", sql_text(__package__, "personal_keys.sql"))
         if kept is None:
             session.define("looked_at", "SELECT * FROM profiles")
-            session.keep("former", MATCHING_FIELDS.empty())
+            session.keep("former", MATCHING_FIELDS.empty().select(_FORMER))
         else:
             session.define("kept", sql_text(__package__, "fields_kept.sql"))
             session.make("differing", sql_text(__package__, "profiles_differing.sql"))
-            session.make("looked_at", _DIFFERING.format("profiles"))
-            session.make("former", _DIFFERING.format("kept"))
+            session.make("looked_at", _DIFFERING.format("*", "profiles"))
+            session.make("former", _DIFFERING.format(", ".join(_FORMER), "kept"))
             first = session.query("SELECT coalesce(max(number) + 1, 0) AS number FROM stored")["number"][0].as_py()
         session.make_in_parts("changed", sql_text(__package__, "profiles_fingerprinted.sql"), "looked_at")
         session.make_in_parts("fresh", sql_text(__package__, "fields.sql"), "changed", params, beside=["habits"])
@@ -97,12 +100,12 @@ def matching_fields(
         return Fields(rows.add_column(0, "unique_id", numbers), session.query("SELECT * FROM former"))
 
 
-_DIFFERING = "SELECT r.* FROM {} r SEMI JOIN differing d ON d.service = r.service AND d.entity = r.entity"
+_DIFFERING = "SELECT {} FROM {} r SEMI JOIN differing d ON d.service = r.service AND d.entity = r.entity"
 
 
 def reading_rules(config: IdentityConfig) -> str:
     """A digest of all that decides what is kept of an entity: what was kept under others has to be read anew."""
-    texts = [sql_text(__package__, name) for name in ("fields.sql", "blocks.sql", "words.csv")]
+    texts = [sql_text(__package__, name) for name in ("fields.sql", "blocks.sql", "blocks_capped.sql", "words.csv")]
     habits = str(config.region in _MONTH_FIRST)
     return sha256("\n".join([habits, version("duckdb"), *texts]).encode()).hexdigest()[:12]
 

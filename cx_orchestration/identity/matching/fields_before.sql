@@ -1,4 +1,4 @@
--- Grain: one entity that changed or is gone, as it was. Keys: service, entity. Columns: those of identity/matching_fields.
+-- Grain: one entity that changed or is gone, as it was. Keys: service, entity. Columns: those of former.
 -- Inputs: former, what was kept of those that were looked at; rows (fields_now.sql).
 SELECT w.*
 FROM former w

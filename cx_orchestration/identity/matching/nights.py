@@ -121,13 +121,17 @@ def update_matches(
         fields = _read(lake, comparing, config, model.habits, now, kept)
         scored = score_changed(comparing, fields, kept, model, config)
     if model is None or scored is None:
-        ledger = _write(lake, engine, WANTED.empty_table(), None, now, run_id)
+        ledger = update_ledger(
+            lake, engine, WANTED.empty_table(), family=MODEL_RULE, scope=None, now=now, run_id=run_id
+        )
         lake.replace(MATCHING_FIELDS, MATCHING_FIELDS.empty(), run_id=run_id)
         return Matched("nothing to compare" if config.matching.enabled else "switched off", ledger, outdated=outdated)
     wanted, by_margin = scored.wanted, 0
     if everything:
         wanted, by_margin = _with_margin(lake, engine, scored.wanted, config)
-    ledger = _write(lake, engine, wanted, scored.scope, now, run_id)
+    ledger = update_ledger(
+        lake, engine, wanted, family=MODEL_RULE, scope=scored.scope, among=scored.among, now=now, run_id=run_id
+    )
     services = _keep(lake, engine, fields, scored, model, config, everything=everything, run_id=run_id)
     strange = sorted(services - set(model.habits["service"].to_pylist()))
     return Matched(
@@ -214,9 +218,3 @@ def _with_margin(lake: Lake, engine: Engine, wanted: pa.Table, config: IdentityC
     moved[kept["place"].to_numpy()] = False
     as_wanted = kept.select(wanted.column_names).cast(wanted.schema)
     return pa.concat_tables([wanted.filter(pa.array(moved)), as_wanted]).unify_dictionaries(), kept.num_rows
-
-
-def _write(
-    lake: Lake, engine: Engine, wanted: pa.Table, scope: pa.Table | None, now: dt.datetime, run_id: str
-) -> LedgerChange:
-    return update_ledger(lake, engine, wanted, family=MODEL_RULE, scope=scope, now=now, run_id=run_id)

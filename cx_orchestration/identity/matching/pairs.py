@@ -21,7 +21,7 @@ def workspace(
 ) -> Iterator[Session]:
     """A session in which all entities count as changed, so that all pairs are candidates.
 
-    It has the tables ``rows`` (the fields), ``fields`` (what is compared of them), ``blocks`` and ``flipped`` (none).
+    It has the tables ``rows`` (the fields), ``fields`` (what is compared of them) and ``blocks``.
     How common given names are says the model's table of ``frequencies``; without one these fields are counted.
     """
     with engine.session({"rows": fields}) as session:
@@ -29,7 +29,6 @@ def workspace(
         all_of = f"SELECT r.* REPLACE (true AS changed), {_compared(namespaces)} FROM rows r {_WITH_NAMES}"
         session.make_in_parts("fields", all_of, "rows", beside=["names"])
         session.make_in_parts("blocks", sql_text(__package__, "blocks.sql"), "fields")
-        session.make("flipped", "SELECT unique_id FROM rows WHERE FALSE")
         yield session
 
 
@@ -38,54 +37,62 @@ def night_workspace(engine: Engine, fields: Fields, kept: Input, caps: Mapping[s
     """A session of those who are other than what was ``kept`` (``tables.MATCHING_FIELDS``), and whom they meet.
 
     It has the tables ``rows`` (the fields that were looked at), ``before`` (what was kept of those that changed or are
-    gone), ``present`` (all entities), ``flipped`` (unique_id: who is in a block that has come to be over its cap, or
-    under it), and ``blocks``: those that one is in or was in who changed or is flipped. The others bring no pair.
+    gone), ``present`` (all entities), ``flipped`` (unique_id: who else is in a block that has come to be over its
+    cap, or under it), ``capped`` (the blocks of ``rows``), and ``candidates``.
     """
     with engine.session({"rows": fields.rows, "stored": kept}) as session:
         session.keep("former", fields.former)
-        session.keep("caps", _caps(caps))
         session.make("replaced", sql_text(__package__, "fields_replaced.sql"))
         session.define("present", sql_text(__package__, "fields_present.sql"))
         session.make("before", sql_text(__package__, "fields_before.sql"))
-        session.make_in_parts("blocks_now", _blocks_of("rows"), "rows")
-        was = "SELECT *, number AS unique_id, true AS changed FROM before"
-        session.make_in_parts("blocks_before", _blocks_of(f"({was})"), "before")
-        touched = "SELECT rule, block FROM blocks_now WHERE changed UNION SELECT rule, block FROM blocks_before"
-        _meet(session, touched)
+        session.make("blocks_before", "SELECT unnest(blocks) AS block FROM before")
+        text = sql_text(__package__, "blocks.sql").replace("FROM fields", "FROM rows")
+        session.make_in_parts("blocks", text, "rows")
+        _cap(session, caps)
+        session.make("blocks_present", sql_text(__package__, "blocks_present.sql"))
+        session.make("flipped", _NOBODY)
+        _meet(session)
         if session.make("flipped", sql_text(__package__, "flipped.sql")):
-            session.make("flipped_rows", "SELECT p.* FROM present p SEMI JOIN flipped f ON f.unique_id = p.unique_id")
-            session.make_in_parts("blocks_flipped", _blocks_of("flipped_rows"), "flipped_rows")
-            _meet(session, f"{touched} UNION SELECT rule, block FROM blocks_flipped")
+            _meet(session)
+        session.drop("blocks_present")
+        session.make("candidates", sql_text(__package__, "candidates.sql"))
         yield session
 
 
-def _meet(session: Session, touched: str) -> None:
-    session.make("touched", f"SELECT t.rule, t.block FROM ({touched}) AS t SEMI JOIN caps c ON c.rule = t.rule")
-    session.make("blocks", sql_text(__package__, "blocks_met.sql"))
+_NOBODY = "SELECT unique_id FROM rows WHERE FALSE"
 
 
-def blocks_to_keep(session: Session, blocks: str) -> pa.ChunkedArray:
+def _meet(session: Session) -> None:
+    session.make("touched", sql_text(__package__, "blocks_touched.sql"))
+    session.make("met", sql_text(__package__, "blocks_met.sql"))
+
+
+def _cap(session: Session, caps: Mapping[str, int]) -> None:
+    schema = pa.schema([("rule", pa.string()), ("cap", pa.int64())])
+    session.keep("caps", pa.table({"rule": list(caps), "cap": list(caps.values())}, schema=schema))
+    session.make("capped", sql_text(__package__, "blocks_capped.sql"))
+
+
+def blocks_to_keep(session: Session) -> pa.ChunkedArray:
     """The blocks of each of the workspace's ``rows``, in their order, as the lake keeps them: those with a cap."""
-    session.make(
-        "lists",
-        f"SELECT b.unique_id, list_sort(list(b.block)) AS blocks FROM {blocks} AS b"
-        " SEMI JOIN caps c ON c.rule = b.rule GROUP BY b.unique_id",
-    )
+    session.make("lists", "SELECT unique_id, list_sort(list(block)) AS blocks FROM capped GROUP BY unique_id")
     return session.query(
         "SELECT l.blocks FROM rows r LEFT JOIN lists l ON l.unique_id = r.unique_id ORDER BY r.unique_id"
     )["blocks"]
 
 
-def take_sides(session: Session, namespaces: Sequence[str], frequencies: pa.Table) -> None:
+def take_sides(session: Session, namespaces: Sequence[str], frequencies: pa.Table) -> int:
     """Make the table ``fields`` of a night's workspace: what is compared of the entities in candidates.
 
-    They are numbered anew there and in candidates, in the order of their names, as if all had been compared.
+    They are numbered anew there and in candidates, in the order of their names, as if all had been compared. Returns
+    how many pairs there are.
     """
     session.make("paired", sql_text(__package__, "paired.sql"))
-    session.make("candidates", sql_text(__package__, "candidates_numbered.sql"))
+    candidates = session.make("candidates", sql_text(__package__, "candidates_numbered.sql"))
     _keep_names(session, "paired", frequencies)
     text = f"SELECT r.*, {_compared(namespaces)} FROM paired r {_WITH_NAMES}"
     session.make_in_parts("fields", text, "paired", beside=["names"])
+    return candidates
 
 
 _WITH_NAMES = "LEFT JOIN names n ON n.given = r.given"
@@ -111,18 +118,10 @@ def _keep_names(session: Session, source: str, frequencies: pa.Table | None) -> 
 
 
 def find_candidates(session: Session, caps: Mapping[str, int]) -> int:
-    """Make the table ``candidates`` of the workspace and return how many pairs it has."""
-    session.keep("caps", _caps(caps))
+    """Make the tables ``capped`` and ``candidates`` of the workspace of all; returns how many pairs there are."""
+    _cap(session, caps)
+    session.define("met", "SELECT *, false AS flipped FROM capped")
     return session.make("candidates", sql_text(__package__, "candidates.sql"))
-
-
-def _blocks_of(source: str) -> str:
-    return sql_text(__package__, "blocks.sql").replace("FROM fields", f"FROM {source} AS fields")
-
-
-def _caps(caps: Mapping[str, int]) -> pa.Table:
-    schema = pa.schema([("rule", pa.string()), ("cap", pa.int64())])
-    return pa.table({"rule": list(caps), "cap": list(caps.values())}, schema=schema)
 
 
 def _compared(namespaces: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ what stands in the ledger already, and who is one customer.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 import pyarrow as pa
@@ -23,7 +23,7 @@ from cx_orchestration.identity.matching.pairs import (
 )
 from cx_orchestration.identity.matching.weighing import count_levels, weigh
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.storage.engine import Engine, Input, Session, sql_text
+from cx_orchestration.storage.engine import Engine, Input, Session
 
 #: The rule of the ledger's rows that a model weighed.
 MODEL_RULE = "model"
@@ -36,16 +36,18 @@ _SAMPLE, _LEAST_SAMPLE = 20_000, 500
 class ScoredPairs:
     """What a run found.
 
-    ``wanted`` has the columns of ``ledger.WANTED``, evidence as a dictionary, ordered by its keys; ``scope`` (service,
-    entity) are the entities whose pairs were looked at, all of them if ``None``. ``candidates`` is how many pairs were
-    compared, ``profile`` what they look like. ``blocks`` are those of the fields that were looked at, to be kept.
+    ``wanted`` has the columns of ``ledger.WANTED``, evidence as a dictionary, ordered by its keys. ``candidates`` is
+    how many pairs were compared, ``profile`` what they look like. ``blocks`` are those of the fields that were looked
+    at, to be kept. ``scope`` (service, entity) are the entities whose pairs were looked at, all of them if ``None``,
+    and ``among`` others, of whom only pairs with each other were.
     """
 
     wanted: pa.Table
-    scope: pa.Table | None
     candidates: int
     profile: FieldProfile
     blocks: pa.ChunkedArray
+    scope: pa.Table | None = None
+    among: pa.Table | None = None
 
 
 def score_pairs(engine: Engine, fields: Fields, model: MatchingModel, config: IdentityConfig) -> ScoredPairs:
@@ -55,7 +57,7 @@ def score_pairs(engine: Engine, fields: Fields, model: MatchingModel, config: Id
         candidates = find_candidates(session, model.caps)
         coverage = measure_coverage(session, model.namespaces)
         profile = _profile(session, model, coverage, candidates, entities, entities)
-        return _scored(session, model, config, None, candidates, profile, "blocks")
+        return _scored(session, model, config, candidates, profile)
 
 
 def score_changed(
@@ -64,37 +66,35 @@ def score_changed(
     """``score_pairs``, of the entities whose fields are other than what was ``kept``, against all others.
 
     A pair weighs the same in both: blocks, probabilities and term frequencies are the frozen ones. Where a block has
-    come to be too large to compare, or small enough, its entities are looked at again.
+    come to be too large to compare, or small enough, the pairs of those in it are looked at again.
     """
     with night_workspace(engine, fields, kept, model.caps) as session:
-        looked_at = session.make("looked_at", sql_text(__package__, "looked_at.sql"))
-        scope = session.query("SELECT service, entity FROM looked_at UNION SELECT service, entity FROM before")
-        candidates = find_candidates(session, model.caps)
-        take_sides(session, model.namespaces, model.frequencies)
+        changed = session.make("those_changed", "SELECT service, entity FROM rows WHERE changed")
+        scope = session.query("SELECT service, entity FROM those_changed UNION SELECT service, entity FROM before")
+        among = session.query(
+            "SELECT p.service, p.entity FROM present p SEMI JOIN flipped f ON f.unique_id = p.unique_id"
+        )
+        candidates = take_sides(session, model.namespaces, model.frequencies)
+        of_changed = session.query("SELECT count(*) AS n FROM candidates WHERE match_key = '0'")["n"][0].as_py()
         coverage = measure_coverage(session, model.namespaces, "present")
         entities = session.query("SELECT count(*) AS n FROM present")["n"][0].as_py()
-        profile = _profile(session, model, coverage, candidates, looked_at, entities)
-        return _scored(session, model, config, scope, candidates, profile, "blocks_now")
+        profile = _profile(session, model, coverage, of_changed, changed, entities)
+        return replace(_scored(session, model, config, candidates, profile), scope=scope, among=among)
 
 
 def score_trained(session: Session, model: MatchingModel, config: IdentityConfig) -> ScoredPairs:
     """``score_pairs`` of everything, in the workspace in which the ``model`` was just trained."""
     candidates = int(session.query("SELECT count(*) AS pairs FROM candidates")["pairs"][0].as_py())
-    return _scored(session, model, config, None, candidates, model.profile, "blocks")
+    return _scored(session, model, config, candidates, model.profile)
 
 
 def _scored(
-    session: Session,
-    model: MatchingModel,
-    config: IdentityConfig,
-    scope: pa.Table | None,
-    candidates: int,
-    profile: FieldProfile,
-    blocks: str,
+    session: Session, model: MatchingModel, config: IdentityConfig, candidates: int, profile: FieldProfile
 ) -> ScoredPairs:
-    kept = blocks_to_keep(session, blocks)
+    kept = blocks_to_keep(session)
     session.drop("blocks")
-    return ScoredPairs(_wanted(session, model, config), scope, candidates, profile, kept)
+    session.drop("capped")
+    return ScoredPairs(_wanted(session, model, config), candidates, profile, kept)
 
 
 def _wanted(session: Session, model: MatchingModel, config: IdentityConfig) -> pa.Table:
@@ -111,15 +111,15 @@ def _profile(
     model: MatchingModel,
     coverage: Mapping[str, float],
     candidates: int,
-    looked_at: int,
+    changed: int,
     entities: int,
 ) -> FieldProfile:
-    """With levels of a sample of the candidates: none where there are too few to judge."""
-    share = 1 - (1 - looked_at / max(entities, 1)) ** 2
+    """What that many candidates of that many changed entities look like; levels are of a sample, if not too few."""
+    share = 1 - (1 - changed / max(entities, 1)) ** 2
     levels = {}
     if candidates >= _LEAST_SAMPLE:
-        drawn = f"SELECT * FROM candidates WHERE hash(join_key_l, join_key_r) % {candidates} < {_SAMPLE}"
-        session.make_in_parts("observed", drawn, "candidates")
+        drawn = f"match_key = '0' AND hash(join_key_l, join_key_r) % {candidates} < {_SAMPLE}"
+        session.make_in_parts("observed", f"SELECT * FROM candidates WHERE {drawn}", "candidates")
         found = count_levels(session, model.settings["comparisons"], "observed")
         levels = level_shares(patterns_of(found, model.comparisons)["0"], model.comparisons)
     return FieldProfile(coverage, levels, candidates / share / entities if share else 0.0)

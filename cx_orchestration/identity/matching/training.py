@@ -34,7 +34,8 @@ _STRANGERS_PER_ENTITY, _STRANGERS = 30, (100_000, 200_000)
 _SAMPLE = 40_000
 #: Entities that share a value, beyond which it is no block to train on.
 _TRAINING_CAP = 200
-#: What a rule may bring: so many pairs for each entity, in blocks of at most so many.
+#: What a rule may bring: so many pairs for each entity, in blocks of at most so many (fewer than 128:
+#: ``blocks_capped.sql`` writes that in seven bits).
 _PAIRS_PER_ENTITY, _LARGEST_BLOCK = 2.0, 100
 #: Fewer entities than this say nothing of each other.
 _LEAST_ENTITIES = 30

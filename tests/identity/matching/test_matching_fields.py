@@ -9,7 +9,7 @@ from town import CONFIG, NOW, profile_rows
 from cx_orchestration.identity.hygiene import judge_values
 from cx_orchestration.identity.matching.fields import find_habits, matching_fields
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import KEY_VALUES
+from cx_orchestration.model.tables import KEY_VALUES, MATCHING_FIELDS
 from cx_orchestration.storage.engine import Engine
 
 
@@ -127,11 +127,17 @@ def test_what_hygiene_judged_decides_which_keys_are_compared(engine: Engine) -> 
     assert kept[5:] == [set(), set()], "two accounts of one service on one device"
 
 
+def as_kept(rows: pa.Table) -> pa.Table:
+    """As the lake keeps them, but for what pairs are found by."""
+    kept = rows.rename_columns({"unique_id": "number"}).append_column("is_there", pa.repeat(True, rows.num_rows))
+    return pa.concat_tables([MATCHING_FIELDS.empty(), kept], promote_options="default")
+
+
 def test_only_what_differs_from_what_was_kept_counts_as_changed(engine: Engine) -> None:
     profiles = profile_rows([{"service": "s", "entity": name, "name": f"Anna {name}"} for name in ("a", "b", "c")])
     habits = find_habits(engine, profiles)
     first = matching_fields(engine, profiles, CONFIG, habits, today=NOW.date()).rows
-    kept = first.rename_columns({"unique_id": "number"}).append_column("is_there", pa.repeat(True, 3))
+    kept = as_kept(first)
     now = profile_rows(
         [
             {"service": "s", "entity": "a", "name": "Anna a", "attributes": '{"visits":8}'},
@@ -154,12 +160,11 @@ def test_a_profile_that_stays_is_read_again_when_a_key_of_it_turns_out_to_be_nob
     few, many = held_by(10), held_by(11)
     habits = find_habits(engine, few)
     kept = matching_fields(engine, few, CONFIG, habits, today=NOW.date()).rows
-    kept = kept.rename_columns({"unique_id": "number"}).append_column("is_there", pa.repeat(True, 10))
+    kept = as_kept(kept)
     now = matching_fields(engine, many, CONFIG, habits, today=NOW.date(), kept=kept).rows
     assert now["changed"].to_pylist() == [True] * 11
     assert now["keys"].to_pylist() == [None] * 11
-    again = now.rename_columns({"unique_id": "number"}).append_column("is_there", pa.repeat(True, 11))
-    again = again.set_column(again.schema.get_field_index("replaces"), "replaces", pa.nulls(11, pa.int64()))
+    again = as_kept(now.set_column(now.schema.get_field_index("replaces"), "replaces", pa.nulls(11, pa.int64())))
     assert not matching_fields(engine, many, CONFIG, habits, today=NOW.date(), kept=again).rows.num_rows
     back = matching_fields(engine, few, CONFIG, habits, today=NOW.date(), kept=again).rows
     assert back["keys"].to_pylist() == kept["keys"].to_pylist()

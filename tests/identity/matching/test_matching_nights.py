@@ -112,10 +112,15 @@ def test_a_saved_model_weighs_as_it_did(
     assert score_pairs(engine, fields, loaded, CONFIG).wanted.equals(scored.wanted)
 
 
+@pytest.mark.parametrize("caps", [{}, {"birth": 3, "key email": 3, "street": 3}, {"key email": 2}], ids=str)
 def test_a_night_of_changes_leaves_what_a_rebuild_finds(
-    tmp_path: Path, engine: Engine, rows: Rows, model: MatchingModel
+    tmp_path: Path, engine: Engine, rows: Rows, model: MatchingModel, caps: dict[str, int]
 ) -> None:
-    """Entities come, go and change, and so many get one street that its block becomes too large, and small again."""
+    """Entities come, go and change, and so many get one street that its block becomes too large, and small again.
+
+    With few and small blocks many come to be over their caps or under them, and pairs to be in none.
+    """
+    model = dataclasses.replace(model, caps=caps or model.caps)
     rng = random.Random(11)
     lived = Town(tmp_path / "lived", engine, model)
     lived.night(without_person(rows[:360]))
