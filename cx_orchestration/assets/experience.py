@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from cx_orchestration.assets.edge import row_count, table_asset, table_spec, told_plainly
+from cx_orchestration.integration.coverage import newest_day_end
 from cx_orchestration.journeys.drawing.figures import figure_tables
 from cx_orchestration.journeys.experience.counting import count_answers, scales_table
 from cx_orchestration.journeys.experience.measures import experience as measured
@@ -53,10 +54,14 @@ def experience(
 )
 @told_plainly
 def figures(
-    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], analytics: dg.ResourceParam[Engine]
+    context: dg.AssetExecutionContext,
+    project: dg.ResourceParam[CXProject],
+    lake: dg.ResourceParam[Lake],
+    analytics: dg.ResourceParam[Engine],
 ) -> Iterator[dg.MaterializeResult]:
     """How many instances came to each step and made each move: the numbers on a drawn map."""
-    for table, rows in figure_tables(lake, analytics).items():
+    as_of = newest_day_end(lake, project.zone, start=project.settings.start_date)
+    for table, rows in figure_tables(lake, analytics, known_versions(lake), as_of=as_of).items():
         lake.replace(table, rows, run_id=context.run.run_id)
         yield dg.MaterializeResult(asset_key=table.path.split("/"), metadata=row_count(rows.num_rows))
 

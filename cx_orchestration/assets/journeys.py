@@ -74,7 +74,7 @@ def steps_and_instances(
         run_id=context.run.run_id,
     )
     counts = [vars(journey) for journey in summary.journeys]
-    figures = read_figures(lake, analytics, known_versions(lake), project.settings.experience)
+    figures = read_figures(lake, analytics, known_versions(lake), project.settings.experience, as_of=as_of)
     pictures = {
         f"map_{name}": dg.MetadataValue.md(drawing_markdown(journey, figures.get(name, Figures())))
         for name, journey in project.journeys.items()

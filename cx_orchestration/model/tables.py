@@ -688,6 +688,7 @@ STEP_FIGURES = _table(
     ("active", whole, "that stand there"),
     ("completed", whole, "that ended there as completed"),
     ("abandoned", whole, "that rested there too long and so gave up"),
+    ("judged", whole, "of `instances`, whose wait is over, whether they went on or not; null without a wait"),
     ("again", whole, "moves from the step to itself"),
     persons=NOBODY,
 )

@@ -139,8 +139,8 @@ def test_a_table_has_the_same_rows(lakes, path):
 def test_totals_agree_and_the_drawing_has_the_same_figures(lakes, spark):
     duckdb_lake, spark_lake = lakes
     assert all(total.agrees for total in reconcile(spark_lake, spark, as_of=AS_OF))
-    on_spark = read_figures(spark_lake, spark, [MAP], Experience())
-    assert on_spark == read_figures(duckdb_lake, Engine(), [MAP], Experience())
+    on_spark = read_figures(spark_lake, spark, [MAP], Experience(), as_of=AS_OF)
+    assert on_spark == read_figures(duckdb_lake, Engine(), [MAP], Experience(), as_of=AS_OF)
     assert on_spark["order"].feelings
 
 
@@ -154,7 +154,11 @@ def test_what_bi_tools_read_of_journeys_is_the_same(lakes, spark):
         counts = count_answers(lake, engine, [MAP], Experience())
         landed = Landed({"shop": days}, folded=True)
         of_kpis = kpis(lake, engine, feeds, MAP.support_events, landed, zone=ZoneInfo("UTC"), currency="USD")
-        return [*figure_tables(lake, engine).values(), experience(counts, scales_table(Experience()), least=5), of_kpis]
+        return [
+            *figure_tables(lake, engine, [MAP], as_of=AS_OF).values(),
+            experience(counts, scales_table(Experience()), least=5),
+            of_kpis,
+        ]
 
     on_duckdb, on_spark = told(lakes[0], Engine()), told(lakes[1], spark)
     assert [rows.to_pylist() for rows in on_spark] == [rows.to_pylist() for rows in on_duckdb]

@@ -12,22 +12,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cx_orchestration.journeys.experience.counting import count_answers
+from cx_orchestration.journeys.placed import microseconds
 from cx_orchestration.model import tables
+from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.model.settings import Experience, Scale
 from cx_orchestration.model.tables import Table
-from cx_orchestration.storage.engine import Engine, Input, sql_text
+from cx_orchestration.storage.engine import Engine, Input, Session, sql_text
 from cx_orchestration.storage.lake import Lake
 
 
 @dataclass(frozen=True)
 class AtStep:
-    """``instances`` came there at least once; ``active``, ``completed`` and ``abandoned`` ones stand or ended there."""
+    """``instances`` came there at least once; ``active``, ``completed`` and ``abandoned`` ones stand or ended there.
+
+    Of the ``judged`` ones the wait is over: who went on in less counts among them no sooner than who did not.
+    ``None`` for a step without a wait.
+    """
 
     instances: int
     active: int
     completed: int
     abandoned: int
+    judged: int | None
     again: int
 
 
@@ -76,6 +83,7 @@ class Figures:
     conformance: Conformance = Conformance()
 
 
+_WAITS = pa.schema([("journey", pa.string()), ("step", pa.string()), ("wait_us", pa.int64())])
 _FOLLOWS = """
 SELECT journey, count(*) AS instances, CAST(sum(CASE WHEN deviations = 0 THEN 1 ELSE 0 END) AS BIGINT) AS conforming
 FROM instances
@@ -84,20 +92,18 @@ ORDER BY journey
 """
 
 
-def read_figures(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], asked: Experience) -> dict[str, Figures]:
-    """The figures of every journey that has instances in ``journeys/steps``."""
-    inputs: dict[str, Input] = {
-        "steps": lake.scan(tables.STEPS),
-        "instances": lake.scan(tables.INSTANCES),
-    }
+def read_figures(
+    lake: Lake, engine: Engine, maps: Sequence[JourneyMap], asked: Experience, *, as_of: dt.datetime
+) -> dict[str, Figures]:
+    """The figures of every journey that has instances in ``journeys/steps``, which were folded up to ``as_of``."""
     steps: defaultdict[str, dict[str, AtStep]] = defaultdict(dict)
     moves: defaultdict[str, dict[tuple[str | None, str], OnMove]] = defaultdict(dict)
     scores: defaultdict[str, defaultdict[str, list[Feeling]]] = defaultdict(lambda: defaultdict(list))
     deviations: defaultdict[str, list[Deviation]] = defaultdict(list)
-    with engine.session(inputs) as session:
-        for row in session.query(sql_text(__package__, "step_figures.sql")).to_pylist():
-            at = (row["instances"], row["active"], row["completed"], row["abandoned"], row["again"])
-            steps[row["journey"]][row["step"]] = AtStep(*at)
+    with engine.session(_inputs(lake, maps)) as session:
+        for row in _by_step(session, as_of).to_pylist():
+            journey, name = row.pop("journey"), row.pop("step")
+            steps[journey][name] = AtStep(**row)
         for row in session.query(sql_text(__package__, "move_figures.sql")).to_pylist():
             median = None if row["median_us"] is None else dt.timedelta(microseconds=row["median_us"])
             moves[row["journey"]][row["source"], row["target"]] = OnMove(row["moves"], median)
@@ -120,11 +126,12 @@ def read_figures(lake: Lake, engine: Engine, maps: Sequence[JourneyMap], asked: 
     }
 
 
-def figure_tables(lake: Lake, engine: Engine) -> dict[Table, pa.Table]:
+def figure_tables(
+    lake: Lake, engine: Engine, maps: Sequence[JourneyMap], *, as_of: dt.datetime
+) -> dict[Table, pa.Table]:
     """What a drawn map says of steps and moves, as rows of ``tables.STEP_FIGURES`` and ``tables.MOVE_FIGURES``."""
-    inputs: dict[str, Input] = {"steps": lake.scan(tables.STEPS), "instances": lake.scan(tables.INSTANCES)}
-    with engine.session(inputs) as session:
-        steps = session.query(sql_text(__package__, "step_figures.sql"))
+    with engine.session(_inputs(lake, maps)) as session:
+        steps = _by_step(session, as_of)
         moves = session.query(sql_text(__package__, "move_figures.sql"))
     seconds = pc.divide(pc.cast(moves["median_us"], pa.float64()), 1e6)
     named = [moves["journey"], moves["source"], moves["target"], moves["moves"], seconds]
@@ -132,6 +139,26 @@ def figure_tables(lake: Lake, engine: Engine) -> dict[Table, pa.Table]:
         tables.STEP_FIGURES: steps.cast(tables.STEP_FIGURES.schema),
         tables.MOVE_FIGURES: pa.table(named, schema=tables.MOVE_FIGURES.schema),
     }
+
+
+def _inputs(lake: Lake, maps: Sequence[JourneyMap]) -> dict[str, Input]:
+    waits = {
+        (one.journey, name): None
+        if step.abandoned_after_days is None
+        else round(step.abandoned_after_days * MICROSECONDS_A_DAY)
+        for one in sorted(maps, key=lambda one: one.version)
+        for name, step in one.steps.items()
+    }
+    rows = [{"journey": journey, "step": step, "wait_us": wait} for (journey, step), wait in waits.items()]
+    return {
+        "steps": lake.scan(tables.STEPS),
+        "instances": lake.scan(tables.INSTANCES),
+        "waits": pa.Table.from_pylist(rows, _WAITS),
+    }
+
+
+def _by_step(session: Session, as_of: dt.datetime) -> pa.Table:
+    return session.query(sql_text(__package__, "step_figures.sql"), {"as_of": microseconds(as_of)})
 
 
 def _together(given: list[Feeling]) -> Feeling:

@@ -1,31 +1,37 @@
 -- Grain: one step of one journey (journey, step) that an instance has come to.
 -- Columns: instances that came there at least once; active, completed and abandoned, the instances that stand or ended
---   there; again, the moves from the step to itself.
--- Inputs: steps (journeys/steps), instances (journeys/instances).
-WITH entered AS (
+--   there; judged, those whose wait was over at $as_of, whether they went on meanwhile or not, null for a step without
+--   a wait; again, the moves from the step to itself.
+-- Inputs: steps (journeys/steps), instances (journeys/instances), waits (journey, step, wait_us). Parameter: as_of,
+-- in microseconds.
+WITH came AS (
     SELECT
-        journey, to_state AS step,
-        count(DISTINCT instance_id) AS instances,
+        journey, to_state AS step, instance_id, max(epoch_us(occurred_at)) AS last_at,
         sum(CASE WHEN from_state = to_state THEN 1 ELSE 0 END) AS again
     FROM steps
     WHERE NOT deviation
-    GROUP BY journey, to_state
+    GROUP BY journey, to_state, instance_id
 ),
-standing AS (
+told AS (
     SELECT
-        journey, state AS step,
-        sum(CASE WHEN status = 'active' THEN 1 ELSE 0 END) AS active,
-        sum(CASE WHEN status = 'completed' THEN 1 ELSE 0 END) AS completed,
-        sum(CASE WHEN status = 'abandoned' THEN 1 ELSE 0 END) AS abandoned
-    FROM instances
-    GROUP BY journey, state
+        c.journey, c.step, c.again, c.last_at, w.wait_us,
+        CASE WHEN i.state = c.step THEN i.status END AS status
+    FROM came AS c
+    LEFT JOIN instances AS i ON i.instance_id = c.instance_id
+    LEFT JOIN waits AS w ON w.journey = c.journey AND w.step = c.step
 )
 SELECT
-    e.journey, e.step, e.instances,
-    CAST(coalesce(s.active, 0) AS BIGINT) AS active,
-    CAST(coalesce(s.completed, 0) AS BIGINT) AS completed,
-    CAST(coalesce(s.abandoned, 0) AS BIGINT) AS abandoned,
-    CAST(e.again AS BIGINT) AS again
-FROM entered AS e
-LEFT JOIN standing AS s ON s.journey = e.journey AND s.step = e.step
-ORDER BY e.journey, e.step
+    journey, step,
+    count(*) AS instances,
+    CAST(sum(CASE WHEN status = 'active' THEN 1 ELSE 0 END) AS BIGINT) AS active,
+    CAST(sum(CASE WHEN status = 'completed' THEN 1 ELSE 0 END) AS BIGINT) AS completed,
+    CAST(sum(CASE WHEN status = 'abandoned' THEN 1 ELSE 0 END) AS BIGINT) AS abandoned,
+    CAST(sum(CASE
+        WHEN wait_us IS NULL THEN NULL
+        WHEN status = 'abandoned' OR last_at + wait_us < $as_of THEN 1
+        ELSE 0
+    END) AS BIGINT) AS judged,
+    CAST(sum(again) AS BIGINT) AS again
+FROM told
+GROUP BY journey, step
+ORDER BY journey, step
