@@ -43,6 +43,7 @@ def segment_cohorts(
             "instances": lake.scan(tables.INSTANCES),
             "sequences": cohorts.sequences,
             "milestones": _milestones(maps),
+            "spans": _spans(maps),
             "weeks": pa.table({"week": pa.array(range(1, WEEKS + 1), pa.int64())}),
         },
         {"as_of": cohorts.as_of},
@@ -65,6 +66,13 @@ def segment_cohorts(
     return pa.Table.from_pandas(
         found[tables.SEGMENT_COHORTS.schema.names], tables.SEGMENT_COHORTS.schema, preserve_index=False
     )
+
+
+def _spans(maps: Sequence[JourneyMap]) -> pa.Table:
+    rows = [
+        {"journey": one.journey, "window_us": round(one.conversion_window_days * MICROSECONDS_A_DAY)} for one in maps
+    ]
+    return pa.Table.from_pylist(rows, pa.schema([("journey", pa.string()), ("window_us", pa.int64())]))
 
 
 def _milestones(maps: Sequence[JourneyMap]) -> pa.Table:

@@ -2,13 +2,13 @@
 -- Columns: customers; n, what the share is of, and hits, those of which it is true; of customers i with n_i and hits_i,
 --   squares_n, squares_hits and products, the sums of n_i * n_i, hits_i * hits_i and n_i * hits_i. Measures:
 --   begins_at   instances that began at the step, of all that began and did not resume another one
---   completed   instances that completed, of all that have ended
+--   completed   instances that completed within the map's window after beginning, of those whose window is over
 --   reached     customers who came to the step within the map's window after beginning, of those whose window is over
 --   active      customers with an event in that week after beginning, week 0 the first, of those for whom it is over
 -- The cluster is as known when the instance, or the customer's first one, began; 'all' 'customers' is everybody.
 -- Inputs: entries (entries.sql) and clusters (clusters.sql) of every visit, visits (visits.sql), steps (journeys/steps),
 --   instances (journeys/instances), sequences, milestones (journey, step, until_at: the window in microseconds), weeks
---   (week). Parameter: $as_of, up to which customers are followed.
+--   (week), spans (journey, window_us: its window). Parameter: $as_of, up to which customers are followed.
 WITH known AS (
     SELECT journey, step, customer_id, place, segment, segment_value
     FROM clusters
@@ -76,10 +76,14 @@ counted AS (
     UNION ALL
     SELECT
         b.journey, 'completed', CAST(NULL AS VARCHAR), CAST(NULL AS BIGINT), b.segment, b.segment_value, count(*),
-        CAST(sum(CASE WHEN i.status = 'completed' THEN 1 ELSE 0 END) AS BIGINT)
+        CAST(sum(CASE
+            WHEN i.status = 'completed' AND epoch_us(i.ended_at) - epoch_us(i.started_at) <= s.window_us THEN 1
+            ELSE 0
+        END) AS BIGINT)
     FROM begun AS b
     JOIN instances AS i ON i.journey = b.journey AND i.instance_id = b.instance_id
-    WHERE i.status <> 'active'
+    JOIN spans AS s ON s.journey = b.journey
+    WHERE epoch_us(i.started_at) + s.window_us < epoch_us($as_of)
     GROUP BY b.journey, b.segment, b.segment_value, b.customer_id
     UNION ALL
     SELECT

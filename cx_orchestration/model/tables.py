@@ -869,8 +869,8 @@ COHORT_MILESTONES = _table(
     ("share_high", real, "upper end"),
     ("median_days", real, "from the beginning, of `reached_in_time`; null without any"),
     ("median_moves", real, "after the beginning, of the same"),
-    ("instances", whole, "of `customers`, those that have ended"),
-    ("instances_reached", whole, "of these, the ones that came to the milestone"),
+    ("instances", whole, "of `customers`, those that began at least the window ago"),
+    ("instances_reached", whole, "of these, the ones that came to the milestone within the window"),
     ("share_of_instances", real, "`instances_reached` of `instances`; null without any"),
     persons=NOBODY,
 )
@@ -1043,9 +1043,9 @@ SEGMENT_COHORTS = _table(
     (
         "measure",
         text,
-        "`begins_at`, instances that began at the step; `completed`, instances that did, of those that have ended; "
-        "`reached`, customers who came to the milestone within `conversion_window_days`; `active`, customers with an "
-        "event in that week after beginning",
+        "`begins_at`, instances that began at the step, resuming ones apart; `completed`, instances that did within "
+        "`conversion_window_days`; `reached`, customers who came to the milestone within these; `active`, customers "
+        "with an event in that week after beginning",
     ),
     ("step", text, "where it began, or the milestone; null for the others"),
     ("week", whole, "after beginning, 1 the second week; null but for `active`"),

@@ -91,13 +91,14 @@ def by_hand(log: pd.DataFrame) -> dict[tuple, dict[int, tuple[int, int]]]:
             if event.type != "account.opened":
                 visits[json.loads(event.attributes)["visit"]].append(event)
         began = min(visit[0].days for visit in visits.values())
-        ended = [v for v in visits.values() if v[-1].type == "order.placed" or v[-1].days + WAIT < DAYS]
+        over = [v for v in visits.values() if v[0].days + WINDOW < DAYS]
         found = {
             ("begins_at", step, None): (len(visits), sum(v[0].type == kind for v in visits.values()))
             for step, kind in (("cart", "cart.filled"), ("payment", "payment.viewed"))
         }
-        if ended:
-            found["completed", None, None] = (len(ended), sum(v[-1].type == "order.placed" for v in ended))
+        if over:
+            placed = [v for v in over if v[-1].type == "order.placed" and v[-1].days - v[0].days <= WINDOW]
+            found["completed", None, None] = (len(over), len(placed))
         for step, kind in (("payment", "payment.viewed"), ("ordered", "order.placed")):
             if began + WINDOW < DAYS:
                 found["reached", step, None] = (

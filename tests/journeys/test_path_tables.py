@@ -209,7 +209,7 @@ def test_all_totals_agree(found):
             {
                 "customers: with an instance, and in cohorts by week on the way to paid",
                 "customers: who came to the step, and in cohorts by month on the way to paid",
-                "instances: ended, and of cohorts by month on the way to happy",
+                "instances: whose window is over, and of cohorts by month on the way to happy",
             },
         ),
         (tables.INSTANCES, {"customers: with a beginning event, and at least those with an instance"}),

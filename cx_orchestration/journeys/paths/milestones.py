@@ -27,7 +27,7 @@ from cx_orchestration.storage.lake import Lake
 #: After how many days it is told who has reached a milestone.
 DAYS = np.array([1, 2, 3, 5, 7, 14, 21, 30, 60, 90, 180, 365], np.float64)
 
-_ASKED = pa.schema([("number", pa.int64()), ("journey", pa.string()), ("step", pa.string())])
+_ASKED = pa.schema([("number", pa.int64()), ("journey", pa.string()), ("step", pa.string()), ("window_us", pa.int64())])
 
 Row = dict[str, Any]
 Ints = NDArray[np.int64]
@@ -51,8 +51,8 @@ class Ways:
     began: Ints
     reached: Ints
     moves: Ints
-    ended: Ints
-    ended_reached: Ints
+    matured: Ints
+    matured_reached: Ints
 
     def __getitem__(self, chosen: NDArray[np.bool_]) -> "Ways":
         return Ways(*(column[chosen] for column in vars(self).values()))
@@ -83,7 +83,10 @@ def _milestones(journey_map: JourneyMap) -> Iterator[Milestone]:
 
 
 def _ways(lake: Lake, engine: Engine, asked: Sequence[Milestone], as_of: dt.datetime) -> list[Ways]:
-    rows = [{"number": number, "journey": one.journey, "step": one.step} for number, one in enumerate(asked)]
+    rows = [
+        {"number": number, "journey": one.journey, "step": one.step, "window_us": one.window}
+        for number, one in enumerate(asked)
+    ]
     milestones = pa.Table.from_pylist(rows, _ASKED)
     inputs: dict[str, Input] = {
         "steps": lake.scan(tables.STEPS),
@@ -140,8 +143,8 @@ def _cohort(ways: Ways, window: int, now: int) -> Row:
         "reached": int((ways.reached >= 0).sum()),
         "mature": customers,
         "reached_in_time": reached,
-        "instances": int(ways.ended.sum()),
-        "instances_reached": int(ways.ended_reached.sum()),
+        "instances": int(ways.matured.sum()),
+        "instances_reached": int(ways.matured_reached.sum()),
     }
     if customers:
         low, high = proportion_confint(reached, customers, method="wilson")

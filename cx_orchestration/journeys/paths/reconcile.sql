@@ -32,8 +32,15 @@ exits AS (
 begun AS (
     SELECT journey, count(DISTINCT customer_id) AS customers FROM instances GROUP BY journey
 ),
-ended AS (
-    SELECT journey, count(*) AS instances FROM instances WHERE status <> 'active' GROUP BY journey
+spans AS (
+    SELECT DISTINCT journey, CAST(round(window_days * 86400000000) AS BIGINT) AS window_us FROM cohort_milestones
+),
+matured AS (
+    SELECT i.journey, count(*) AS instances
+    FROM instances AS i
+    JOIN spans AS s ON s.journey = i.journey
+    WHERE epoch_us(i.started_at) + s.window_us < epoch_us($as_of)
+    GROUP BY i.journey
 ),
 came AS (
     SELECT journey, to_state AS step, count(DISTINCT customer_id) AS customers
@@ -88,8 +95,8 @@ totals AS (
     SELECT c.journey, 'customers: who came to the step, and in ' || c.what, coalesce(s.customers, 0), c.reached
     FROM cohorts AS c LEFT JOIN came AS s ON s.journey = c.journey AND s.step = c.step
     UNION ALL
-    SELECT c.journey, 'instances: ended, and of ' || c.what, coalesce(e.instances, 0), c.instances
-    FROM cohorts AS c LEFT JOIN ended AS e ON e.journey = c.journey
+    SELECT c.journey, 'instances: whose window is over, and of ' || c.what, coalesce(m.instances, 0), c.instances
+    FROM cohorts AS c LEFT JOIN matured AS m ON m.journey = c.journey
 )
 SELECT journey, what, CAST(one AS BIGINT) AS one, CAST(other AS BIGINT) AS other, one = other AS agrees
 FROM totals
