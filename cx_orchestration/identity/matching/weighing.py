@@ -66,15 +66,16 @@ def weigh(session: Session, model: Mapping[str, Any], pairs: str, frequencies: p
     _make_rarities(session, model, frequencies)
     chance = float(model["probability_two_random_records_match"])
     names = [_gamma(each) for each in model["comparisons"]]
-    parts = [repr(math.log2(chance / (1 - chance))), *(_bits(each) for each in model["comparisons"])]
+    parts = [_bit_text(math.log2(chance / (1 - chance))), *(_bits(each) for each in model["comparisons"])]
     levels = _levels(session, model["comparisons"], pairs, _frequency_columns(model))
     # A list of none or one, since DuckDB writes out what a column stands for wherever it is read: of a plain subquery
     # the levels would be found once for the weight, and once more for themselves.
     row = ", ".join(f"{name}: {name}" for name in ("join_key_l", "join_key_r", "match_weight", *names))
+    kept = f"CASE WHEN match_weight >= {_bit_text(least)} THEN [{{{row}}}] ELSE [] END"
+    weight = f"round({' + '.join(parts)}, 6) AS match_weight"
     text = (
-        f"SELECT found.* FROM (SELECT unnest(CASE WHEN match_weight >= {least!r} THEN [{{{row}}}] ELSE [] END) AS found"
-        f" FROM (SELECT join_key_l, join_key_r, round({' + '.join(parts)}, 6) AS match_weight, {', '.join(names)}"
-        f" FROM ({levels}) AS p) AS w) AS u"
+        f"SELECT found.* FROM (SELECT unnest({kept}) AS found"
+        f" FROM (SELECT join_key_l, join_key_r, {weight}, {', '.join(names)} FROM ({levels}) AS p) AS w) AS u"
     )
     return session.make_in_parts("scored", text, _SIDES)
 
@@ -143,11 +144,16 @@ def _bits(comparison: Mapping[str, Any]) -> str:
     for place, level in enumerate(levels):
         if level.get("is_null_level"):
             continue
-        weight = repr(math.log2(level["m_probability"] / level["u_probability"]))
+        weight = _bit_text(math.log2(level["m_probability"] / level["u_probability"]))
         if name := level.get("tf_adjustment_column"):
-            weight += f" + coalesce({math.log2(level['u_probability'])!r} - rarity_{name}, 0.0)"
+            weight += f" + coalesce({_bit_text(math.log2(level['u_probability']))} - rarity_{name}, 0)"
         whens.append(f" WHEN {len(levels) - 1 - place} THEN {weight}")
-    return f"(CASE {column}{''.join(whens)} ELSE 0.0 END)"
+    return f"(CASE {column}{''.join(whens)} ELSE 0 END)"
+
+
+def _bit_text(bits: float) -> str:
+    """With an exponent, as DuckDB takes 1.5 for a decimal, and adds those of many digits as integers of 128 bits."""
+    return f"{bits:.16e}"
 
 
 def _make_rarities(session: Session, model: Mapping[str, Any], frequencies: pa.Table) -> None:
