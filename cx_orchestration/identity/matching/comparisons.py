@@ -32,7 +32,12 @@ def _alike(field: str) -> str:
     return f"jaro_winkler_similarity({field}_l, {field}_r)"
 
 
-_SURNAMES_AGREE = f"(family_l = family_r OR (left(family_l, 1) = left(family_r, 1) AND {_alike('family')} >= 0.9))"
+#: Questions that all pairs are asked are each a CASE, which asks no more than it has to: an OR asks all of its parts.
+#: What is neither TRUE nor FALSE stays unknown.
+_SURNAMES_AGREE = (
+    f"(CASE WHEN family_l = family_r THEN TRUE WHEN {_alike('family')} >= 0.9"
+    f" THEN left(family_l, 1) = left(family_r, 1) ELSE {_alike('family')} >= 0.9 END)"
+)
 #: House numbers of one length that are not each other's digits swapped.
 _OTHER_NUMBER = "(length(numbers_l) = length(numbers_r) AND numbers_l <> numbers_r AND numbers_l <> reverse(numbers_r))"
 _STREETS_ALIKE = f"((numbers_l = numbers_r AND {_alike('street')} >= 0.8) OR {_alike('street')} >= 0.92)"
@@ -41,7 +46,8 @@ _STREETS_SIMILAR = f"({_STREETS_ALIKE} AND NOT coalesce({_OTHER_NUMBER}, FALSE))
 #: One address or, where a side has no street, one surname in one postcode.
 _ONE_HOME = (
     f"(CASE WHEN street_l IS NULL OR street_r IS NULL THEN postcode_l = postcode_r AND {_SURNAMES_AGREE}"
-    f" ELSE street_l = street_r OR {_STREETS_SIMILAR} END)"
+    f" WHEN street_l = street_r THEN TRUE WHEN {_STREETS_ALIKE} THEN NOT coalesce({_OTHER_NUMBER}, FALSE)"
+    f" ELSE {_STREETS_ALIKE} END)"
 )
 
 
@@ -400,8 +406,10 @@ def _under(
 
 _BUILDERS = {"given": _given, "middle": _middle, "family": _family}
 
-#: Names are asked only of those who live together: most pairs do not.
-_OTHER_AT_HOME = f"(CASE WHEN {_ONE_HOME} THEN {_other_given()} ELSE FALSE END)"
+#: Names are asked only of those who live together and have birth dates to compare: most pairs do not.
+_OTHER_AT_HOME = (
+    f"(CASE WHEN birth_l IS NULL OR birth_r IS NULL THEN FALSE WHEN {_ONE_HOME} THEN {_other_given()} ELSE FALSE END)"
+)
 
 #: Questions that several levels ask, under the name by which their answer is kept; the longest first.
 SHARED: Mapping[str, str] = {
