@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.commands.options import LakeToRead, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.privacy.export import person_data, write_person
@@ -22,7 +22,7 @@ def export_person(
         "person.json"
     ),
     project: ProjectFolder = Path(),
-    lake: LakeFolder = None,
+    lake: LakeToRead = None,
 ) -> None:
     """Write document, profiles, events, landed records, links and former ids of one person to a file of mode 0600.
 

@@ -17,6 +17,17 @@ ProjectFolder = Annotated[
 LakeFolder = Annotated[
     Path | None, typer.Option(metavar="DIR", help="A lake folder in place of the project's.", show_default=False)
 ]
+#: For commands that only read: a lake that is named must be there.
+LakeToRead = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="A lake folder in place of the project's.",
+        exists=True,
+        file_okay=False,
+        show_default=False,
+    ),
+]
 
 
 def refuse_unwritable(file: Path, *endings: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cx_orchestration.commands.options import LakeFolder, ProjectFolder, refuse_unwritable
+from cx_orchestration.commands.options import LakeToRead, ProjectFolder, refuse_unwritable
 from cx_orchestration.exploration.pictures import findings_svg, incidents_svg, kpis_svg, weekly_svg
 from cx_orchestration.exploration.segment_picture import segments_svg
 from cx_orchestration.journeys.paths.pictures import path_svg
@@ -40,7 +40,7 @@ _DRAWN: dict[str, Callable[[Lake], str | None]] = {
 def picture(
     table: Annotated[str, typer.Argument(help="Such as exploration/weekly_rates", show_default=False)],
     project: ProjectFolder = Path(),
-    lake: LakeFolder = None,
+    lake: LakeToRead = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="An .svg file; else the table's name", show_default=False)
     ] = None,

@@ -63,7 +63,11 @@ def _of_segment(rows: pd.DataFrame, title: str) -> alt.HConcatChart:
         alt.Chart(
             weeks[["week", "segment_value", "share"]], width=260, height=160, title="active, weeks after beginning"
         )
-        .mark_line(strokeWidth=2)
-        .encode(alt.X("week:Q", title=None), alt.Y("share:Q", title=None, axis=share), value)
+        .mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18))
+        .encode(
+            alt.X("week:Q", title=None, axis=alt.Axis(values=sorted(weeks["week"].unique().tolist()))),
+            alt.Y("share:Q", title=None, axis=share),
+            value,
+        )
     )
     return alt.hconcat(intervals, lines)

@@ -66,6 +66,11 @@ def test_an_unsound_chart_is_refused_with_what_is_wrong(project, tmp_path):
     assert not (project / "journeys" / "other.yaml").exists()
 
 
+def test_a_lake_that_is_named_and_not_there_is_refused(project, tmp_path):
+    result = cx("journeys", "draw", "customer_lifecycle", "--project", project, "--lake", tmp_path / "nowhere")
+    assert (result.exit_code, "does not exist" in result.output) == (2, True)
+
+
 def test_a_map_is_drawn_before_anybody_is_on_it(project, tmp_path):
     result = cx("journeys", "draw", "customer_lifecycle", "--project", project, "--out", tmp_path / "map.svg")
     assert "no customers are on it yet" in result.output
@@ -117,6 +122,7 @@ def test_the_picture_of_a_table_is_written_as_it_stands_in_the_lake(project, tmp
     ],
 )
 def test_a_picture_that_cannot_be_drawn_is_said(project, tmp_path, arguments, message):
+    (tmp_path / "lake").mkdir()
     result = cx("picture", *arguments, "--project", project, "--lake", tmp_path / "lake")
     assert result.exit_code == 1
     assert message in " ".join(result.output.split())

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.commands.options import LakeToRead, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.identity.evaluation import Measure, Scores
 from cx_orchestration.identity.labels import Evaluation, evaluate_lake, read_labels
@@ -32,7 +32,7 @@ def evaluate(
         ),
     ],
     project: ProjectFolder = Path(),
-    lake: LakeFolder = None,
+    lake: LakeToRead = None,
     json: Annotated[bool, typer.Option("--json", help="Write the result to standard output as JSON")] = False,
 ) -> None:
     """How right it is, by labels: precision, recall and F1 of pairs, whole customers and records, with 95% intervals.

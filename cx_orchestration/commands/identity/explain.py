@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.commands.options import LakeToRead, ProjectFolder
 from cx_orchestration.commands.terminal import harmless, shown, terminal
 from cx_orchestration.identity import explain as explaining
 from cx_orchestration.identity.explain import Explanation, Record
@@ -35,7 +35,7 @@ _NAME = "A customer id, also a former one, or SERVICE/ENTITY"
 def explain(
     name: Annotated[str, typer.Argument(metavar="ID|SERVICE/ENTITY", help=_NAME, show_default=False)],
     project: ProjectFolder = Path(),
-    lake: LakeFolder = None,
+    lake: LakeToRead = None,
     json: Annotated[bool, typer.Option("--json", help="Write it to standard output as JSON")] = False,
     page: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write it as a page that needs no network")
@@ -60,7 +60,7 @@ def why_not(
     left: Annotated[str, typer.Argument(metavar="A", help=_NAME, show_default=False)],
     right: Annotated[str, typer.Argument(metavar="B", help=_NAME, show_default=False)],
     project: ProjectFolder = Path(),
-    lake: LakeFolder = None,
+    lake: LakeToRead = None,
     json: Annotated[bool, typer.Option("--json", help="Write it to standard output as JSON")] = False,
 ) -> None:
     """Why two records are not one customer: what was compared, what forbids it, and what would be needed.

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from cx_orchestration.commands.identity.explain import deciding, fields_table
-from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.commands.options import LakeToRead, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.identity.review import OpenPair, open_pairs
 from cx_orchestration.integration.failed import Folders
@@ -22,7 +22,7 @@ from cx_orchestration.storage.lake import Lake
 
 def review(
     project: ProjectFolder = Path(),
-    lake: LakeFolder = None,
+    lake: LakeToRead = None,
     limit: Annotated[int, typer.Option(min=1, help="How many pairs")] = 10,
     json: Annotated[bool, typer.Option("--json", help="Write them to standard output as JSON")] = False,
 ) -> None:

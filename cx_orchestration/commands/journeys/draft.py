@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cx_orchestration.commands.options import LakeFolder, ProjectFolder
+from cx_orchestration.commands.options import LakeToRead, ProjectFolder
 from cx_orchestration.journeys.draft import draft_map, to_yaml
 from cx_orchestration.model.base import slug
 from cx_orchestration.model.failures import PermanentFailure
@@ -18,7 +18,7 @@ from cx_orchestration.storage.lake import Lake
 def draft(
     journey: Annotated[str, typer.Argument(help="The name of the new map", show_default=False)],
     project: ProjectFolder = Path(),
-    lake: LakeFolder = None,
+    lake: LakeToRead = None,
     min_share: Annotated[
         float,
         typer.Option(help="Ways that a smaller share of a step's customers take are noise and left out", min=0, max=1),

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cx_orchestration.commands.options import LakeFolder, ProjectFolder, refuse_unwritable
+from cx_orchestration.commands.options import LakeToRead, ProjectFolder, refuse_unwritable
 from cx_orchestration.integration.coverage import newest_day_end
 from cx_orchestration.journeys.drawing.figures import Figures, read_figures
 from cx_orchestration.journeys.drawing.page import drawing_page, drawing_svg
@@ -19,7 +19,7 @@ from cx_orchestration.storage.lake import Lake
 def draw(
     journey: Annotated[str, typer.Argument(help="The name of a map of the project", show_default=False)],
     project: ProjectFolder = Path(),
-    lake: LakeFolder = None,
+    lake: LakeToRead = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A .html page or an .svg picture; else JOURNEY.html", show_default=False),

@@ -8,7 +8,7 @@ import pyarrow.csv as csv
 import pyarrow.parquet as pq
 import typer
 
-from cx_orchestration.commands.options import LakeFolder, ProjectFolder, refuse_unwritable
+from cx_orchestration.commands.options import LakeToRead, ProjectFolder, refuse_unwritable
 from cx_orchestration.journeys.event_log import event_log, ocel
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
@@ -23,7 +23,7 @@ def log(
         Path, typer.Argument(metavar="FILE", help="A .csv, .parquet or .jsonocel (OCEL 2.0) file", show_default=False)
     ],
     project: ProjectFolder = Path(),
-    lake: LakeFolder = None,
+    lake: LakeToRead = None,
     journey: Annotated[str | None, typer.Option(help="One journey only", show_default=False)] = None,
 ) -> None:
     """Write journeys as an event log: case, activity, time and where it stood. It has customer ids, but no names."""

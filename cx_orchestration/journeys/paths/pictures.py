@@ -16,6 +16,9 @@ from cx_orchestration.model.tables import Table
 _MOST = 12
 _BLUE = "#2f6690"
 
+# Over its panel a title has room; beside it, those of two panels lie on each other.
+_ABOVE = alt.Header(labelOrient="top", labelAngle=0, labelAnchor="start", labelFontWeight="bold")
+
 
 def path_picture(table: Table, rows: pa.Table) -> str | None:
     """Markdown with ``path_svg`` as a data URI."""
@@ -105,6 +108,25 @@ def _funnels(rows: pd.DataFrame) -> alt.Chart:
     )
 
 
+def _exits(rows: pd.DataFrame) -> alt.VConcatChart:
+    """Where those went who dropped out: the commonest events after each step of a funnel, in shares of its droppers."""
+    keys = ["journey", "funnel", "semantics", "place"]
+    of_all = rows["customers"] / rows.groupby(keys, dropna=False)["customers"].transform("sum")
+    named = rows.assign(
+        share=of_all,
+        funnel=rows["funnel"].fillna(rows["journey"]) + ", " + rows["semantics"].str.replace("_", " "),
+        next=rows["next_type"].fillna("(nothing)"),
+    )
+    often = named.groupby("next")["customers"].sum().nlargest(_MOST).index
+    drawn = []
+    for funnel, of_one in named[named["next"].isin(often)].sort_values("place").groupby("funnel"):
+        heat = _heat(of_one, "step", "next", "share", "share of who dropped")
+        drawn.append(
+            heat.encode(alt.Y("step:N", title=None, sort=of_one["step"].unique().tolist())).properties(title=funnel)
+        )
+    return alt.vconcat(*drawn, spacing=18)
+
+
 def _retention(rows: pd.DataFrame) -> alt.Chart | None:
     """From week 1 on: everybody is there in week 0. The darkest is the most that a cohort of some size kept."""
     later = rows[(rows["week"] > 0) & (rows["observed"] > 0)]
@@ -163,7 +185,7 @@ def _cohort_milestones(rows: pd.DataFrame) -> alt.FacetChart | None:
     points = base.mark_point(filled=True, size=60, color=_BLUE).encode(alt.X("share:Q"))
     return (
         alt.layer(bars, points, data=shown)
-        .facet(row=alt.Row("milestone:N", title=f"by {period} of the first event (customers)"))
+        .facet(row=alt.Row("milestone:N", title=f"by {period} of the first event (customers)", header=_ABOVE))
         .resolve_scale(y="independent")
     )
 
@@ -195,6 +217,7 @@ _PICTURES = {
     tables.DIRECTLY_FOLLOWS: _follows,
     tables.VARIANTS: _variants,
     tables.FUNNELS: _funnels,
+    tables.FUNNEL_EXITS: _exits,
     tables.SESSIONS: _sessions,
     tables.LEAVING: _leaving,
     tables.RETENTION: _retention,
