@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -68,13 +69,27 @@ def normalise_profiles(
     seen = conform(KEYS_SEEN, keys_of_profiles(engine, rows) if seen is None else seen)
     values = engine.query(sql_text(__package__, "values_received.sql"), {"seen": seen})
     inputs: dict[str, Input] = {"profiles": rows, "seen": seen, "verdicts": _verdicts(values, config)}
-    inputs["keys"] = keys = engine.query(sql_text(__package__, "keys_normalised.sql"), inputs)
+    keys = engine.query(sql_text(__package__, "keys_normalised.sql"), inputs)
+    inputs["keys"] = keys.append_column("place", pa.array(np.arange(keys.num_rows)))
     rules = {"rules": reading_rules(config)}
     inputs["fingerprints"] = engine.query(sql_text(__package__, "profiles_fingerprinted.sql"), inputs, rules)
-    return NormalisedProfiles(
-        profiles=conform(PROFILES, engine.query(sql_text(__package__, "profiles_normalised.sql"), inputs)),
-        keys=conform(KEYS_SEEN, keys),
+    found = engine.query(sql_text(__package__, "profiles_normalised.sql"), inputs)
+    lists = _lists(keys, found["place"], found["held"])
+    read = found.drop_columns(["place", "held"]).append_column("keys", lists)
+    return NormalisedProfiles(profiles=conform(PROFILES, read), keys=conform(KEYS_SEEN, keys))
+
+
+def _lists(keys: pa.Table, place: pa.ChunkedArray, held: pa.ChunkedArray) -> pa.Array:
+    """As many keys as each profile ``held``, from its ``place`` on. DuckDB's lists take several times the memory while
+    they are made."""
+    first, count = place.to_numpy(), held.to_numpy()
+    ends = np.cumsum(count)
+    total = int(count.sum())
+    theirs = keys.select(["namespace", "value"]).take(np.repeat(first - (ends - count), count) + np.arange(total))
+    pairs = pa.StructArray.from_arrays(
+        [theirs[name].combine_chunks() for name in theirs.column_names], theirs.column_names
     )
+    return pa.ListArray.from_arrays(pa.array(np.r_[0, ends], pa.int32()), pairs)
 
 
 def keys_of_profiles(engine: Engine, profiles: pa.Table) -> pa.Table:

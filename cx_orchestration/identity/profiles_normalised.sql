@@ -1,12 +1,10 @@
 -- Grain: one customer of one service.
--- Keys: service, entity. Columns: those of identity/profiles, where keys holds each usable key once, normalised, ordered
--- by namespace and value, and dropped the namespace and reason of each that will not link, ordered likewise.
--- Inputs: profiles; keys (keys_normalised.sql); seen; verdicts (namespace, value, normal, reason), reason null if nothing
--- is wrong; fingerprints (profiles_fingerprinted.sql).
-WITH collected AS (
-    SELECT service, entity, list_sort(list({namespace: namespace, value: value})) AS keys
-    FROM keys
-    GROUP BY service, entity
+-- Keys: service, entity. Columns: those of identity/profiles but keys; dropped, the namespace and reason of each key that
+-- will not link, ordered likewise; place and held, where its usable keys begin among all, and how many they are.
+-- Inputs: profiles; keys (keys_normalised.sql, in its order, and place: 0 for the first); seen; verdicts (namespace, value,
+-- normal, reason), reason null if nothing is wrong; fingerprints (profiles_fingerprinted.sql).
+WITH places AS (
+    SELECT service, entity, min(place) AS place, count(*) AS held FROM keys GROUP BY service, entity
 ),
 refused AS (
     SELECT s.service, s.entity, list_sort(list({namespace: v.namespace, reason: v.reason})) AS dropped
@@ -15,9 +13,10 @@ refused AS (
     WHERE v.reason IS NOT NULL
     GROUP BY s.service, s.entity
 )
-SELECT p.* REPLACE (coalesce(c.keys, []) AS keys, r.dropped AS dropped, f.fingerprint AS fingerprint)
+SELECT p.* EXCLUDE (keys) REPLACE (r.dropped AS dropped, f.fingerprint AS fingerprint),
+       coalesce(k.place, 0) AS place, coalesce(k.held, 0) AS held
 FROM profiles p
 JOIN fingerprints f ON f.service = p.service AND f.entity = p.entity
-LEFT JOIN collected c ON c.service = p.service AND c.entity = p.entity
+LEFT JOIN places k ON k.service = p.service AND k.entity = p.entity
 LEFT JOIN refused r ON r.service = p.service AND r.entity = p.entity
 ORDER BY p.service, p.entity
