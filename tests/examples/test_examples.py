@@ -153,7 +153,8 @@ def test_every_basket_of_the_grocer_is_one_event_and_counts_are_those_of_the_log
         if row["funnel"] is not None
     }
     assert counted == log.funnels()
-    assert {row["income"] for row in lake_profiles(lake)} == set(log.households["income"])
+    known = Counter(row["income"] for row in lake_profiles(lake) if "income" in row)
+    assert known == Counter(log.households["income"])
 
     assert_shown_in_readme("completejourney", taken, summary, lake)
 
