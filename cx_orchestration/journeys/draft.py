@@ -20,6 +20,7 @@ from cx_orchestration.storage.lake import Lake
 
 #: Words of event types that are no steps of the way, but what happens on it.
 SUPPORT_WORDS = ("support", "ticket", "help", "complaint", "chat", "call")
+SUPPORT_ENDS = ("resolved", "solved", "closed", "ended", "rated")
 FRICTION_WORDS = ("failed", "error", "delayed", "declined", "refunded", "cancelled", "canceled", "bounced", "returned")
 
 #: Words of business functions by the stage that they serve.
@@ -75,6 +76,7 @@ class Draft:
     steps: tuple[DraftStep, ...]
     moves: tuple[DraftMove, ...]
     support_events: tuple[str, ...]
+    ends_of_support: tuple[str, ...]
     friction_events: tuple[str, ...]
     left_out: tuple[str, ...]
 
@@ -103,9 +105,10 @@ def draft_map(
     types = engine.query(
         sql_text(__package__, "draft_types.sql"), {"sequences": sequences}, {"least": least}
     ).to_pylist()
-    support = [row["type"] for row in types if _has(row["type"], SUPPORT_WORDS)]
-    friction = [row["type"] for row in types if _has(row["type"], FRICTION_WORDS) and row["type"] not in support]
-    steps = [row for row in types if row["type"] not in {*support, *friction}]
+    of_support = [row["type"] for row in types if _has(row["type"], SUPPORT_WORDS)]
+    ends = [kind for kind in of_support if _has(kind, SUPPORT_ENDS)]
+    friction = [row["type"] for row in types if _has(row["type"], FRICTION_WORDS) and row["type"] not in of_support]
+    steps = [row for row in types if row["type"] not in {*of_support, *friction}]
     follows = engine.query(
         sql_text(__package__, "draft_follows.sql"),
         {"sequences": sequences, "steps": pa.table({"type": pa.array([row["type"] for row in steps], pa.string())})},
@@ -119,7 +122,8 @@ def draft_map(
         customers=customers,
         steps=tuple(_step(row, moves, follows, by_function.get(row["type"])) for row in steps),
         moves=tuple(moves),
-        support_events=tuple(support),
+        support_events=tuple(kind for kind in of_support if kind not in ends),
+        ends_of_support=tuple(ends),
         friction_events=tuple(friction),
         left_out=tuple(_seldom(engine, lake, {row["type"] for row in types})),
     )
@@ -157,6 +161,8 @@ def to_yaml(draft: Draft) -> str:
         )
     lines += ["", f"support_events: [{', '.join(draft.support_events)}]"]
     lines += [f"friction_events: [{', '.join(draft.friction_events)}]"]
+    if draft.ends_of_support:
+        lines += ["", f"# These end a contact that has been counted: {', '.join(draft.ends_of_support)}"]
     if draft.left_out:
         lines += ["", f"# Fewer than one customer in a hundred has these: {', '.join(draft.left_out)}"]
     return "\n".join(lines) + "\n"

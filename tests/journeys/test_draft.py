@@ -63,10 +63,10 @@ def test_a_way_that_few_take_is_noise_and_a_type_that_few_have_is_left_out(tmp_p
 
 
 def test_what_happens_on_the_way_is_no_step(tmp_path):
-    draft = drafted(
-        happened(Lake(tmp_path), *[["ad.clicked", "support.requested", "payment.failed", "order.paid"]] * 9)
-    )
+    way = ["ad.clicked", "support.requested", "support.resolved", "payment.failed", "order.paid"]
+    draft = drafted(happened(Lake(tmp_path), *[way] * 9))
     assert draft.support_events == ("support.requested",)
+    assert "# These end a contact that has been counted: support.resolved" in to_yaml(draft)
     assert draft.friction_events == ("payment.failed",)
     assert [(move.source, move.target) for move in draft.moves] == [("ad_clicked", "order_paid")]
 
