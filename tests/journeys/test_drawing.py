@@ -147,7 +147,8 @@ def test_the_drawing_is_xml_with_every_count_and_no_foreign_markup(lake):
     drawn = drawing_svg(SHOP, figures)
     root = ET.fromstring(drawn)
     texts = [text for element in root.iter() if (text := "".join(element.itertext()).strip())]
-    assert any("1 gave up (50% of 2)" in text for text in texts)
+    assert any("1 gave up (50%)" in text for text in texts)
+    assert any("1 of 2 whose time is over gave up" in text for text in texts)
     assert any("2 · 2 h" in text for text in texts)
     assert root.find(".//{*}script") is None
     assert drawn == drawing_svg(SHOP, figures)
