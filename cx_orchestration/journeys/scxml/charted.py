@@ -126,33 +126,39 @@ def read_chart(text: str) -> Chart:
 
 
 def _waits(states: list[Element], by_id: dict[str, Element]) -> tuple[dict[Element, str], frozenset[str]]:
-    """The delay of each state that sends itself an event, and the final states where it leads."""
+    """The delay of each state that sends itself an event, and the final states to which these events lead."""
     delays: dict[Element, str] = {}
-    given_up = {ABANDONED: True}
-    ends = [move for state in states for move in state.findall(tag("transition"))]
+    ways: set[Element] = set()
     for state in states:
         for send in state.findall(f"{tag('onentry')}/{tag('send')}"):
-            event, name = send.get("event", ""), state.get("id")
-            ways = [move for move in state.findall(tag("transition")) if move.get("event") == event]
-            ends = [move for move in ends if move not in ways]
-            target = ways[0].get("target", "") if len(ways) == 1 else ""
-            if state in delays or target not in by_id or by_id[target].tag != tag("final"):
-                raise PermanentFailure(
-                    f"SCXML: <send event='{event}'> on '{name}': a journey map knows one delayed event of a step, the "
-                    "wait after which it counts as given up; expected one transition of the same state on "
-                    f"'{event}', to a final state"
-                )
-            if ways[0].get("cond") or own_words(ways[0]):
-                raise PermanentFailure(f"SCXML: the wait of '{name}', event='{event}', can have no conditions or words")
+            if state in delays:
+                raise PermanentFailure(f"SCXML: '{state.get('id')}' sends two events; a step has one wait")
             delays[state] = send.get("delay", "")
-            given_up[target] = True
-    for move in ends:
-        if move.get("target") in given_up:
+            ways.add(_way_of_wait(state, send.get("event", ""), by_id))
+    given_up = frozenset({ABANDONED, *(way.get("target", "") for way in ways)})
+    for move in (move for state in states for move in state.findall(tag("transition"))):
+        if move.get("target") in given_up and move not in ways:
             raise PermanentFailure(
                 f"SCXML: event='{move.get('event')}' leads to '{move.get('target')}', which stands for steps given up "
                 "after a wait; a journey map gives up by waiting alone: lead it to a final state of its own"
             )
-    return delays, frozenset(given_up)
+    return delays, given_up
+
+
+def _way_of_wait(state: Element, event: str, by_id: dict[str, Element]) -> Element:
+    ways = [move for move in state.findall(tag("transition")) if move.get("event") == event]
+    end = by_id.get(ways[0].get("target", "")) if len(ways) == 1 else None
+    if end is None or end.tag != tag("final"):
+        raise PermanentFailure(
+            f"SCXML: <send event='{event}'> on '{state.get('id')}': a journey map knows one event that a step sends "
+            "itself, that of the wait after which it counts as given up; expected one transition of the same state on "
+            f"'{event}', to a final state"
+        )
+    if ways[0].get("cond") or own_words(ways[0]):
+        raise PermanentFailure(
+            f"SCXML: the wait of '{state.get('id')}', event='{event}', can have no conditions or words"
+        )
+    return ways[0]
 
 
 def _parsed(text: str) -> Element:
