@@ -19,8 +19,9 @@ from cx_orchestration.model.service import EventMapping, ServiceDeclaration, Str
 from cx_orchestration.model.tables import EVENTS, REJECTED_RECORDS, Table, landed
 from cx_orchestration.model.values import Value
 from cx_orchestration.storage.engine import Engine
-from cx_orchestration.storage.lake import Bound, Lake
+from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.scan import Scan
+from cx_orchestration.storage.slices import Bound
 
 NOT_JSON = "the payload is not JSON"
 NOT_AN_OBJECT = "the payload is not an object"

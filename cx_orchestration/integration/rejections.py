@@ -9,7 +9,8 @@ from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.service import ServiceDeclaration
 from cx_orchestration.model.tables import REJECTED_RECORDS, landed
 from cx_orchestration.storage.engine import Engine, sql_text
-from cx_orchestration.storage.lake import Bound, Lake
+from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.slices import Bound
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.model.journey import JourneyMap
 from cx_orchestration.storage.engine import Engine, sql_text
-from cx_orchestration.storage.lake import Bound, Lake
+from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.slices import Bound
 
 _REQUIREMENTS = pa.schema([(name, pa.string()) for name in ("journey", "source", "type", "target", "required")])
 

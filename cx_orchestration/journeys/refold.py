@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cx_orchestration.journeys.carrying import gone
 from cx_orchestration.journeys.charts import CompiledMap
@@ -30,6 +31,8 @@ from cx_orchestration.storage.data_files import DataFile
 from cx_orchestration.storage.engine import Engine, sql_text
 from cx_orchestration.storage.lake import Change
 
+_ID = "customer_id"
+_CHANGED = [KEY, _ID, AT]
 _COMPARED = [name for name in tables.SEQUENCES.schema.names if name not in tables.SEQUENCES.partition_by]
 
 
@@ -59,17 +62,17 @@ class Night:
 class BucketFolded:
     """What a night made of one bucket, map by map.
 
-    ``on`` are the customers who went on, with the keys ``went_on``; ``anew`` those folded anew, with the keys
-    ``again``, whose rows can differ from ``first_change`` on. ``merged`` are files of threads whose rows are among the
-    new ones.
+    ``on`` are the customers who went on, ``stood_open`` the ids of those of them who had an open instance; ``anew``
+    those folded anew, with the ids ``again``, whose rows can differ from ``first_change`` on. ``merged`` are files of
+    threads whose rows are among the new ones.
     """
 
     events: int
     in_other_currency: int
     on: list[Folded]
     anew: list[Folded]
-    went_on: Ints
-    again: Ints
+    stood_open: pa.ChunkedArray
+    again: pa.ChunkedArray
     first_change: int
     threads: list[pa.Table]
     merged: list[DataFile]
@@ -79,7 +82,7 @@ def fold_night(work: BucketNight, *, night: Night) -> BucketFolded:
     """One bucket, wherever its files can be read."""
     charts, since, until = night.charts, microseconds(night.since), microseconds(night.as_of)
     changed = _changed_before(work, since)
-    again = np.array(sorted(changed), np.int64)
+    again = np.unique(changed[KEY].to_numpy())
     columns = sequence_columns(charts)
     new = _rows_from(work.bucket, columns, since, until)
     new = new.filter(pa.array(~np.isin(new.column(KEY).to_numpy(), again)))
@@ -104,7 +107,15 @@ def fold_night(work: BucketNight, *, night: Night) -> BucketFolded:
         threads.append(table)
     events, others = on[0] + anew[0], on[1] + anew[1]
     return BucketFolded(
-        events, others, on[2], anew[2], went_on, again, min(changed.values(), default=until), threads, old
+        events=events,
+        in_other_currency=others,
+        on=on[2],
+        anew=anew[2],
+        stood_open=pa.chunked_array([*(chunk for one in stood for chunk in one[_ID].drop_null().chunks)], pa.string()),
+        again=changed[_ID],
+        first_change=pc.min(changed[AT]).as_py() if changed.num_rows else until,
+        threads=threads,
+        merged=old,
     )
 
 
@@ -126,9 +137,9 @@ def _folded(
     return len(events), events.in_other_currency, folded
 
 
-def _changed_before(work: BucketNight, instant: int) -> dict[int, int]:
-    """The customers of whom an event from before an instant came, went or changed, and when the earliest was."""
-    found: dict[int, int] = {}
+def _changed_before(work: BucketNight, instant: int) -> pa.Table:
+    """The customers' keys and ids of events from before an instant that came, went or changed, and when they were."""
+    found = [tables.SEQUENCES.empty().select(_CHANGED)]
     folder = work.bucket.folder
     for change in work.changes:
         went, came = (_by_partition(files) for files in (change.gone, change.come))
@@ -145,16 +156,11 @@ def _changed_before(work: BucketNight, instant: int) -> dict[int, int]:
                     )
                     for name, files in (("before", went), ("after", came))
                 }
-                differing = Engine().query(sql_text(__package__, "refold_changes.sql"), rows)
+                found.append(Engine().query(sql_text(__package__, "refold_changes.sql"), rows))
             else:
-                differing = pa.concat_tables(
-                    [read_columns(tables.SEQUENCES, folder, file, [KEY, AT]) for file in came[partition]]
-                )
-            keys, at = (differing[name].to_numpy() for name in (KEY, AT))
-            late = at < instant
-            for key, when in zip(keys[late].tolist(), at[late].tolist(), strict=True):
-                found[key] = min(when, found.get(key, when))
-    return found
+                found += [read_columns(tables.SEQUENCES, folder, file, _CHANGED) for file in came[partition]]
+    rows = pa.concat_tables(found)
+    return rows.filter(pc.less(rows[AT], instant))
 
 
 def _rows_from(bucket: BucketFiles, columns: Sequence[str], since: int, until: int) -> pa.Table:

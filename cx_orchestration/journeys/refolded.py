@@ -10,10 +10,9 @@ many files.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,14 +23,12 @@ from cx_orchestration.journeys.refold import BucketFolded, BucketNight
 from cx_orchestration.journeys.weeks import leaves_rows
 from cx_orchestration.model import tables
 from cx_orchestration.model.tables import Table
+from cx_orchestration.storage.arrow_files import read_rows
 from cx_orchestration.storage.data_files import DataFile
-from cx_orchestration.storage.engine import Engine, sql_text
 from cx_orchestration.storage.lake import Change, Lake
-from cx_orchestration.storage.scan import Scan
 
 #: What a fold writes, in this order.
 FOLDED = (tables.STEPS, tables.INSTANCES, tables.THREADS)
-_KEYS = pa.schema([("customer_key", pa.int64())])
 
 # After every week that has rows.
 _AFTER_ALL = 1_000_000
@@ -105,8 +102,8 @@ def nights_work(
 
 def write_night(lake: Lake, folded: Sequence[BucketFolded], now: FoldedFrom, *, run_id: str) -> None:
     """Steps, instances and threads of a night, each in one commit."""
-    again = np.concatenate([np.empty(0, np.int64), *(one.again for one in folded)])
-    everybody = np.concatenate([again, *(one.went_on for one in folded)])
+    again = _ids(one.again for one in folded)
+    had_open = _ids(ids for one in folded for ids in (one.again, one.stood_open))
     until = microseconds(now.as_of)
     first = week_of(min((one.first_change for one in folded), default=until)) if len(again) else _AFTER_ALL
     for table, on, anew in (
@@ -120,7 +117,7 @@ def write_night(lake: Lake, folded: Sequence[BucketFolded], now: FoldedFrom, *, 
         again_rows = pa.concat_tables([table.empty(), *anew])
         can_differ = pc.or_(pc.greater_equal(again_rows["week"], first), pc.equal(again_rows["week"], STILL_OPEN))
         rows = pa.concat_tables([table.empty(), *on, again_rows.filter(can_differ)])
-        _write(lake, table, rows, again, everybody, first, now, run_id)
+        _write(lake, table, rows, again, had_open, first, now, run_id)
     threads = [part for one in folded for part in one.threads]
     old = [file for one in folded for file in one.merged]
     _swap(lake, tables.THREADS, old, pa.concat_tables([tables.THREADS.empty(), *threads]), now, run_id)
@@ -130,8 +127,8 @@ def _write(
     lake: Lake,
     table: Table,
     rows: pa.Table,
-    again: np.ndarray,
-    everybody: np.ndarray,
+    again: pa.Array,
+    had_open: pa.Array,
     first: int,
     now: FoldedFrom,
     run_id: str,
@@ -143,20 +140,21 @@ def _write(
     differ = [file for file in live if file.partition[1] >= first]
     still_open = [file for file in live if file.partition[1] == STILL_OPEN]
     full = [file for file in live if file.partition in merging and file not in differ and file not in still_open]
-    scan = lake.scan(table)
     parts = [
-        _staying(lake, scan, files, keys)
-        for files, keys in ((differ, again), (still_open, everybody), (full, np.empty(0, np.int64)))
-        if files
+        _staying(lake, table, files, customers)
+        for files, customers in ((differ, again), (still_open, had_open), (full, _ids([])))
     ]
     _swap(lake, table, [*differ, *still_open, *full], pa.concat_tables([*parts, rows]), now, run_id)
 
 
-def _staying(lake: Lake, scan: Scan, files: Sequence[DataFile], keys: np.ndarray) -> pa.Table:
-    folder = lake.folder_of(scan.table)
-    there = Scan(scan.table, tuple(str(folder / file.path) for file in files), scan.schema)
-    inputs = {"there": there, "keys": pa.table([keys], schema=_KEYS)}
-    return Engine().query(sql_text(__package__, "refolded.sql"), inputs).cast(scan.table.schema)
+def _staying(lake: Lake, table: Table, files: Sequence[DataFile], customers: pa.Array) -> pa.Table:
+    """The rows of some files but those of the customers who have others now."""
+    there = pa.concat_tables([table.empty(), *(read_rows(table, lake.folder_of(table), file) for file in files)])
+    return there.filter(pc.invert(pc.is_in(there["customer_id"], customers)))
+
+
+def _ids(parts: Iterable[pa.ChunkedArray]) -> pa.Array:
+    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string()).combine_chunks()
 
 
 def _swap(lake: Lake, table: Table, old: Sequence[DataFile], rows: pa.Table, now: FoldedFrom, run_id: str) -> None:

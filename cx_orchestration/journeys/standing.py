@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cx_orchestration.journeys.kernel import NEVER, Ints
 from cx_orchestration.model import tables
-from cx_orchestration.storage.arrow_files import read_columns
+from cx_orchestration.storage.arrow_files import read_columns, read_rows
 from cx_orchestration.storage.data_files import DataFile
 
 _KEY, _FOLD, _DUE = "customer_key", "fold", "due"
@@ -61,12 +61,8 @@ def merged(folder: Path, files: Sequence[DataFile], new: pa.Table) -> pa.Table:
     """All rows that count once those of a fold are added, of one journey and bucket."""
     parts = []
     for file, places in _counting(folder, files, None):
-        rows = read_columns(tables.THREADS, folder, file, _READ).take(pa.array(places))
-        rows = rows.filter(pc.invert(pc.is_in(rows[_KEY], new[_KEY].combine_chunks())))
-        for name, value in zip(tables.THREADS.partition_by, file.partition, strict=True):
-            kind = tables.THREADS.schema.field(name).type
-            rows = rows.append_column(name, pa.array([value] * rows.num_rows, kind))
-        parts.append(rows.select(tables.THREADS.schema.names).cast(tables.THREADS.schema))
+        rows = read_rows(tables.THREADS, folder, file).take(pa.array(places))
+        parts.append(rows.filter(pc.invert(pc.is_in(rows[_KEY], new[_KEY].combine_chunks()))))
     rows = pa.concat_tables([*parts, new])
     return rows.filter(pc.not_equal(rows["status"], NEVER))
 

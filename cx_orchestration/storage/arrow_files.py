@@ -1,6 +1,6 @@
 """Columns of the lake's files as they lie there, file by file: the cheapest way to read, without any SQL.
 
-Belongs here: reading whole columns. Does not belong here: choosing or joining rows (``engine.py``).
+Belongs here: reading whole columns, and whole rows. Does not belong here: choosing or joining rows (``engine.py``).
 """
 
 from collections.abc import Sequence
@@ -24,3 +24,12 @@ def read_columns(table: Table, folder: Path, file: DataFile, columns: Sequence[s
         return pq.ParquetFile(folder / file.path, memory_map=True).read(list(columns), use_threads=False)
     except (pa.ArrowException, OSError):
         raise damaged_file(table, str(folder / file.path)) from None
+
+
+def read_rows(table: Table, folder: Path, file: DataFile) -> pa.Table:
+    """All rows of one file as ``read_columns`` gives them, with all of the table's columns."""
+    partition = table.partition_by
+    rows = read_columns(table, folder, file, [name for name in table.schema.names if name not in partition])
+    for name, value in zip(partition, file.partition, strict=True):
+        rows = rows.append_column(name, pa.repeat(pa.scalar(value, table.schema.field(name).type), rows.num_rows))
+    return rows.select(table.schema.names).cast(table.schema)

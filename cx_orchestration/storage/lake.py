@@ -16,10 +16,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake import Schema as DeltaSchema
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
@@ -30,9 +29,15 @@ from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.fence import ErasureMeanwhile, Fence
 from cx_orchestration.storage.full_disk import write_failure, writing
 from cx_orchestration.storage.scan import Scan
-
-#: What a slice of a partitioned table may name: one value, an inclusive range of days or numbers, or some numbers.
-Bound = str | int | dt.date | tuple[dt.date, dt.date] | tuple[int, int] | frozenset[int]
+from cx_orchestration.storage.slices import (
+    Bound,
+    is_within,
+    partition_filters,
+    predicate,
+    refuse_no_slice,
+    refuse_rows_outside,
+)
+from cx_orchestration.storage.table_logs import TableLogs
 
 _COMMIT_ATTEMPTS = 20
 
@@ -41,6 +46,8 @@ _NOTED = "note_"
 
 # Delta forgets versions after 30 days unless it is told to keep them; here they are the history.
 _KEEP_VERSIONS = "interval 36500 days"
+_LOGS = TableLogs()
+
 _UNREADABLE_FEATURES = {"deletionVectors", "columnMapping"}
 
 # In a path, delta-rs decodes percent-encodings and reads ``?`` and ``#`` as parts of a URL; it panics on brackets,
@@ -89,9 +96,9 @@ class Lake:
         Returns the new version of the table. A partitioned table is replaced by slice only, and a row outside the
         slice is refused: both would lose other partitions' rows. ``note`` is kept with the commit, see ``note``.
         """
-        _refuse_no_slice(table, where or {})
+        refuse_no_slice(table, where or {})
         rows = conform(table, rows)
-        _refuse_rows_outside(table, rows, where or {})
+        refuse_rows_outside(table, rows, where or {})
         files, _ = self._written(table, [rows])
         return self._commit(table, files, rows.schema, where or {}, run_id, mode="overwrite", note=note)
 
@@ -108,7 +115,7 @@ class Lake:
 
     def writer(self, table: Table) -> DataFileWriter:
         """Writes files ahead of the commit that ``replace_by_files`` makes of them: for more rows than memory holds."""
-        self._open(table)
+        self._to_write(table)
         return DataFileWriter(table, self._path(table))
 
     def replace_by_files(
@@ -121,10 +128,10 @@ class Lake:
         note: Mapping[str, str] | None = None,
     ) -> int:
         """As ``replace``, with rows that a ``writer`` of the table has written. Returns the new version."""
-        _refuse_no_slice(table, where)
+        refuse_no_slice(table, where)
         for column, bound in where.items():
             at = table.partition_by.index(column)
-            if outside := [file.path for file in files if not _within(file.partition[at], bound)]:
+            if outside := [file.path for file in files if not is_within(file.partition[at], bound)]:
                 raise PermanentFailure(f"{table.path}: {outside[0]} lies outside the slice {column} = {bound}")
         return self._commit(table, files, None, where, run_id, mode="overwrite", note=note)
 
@@ -214,7 +221,7 @@ class Lake:
                 f"{table.path} lies by {', '.join(laid) or 'nothing'}, as an earlier version of this software wrote "
                 f"it, not by {', '.join(table.partition_by) or 'nothing'}; materialize its asset, which writes it anew"
             )
-        uris = delta.file_uris(file_pruning_predicate=_predicate(where or {}))
+        uris = delta.file_uris(file_pruning_predicate=predicate(where or {}))
         files = tuple(sorted(unquote(uri.removeprefix("file://")) for uri in uris))
         if version is not None and not all(Path(file).exists() for file in files):
             raise PermanentFailure(
@@ -258,7 +265,7 @@ class Lake:
         return sum(file.rows for file in self.live_files(table))
 
     def exists(self, table: Table) -> bool:
-        return DeltaTable.is_deltatable(str(self._path(table)))
+        return _LOGS.has(self._path(table))
 
     def holds(self, table: Table, version: int) -> bool:
         """Whether a version can be read: an erasure of persons removes the files of earlier ones."""
@@ -317,14 +324,14 @@ class Lake:
 
     def _at(self, table: Table, version: int | None = None) -> DeltaTable:
         with opening(table, self._path(table)):
-            return DeltaTable(str(self._path(table)), version=version)
+            return _LOGS.open(self._path(table), version)
 
-    def _open(self, table: Table) -> DeltaTable:
-        try:
-            return self._at(table)
-        except TableNotFoundError:
+    def _to_write(self, table: Table) -> DeltaTable:
+        """The table, made if there is none; nobody else has it, as writing changes what it says."""
+        if not self.exists(table):
             self._create(table)
-            return self._at(table)
+        with opening(table, self._path(table)):
+            return DeltaTable(str(self._path(table)))
 
     def _create(self, table: Table) -> None:
         with writing(table.path, self._path(table)):
@@ -342,7 +349,7 @@ class Lake:
                 )
 
     def _written(self, table: Table, parts: Iterable[pa.Table]) -> tuple[list[DataFile], pa.Schema | None]:
-        self._open(table)
+        self._to_write(table)
         schema = None
         with DataFileWriter(table, self._path(table)) as writer:
             for rows in parts:
@@ -374,14 +381,14 @@ class Lake:
         for attempt in range(_COMMIT_ATTEMPTS):
             try:
                 with self.fence.writing(table.path):
-                    delta = self._open(table)
+                    delta = self._to_write(table)
                     _add_columns(delta, schema)
                     delta.create_write_transaction(
                         actions,
                         mode,
                         delta.schema(),
                         partition_by=list(table.partition_by) or None,
-                        partition_filters=_partition_filters(where) or None,
+                        partition_filters=partition_filters(where) or None,
                         commit_properties=once,
                     )
             except ErasureMeanwhile:
@@ -438,67 +445,3 @@ def conform(table: Table, rows: pa.Table) -> pa.Table:
     return rows.select([*table.schema.names, *[field.name for field in extra]]).cast(
         pa.schema([*table.schema, *extra]), safe=True
     )
-
-
-def _refuse_no_slice(table: Table, where: Mapping[str, Bound]) -> None:
-    if table.partition_by and not where:
-        raise PermanentFailure(
-            f"{table.path} is partitioned by {', '.join(table.partition_by)}: name the slice to replace"
-        )
-    if unknown := set(where) - set(table.partition_by):
-        raise PermanentFailure(f"{table.path} is not partitioned by {', '.join(sorted(unknown))}")
-
-
-def _refuse_rows_outside(table: Table, rows: pa.Table, where: Mapping[str, Bound]) -> None:
-    for column, bound in where.items():
-        values = rows.column(column)
-        kind = table.schema.field(column).type
-        if isinstance(bound, frozenset):
-            inside = pc.is_in(values, pa.array(sorted(bound), kind))
-        else:
-            low, high = (pa.scalar(end, kind) for end in (bound if isinstance(bound, tuple) else (bound, bound)))
-            inside = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
-        outside = rows.num_rows - (pc.sum(pc.fill_null(inside, False)).as_py() or 0)
-        if outside:
-            raise PermanentFailure(
-                f"{table.path}: {outside} of {rows.num_rows} rows lie outside the slice {column} = {bound}"
-            )
-
-
-def _within(value: Any, bound: Bound) -> bool:
-    if isinstance(bound, frozenset):
-        return value in bound
-    low, high = bound if isinstance(bound, tuple) else (bound, bound)
-    return bool(low <= value <= high)
-
-
-def _partition_filters(where: Mapping[str, Bound]) -> list[tuple[str, str, Any]]:
-    filters: list[tuple[str, str, Any]] = []
-    for column, bound in where.items():
-        if isinstance(bound, frozenset):
-            filters.append((column, "in", [str(value) for value in sorted(bound)]))
-        elif isinstance(bound, tuple):
-            filters += [(column, ">=", str(bound[0])), (column, "<=", str(bound[1]))]
-        else:
-            filters.append((column, "=", str(bound)))
-    return filters
-
-
-def _predicate(where: Mapping[str, Bound]) -> str | None:
-    parts = []
-    for column, bound in where.items():
-        if isinstance(bound, frozenset):
-            parts.append(f"{column} IN ({', '.join(map(str, sorted(bound)))})")
-        elif isinstance(bound, tuple):
-            parts += [f"{column} >= {_literal(bound[0])}", f"{column} <= {_literal(bound[1])}"]
-        else:
-            parts.append(f"{column} = {_literal(bound)}")
-    return " AND ".join(parts) or None
-
-
-def _literal(value: str | int | dt.date) -> str:
-    if isinstance(value, dt.date):
-        return f"CAST('{value.isoformat()}' AS DATE)"
-    if isinstance(value, int):
-        return str(value)
-    return "'" + value.replace("'", "''") + "'"
