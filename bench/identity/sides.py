@@ -17,7 +17,7 @@ from cx_orchestration.identity.matching.scoring import score_pairs
 from cx_orchestration.identity.matching.training import train
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import PROFILES
-from cx_orchestration.storage.engine import Engine
+from cx_orchestration.storage.engine import Engine, sql_text
 
 if TYPE_CHECKING:
     from splink.internals.comparison_creator import ComparisonCreator
@@ -49,7 +49,9 @@ def ours(rows: pd.DataFrame, kinds: Mapping[str, Mapping[str, str]] | None = Non
     )
     pairs = Pairs(left, right, found["match_weight"].to_numpy(), np.full(len(left), Kind.MODEL))
     linkage = Linkage(threshold=config.matching.union_bits, absent=config.matching.absent_bits)
-    clusters = find_clusters(len(rows), pairs, linkage=linkage)
+    bare = engine.query(sql_text("cx_orchestration.identity", "resolve_bare.sql"), {"profiles": profiles}).to_pandas()
+    is_bare = np.isin(code.to_numpy(), code[bare["service"] + "/" + bare["entity"]].to_numpy())
+    clusters = find_clusters(len(rows), pairs, linkage=linkage, bare=is_bare[np.argsort(code.to_numpy())])
     cpu = time.process_time() - started
     order = code[rows["service"] + "/" + rows["entity"]].to_numpy()
     return clusters.cluster[order], cpu

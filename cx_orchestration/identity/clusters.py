@@ -39,9 +39,10 @@ class Linkage:
     """When groups are joined.
 
     Two groups are joined while the average weight of the pairs between them is at least ``threshold``. ``absent`` is
-    the weight of a pair that was never compared (below ``threshold``); ``None`` leaves such pairs out of the
-    average. An exact link whose pair weighs less than ``exact_floor`` in all, a shared key against a model that says
-    no, does not unite by itself: its weight goes into the average.
+    the weight of a pair that was never compared (below ``threshold``); ``None`` leaves such pairs out of the average,
+    and those with an entity that is bare are always left out: of it there is nothing to compare. An exact link whose
+    pair weighs less than ``exact_floor`` in all, a shared key against a model that says no, does not unite by itself:
+    its weight goes into the average.
     """
 
     threshold: float = 0.0
@@ -95,9 +96,17 @@ class Clusters:
 
 
 def find_clusters(
-    entities: int, pairs: Pairs, unique: UniqueValues | None = None, linkage: Linkage | None = None
+    entities: int,
+    pairs: Pairs,
+    unique: UniqueValues | None = None,
+    linkage: Linkage | None = None,
+    *,
+    bare: Flags | None = None,
 ) -> Clusters:
     """The clusters of the entities coded 0, 1, ... in the order of their content, which settles ties.
+
+    ``bare`` says of each whether its record has nothing to compare but keys: neither a name, nor a date of birth, nor
+    an address. Without it none is.
 
     1. Pairs that are ``NEVER`` one person are never together, nor are two that hold different ``unique`` values of a
        namespace: a group that has one takes in no other. Only ``ALWAYS`` outweighs that, a person who knows that a
@@ -111,6 +120,7 @@ def find_clusters(
     """
     linkage = linkage or Linkage()
     unique = unique or UniqueValues()
+    bare = np.zeros(entities, np.bool_) if bare is None else bare
     if np.isnan(pairs.weight).any():
         raise ValueError(f"{int(np.isnan(pairs.weight).sum())} pairs have a weight that is not a number")
     group = np.arange(entities)
@@ -124,7 +134,7 @@ def find_clusters(
     cluster = group
     if len(hard):
         cluster = group.copy()
-        cluster[hard] = hard[_settle(hard, pairs, unique, component, linkage)]
+        cluster[hard] = hard[_settle(hard, pairs, unique, component, linkage, bare)]
     return Clusters(cluster, component)
 
 
@@ -144,7 +154,7 @@ def _needing_more(pairs: Pairs, unique: UniqueValues, group: Codes, component: C
     return np.flatnonzero(needs[component])
 
 
-def _settle(hard: Codes, pairs: Pairs, unique: UniqueValues, component: Codes, linkage: Linkage) -> Codes:
+def _settle(hard: Codes, pairs: Pairs, unique: UniqueValues, component: Codes, linkage: Linkage, bare: Flags) -> Codes:
     """By position in ``hard`` the position of the first of its cluster."""
     position = np.full(len(component), -1, np.int64)
     position[hard] = np.arange(len(hard))
@@ -155,7 +165,7 @@ def _settle(hard: Codes, pairs: Pairs, unique: UniqueValues, component: Codes, l
     unique = UniqueValues(position[unique.entity], unique.namespace, unique.value)
     weighed, never = _weighed(len(hard), pairs, linkage), pairs.rows(pairs.kind == Kind.NEVER)
     group = _unite(len(hard), weighed, never, unique)
-    return _join(group, component[hard], weighed, never, unique, linkage)
+    return _join(group, component[hard], weighed, never, unique, linkage, bare[hard])
 
 
 @dataclass(frozen=True)
@@ -210,7 +220,13 @@ def _unite(entities: int, weighed: _Weighed, never: Pairs, unique: UniqueValues)
 
 
 def _join(
-    group: Codes, component: Codes, weighed: _Weighed, never: Pairs, unique: UniqueValues, linkage: Linkage
+    group: Codes,
+    component: Codes,
+    weighed: _Weighed,
+    never: Pairs,
+    unique: UniqueValues,
+    linkage: Linkage,
+    bare: Flags,
 ) -> Codes:
     """By entity the first of its cluster, after average linkage of the groups."""
     firsts, code = np.unique(group, return_inverse=True)
@@ -220,14 +236,17 @@ def _join(
     weight = np.r_[weighed.weight[weighed.weighs], np.zeros(len(never.left), np.int64)]
     between = left != right
     pair = np.r_[np.flatnonzero(weighed.weighs), np.full(len(never.left), len(weighed.left))]
-    left, right, forbidden, weight, pair = (column[between] for column in (left, right, forbidden, weight, pair))
+    beside = np.r_[(bare[weighed.left] | bare[weighed.right])[weighed.weighs], np.zeros(len(never.left), np.bool_)]
+    columns = (left, right, forbidden, weight, pair, beside)
+    left, right, forbidden, weight, pair, beside = (column[between] for column in columns)
     if not len(left):
         return group
     key, order = _pair_keys(len(firsts), left, right)
     starts = _starts(key)
-    forbidden, weight, pair = forbidden[order], weight[order], pair[order]
+    forbidden, weight, pair, beside = forbidden[order], weight[order], pair[order], beside[order]
     one, other = key[starts] // len(firsts), key[starts] % len(firsts)
     total, count = np.add.reduceat(weight, starts), np.add.reduceat((~forbidden).astype(np.int64), starts)
+    bare_ends = np.add.reduceat(beside.astype(np.int64), starts)
     barred, where = _any(forbidden, starts), component[firsts][one]
     by_component = np.argsort(where, kind="stable")
     # Pairs lie in the order of their content, and a stable sort has left the first one of each edge first.
@@ -238,8 +257,9 @@ def _join(
         other[by_component],
         total[by_component],
         count[by_component],
+        bare_ends[by_component],
         barred[by_component],
-        np.bincount(code, minlength=len(firsts)),
+        np.bincount(code[~bare], minlength=len(firsts)),
         tie[by_component],
         *_value_lists(len(firsts), code[unique.entity], unique),
         linkage.threshold * _UNIT,

@@ -33,7 +33,7 @@ assigned AS (
     SELECT r.service, r.entity, b.id AS customer_id,
            CASE WHEN r.customer_id = b.id THEN r.since ELSE $now::TIMESTAMPTZ END AS since,
            b.born_at, CASE WHEN s.cluster IS NOT NULL THEN f.origin END AS before_merge, n.component,
-           r.code, r.cluster, r.customer_id AS old_customer_id, r.before_merge AS old_before_merge,
+           r.is_bare, r.was_bare, r.code, r.cluster, r.customer_id AS old_customer_id, r.before_merge AS old_before_merge,
            r.component AS old_component
     FROM records r
     JOIN borne b ON b.cluster = r.cluster
@@ -41,8 +41,9 @@ assigned AS (
     LEFT JOIN several s ON s.cluster = r.cluster
     LEFT JOIN neighbours n ON n.hangs = r.hangs
 )
-SELECT service, entity, customer_id, since, born_at, before_merge, component, code, cluster, old_customer_id,
+SELECT service, entity, customer_id, since, born_at, before_merge, component, is_bare, code, cluster,
+       old_customer_id,
        coalesce(customer_id = old_customer_id, false) AND before_merge IS NOT DISTINCT FROM old_before_merge
-           AND component IS NOT DISTINCT FROM old_component AS same
+           AND component IS NOT DISTINCT FROM old_component AND is_bare IS NOT DISTINCT FROM was_bare AS same
 FROM assigned
 ORDER BY code

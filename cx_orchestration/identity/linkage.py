@@ -185,6 +185,7 @@ def average_linkage(
     right: Whole,
     total: Whole,
     count: Whole,
+    beside: Whole,
     forbidden: Flags,
     size: Whole,
     tie: Whole,
@@ -198,10 +199,11 @@ def average_linkage(
 ) -> Whole:
     """Join groups by the highest average weight between them, down to ``threshold``: by group the group it ends in.
 
-    Groups are coded 0, 1, ...; of each is given how many entities it has (``size``). Between two groups there is one
-    edge: its ``component`` (edges lie sorted by it), the ``total`` weight and ``count`` of the pairs between them,
-    ``tie``, the first of these pairs, and whether joining them is ``forbidden``. Equal averages are taken in the order
-    of ``tie``. All of it is used up.
+    Groups are coded 0, 1, ...; of each is given how many entities it has (``size``), but for those that are bare.
+    Between two groups there is one edge: its ``component`` (edges lie sorted by it), the ``total`` weight and ``count``
+    of the pairs between them that were compared, how many of these have a bare end (``beside``), ``tie``, the first of
+    these pairs, and whether joining them is ``forbidden``. Equal averages are taken in the order of ``tie``. All of it
+    is used up.
 
     The heap holds an edge under a value that is never behind its true one: without new pairs an average only falls as
     groups grow, and with them the edge is put on the heap anew. A stale value is put back as the true one when it
@@ -240,7 +242,7 @@ def average_linkage(
                     following[final[group]] = end_of
                 final[group] = end_of
                 degree[group] += 1
-            pairs = float(size[one]) * float(size[other])
+            pairs = float(size[one]) * float(size[other]) + float(beside[fresh])
             value = _average(total[fresh], count[fresh], pairs, absent, absent_counts)
             if not forbidden[fresh] and value >= threshold:
                 heap.append((-value, tie[fresh], np.int64(fresh)))
@@ -252,7 +254,7 @@ def average_linkage(
             if not live[edge] or forbidden[edge]:
                 continue
             one, other = left[edge], right[edge]
-            pairs = float(size[one]) * float(size[other])
+            pairs = float(size[one]) * float(size[other]) + float(beside[edge])
             value = _average(total[edge], count[edge], pairs, absent, absent_counts)
             if value < threshold:
                 continue
@@ -291,11 +293,12 @@ def average_linkage(
                 if there >= 0 and live[there]:
                     total[there] += total[coming]
                     count[there] += count[coming]
+                    beside[there] += beside[coming]
                     tie[there] = min(tie[there], tie[coming])
                     forbidden[there] |= forbidden[coming]
                     live[coming] = False
                     degree[third] -= 1
-                    pairs = float(size[third]) * float(size[other])
+                    pairs = float(size[third]) * float(size[other]) + float(beside[there])
                     value = _average(total[there], count[there], pairs, absent, absent_counts)
                     if not forbidden[there] and value >= threshold:
                         heapq.heappush(heap, (-value, tie[there], there))
@@ -321,7 +324,7 @@ def average_linkage(
                     node = following[node]
                     if live[again] and not forbidden[again]:
                         third = left[again] + right[again] - other
-                        pairs = float(size[third]) * float(size[other])
+                        pairs = float(size[third]) * float(size[other]) + float(beside[again])
                         value = _average(total[again], count[again], pairs, absent, absent_counts)
                         if value >= threshold:
                             heapq.heappush(heap, (-value, tie[again], again))
@@ -333,6 +336,6 @@ def average_linkage(
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _average(total: int, count: int, pairs: float, absent: float, absent_counts: bool) -> float:
-    if absent_counts:
-        return (total + absent * (pairs - count)) / pairs
-    return total / count if count > 0 else -np.inf
+    if count == 0:
+        return -np.inf
+    return (total + absent * (pairs - count)) / pairs if absent_counts else total / count

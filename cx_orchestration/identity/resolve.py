@@ -36,10 +36,10 @@ def resolve(
 ) -> IdentityChange:
     """Bring the identity map, the former ids and the customers' history up to date with profiles and standing links.
 
-    Only the components of entities are looked at that came or went, got entries in the ledger or other unique values
-    since the last run; all of them when there was none, when ``linkage`` or the unique namespaces are others, or when
-    the ledger was rewritten. ``gate`` judges the new map before anything is written; where it raises, everything stays
-    as it is.
+    Only the components of entities are looked at that came or went, got entries in the ledger, other unique values or a
+    first thing to compare since the last run; all of them when there was none, when ``linkage`` or the unique
+    namespaces are others, or when the ledger was rewritten. ``gate`` judges the new map before anything is written;
+    where it raises, everything stays as it is.
 
     A table whose content stays the same is not written, so its version tells when it last changed. The history is
     written first, under the version that the map will get: a rerun replaces what a killed run wrote there. Then come
@@ -50,6 +50,7 @@ def resolve(
     inputs, last = _Inputs.of(lake, linkage, unique), _last(lake)
     anew = last is None or not inputs.follow(lake, last)
     with engine.session(inputs.all() if last is None or anew else inputs.since(lake, last)) as session:
+        session.make("bare", sql_text(__package__, "resolve_bare.sql"))
         if not anew:
             _look_around(session)
         records = _clustered(session, linkage)
@@ -136,6 +137,7 @@ class _Inputs:
     def all(self) -> dict[str, Input]:
         """What a run reads that looks at everything."""
         return {
+            "profiles": self.profiles,
             "identity_map": self.identity_map,
             "previous": self.identity_map,
             "present": self.profiles,
@@ -234,6 +236,7 @@ def _clustered(session: Session, linkage: Linkage) -> pa.Table:
         Pairs(*(pairs[name].to_numpy() for name in ("left_code", "right_code", "match_weight", "kind"))),
         UniqueValues(*(values[name].to_numpy() for name in ("code", "namespace_code", "value_code"))),
         linkage,
+        bare=records["is_bare"].to_numpy()[: records.num_rows - records["code"].null_count],
     )
     absent = pa.nulls(records["code"].null_count, pa.int64())
     for name, firsts in (("cluster", found.cluster), ("hangs", found.component)):

@@ -4,4 +4,4 @@ SELECT m.*
 FROM identity_map m
 WHERE NOT EXISTS (SELECT 1 FROM previous p WHERE p.service = m.service AND p.entity = m.entity)
 UNION ALL BY NAME
-SELECT service, entity, customer_id, since, born_at, before_merge, component FROM assigned
+SELECT service, entity, customer_id, since, born_at, before_merge, component, is_bare FROM assigned

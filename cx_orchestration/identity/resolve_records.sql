@@ -1,8 +1,8 @@
 -- Grain: one entity to look at, that has a profile or that the map knows.
 -- Keys: service, entity. Columns: the keys; code (0, 1, 2, ... in the order of the keys; null without a profile);
 -- repeated, whether the profile before is of the same entity; customer_id, since, born_at, before_merge and component
--- of the map, null for an entity that is new.
--- Inputs: previous, rows of the map; present (service, entity), one row per profile.
+-- of the map, null for an entity that is new; is_bare, was_bare: whether there is, or was, nothing to compare but keys.
+-- Inputs: previous, rows of the map; present (service, entity), one row per profile; bare (resolve_bare.sql).
 WITH coded AS (
     SELECT service, entity, row_number() OVER by_key - 1 AS code,
            coalesce(lag(service) OVER by_key = service AND lag(entity) OVER by_key = entity, false) AS repeated
@@ -11,6 +11,8 @@ WITH coded AS (
 )
 SELECT coalesce(c.service, m.service) AS service, coalesce(c.entity, m.entity) AS entity, c.code,
        coalesce(c.repeated, false) AS repeated,
-       m.customer_id, m.since, coalesce(m.born_at, m.since) AS born_at, m.before_merge, m.component
+       m.customer_id, m.since, coalesce(m.born_at, m.since) AS born_at, m.before_merge, m.component,
+       b.entity IS NOT NULL AS is_bare, m.is_bare AS was_bare
 FROM coded c FULL JOIN previous m ON m.service = c.service AND m.entity = c.entity
+LEFT JOIN bare b ON b.service = c.service AND b.entity = c.entity
 ORDER BY c.code

@@ -1,7 +1,8 @@
 -- Grain: one entity whose customer may be another than the map says.
 -- Keys: service, entity.
 -- Inputs: profiles; identity_map; entries, those that the ledger got since the map was made; unique_now, unique_then
--- (service, entity, namespace, digest), the values that only one person can have, now and when the map was made.
+-- (service, entity, namespace, digest), the values that only one person can have, now and when the map was made; bare
+-- (resolve_bare.sql).
 SELECT service, entity FROM profiles p
 WHERE NOT EXISTS (SELECT 1 FROM identity_map m WHERE m.service = p.service AND m.entity = p.entity)
 UNION
@@ -19,3 +20,11 @@ UNION
 SELECT t.service, t.entity
 FROM unique_then t ANTI JOIN unique_now n
   ON t.service = n.service AND t.entity = n.entity AND t.namespace = n.namespace AND t.digest = n.digest
+UNION
+SELECT b.service, b.entity
+FROM bare b ANTI JOIN (SELECT service, entity FROM identity_map WHERE is_bare) AS m
+  ON m.service = b.service AND m.entity = b.entity
+UNION
+SELECT m.service, m.entity
+FROM identity_map m ANTI JOIN bare b ON b.service = m.service AND b.entity = m.entity
+WHERE m.is_bare

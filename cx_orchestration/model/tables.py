@@ -499,9 +499,14 @@ IDENTITY_MAP = _table(
         "the same for customers that links hold together and vetoes or weights keep apart: the first of their ids; "
         "null for a customer whom no link leads to another",
     ),
+    (
+        "is_bare",
+        flag,
+        "whether the record gives nothing to compare but keys: neither name, nor birth date, nor address",
+    ),
     persons=OF_ENTITIES,
     volatile=("since", "born_at"),
-    optional=("born_at", "before_merge", "component"),
+    optional=("born_at", "before_merge", "component", "is_bare"),
 )
 
 CUSTOMER_ALIASES = _table(

@@ -20,21 +20,30 @@ Value = tuple[int, int, int]
 EXACT, MODEL, ALWAYS, NEVER = Kind
 
 
-def clusters(entities: int, rows: Iterable[Row], values: Iterable[Value] = (), linkage: Linkage | None = None):
-    found = _found(entities, list(rows), list(values), linkage)
+def clusters(
+    entities: int,
+    rows: Iterable[Row],
+    values: Iterable[Value] = (),
+    linkage: Linkage | None = None,
+    bare: Iterable[int] = (),
+):
+    found = _found(entities, list(rows), list(values), linkage, bare)
     return {frozenset(np.flatnonzero(found.cluster == first).tolist()) for first in np.unique(found.cluster)}
 
 
-def _found(entities: int, rows: list[Row], values: list[Value], linkage: Linkage | None) -> Clusters:
+def _found(
+    entities: int, rows: list[Row], values: list[Value], linkage: Linkage | None, bare: Iterable[int] = ()
+) -> Clusters:
     left, right, weight, kind = ([row[n] for row in rows] for n in range(4))
     pairs = Pairs(
         np.array(left, np.int64), np.array(right, np.int64), np.array(weight, np.float64), np.array(kind, np.int8)
     )
     holder, space, value = (np.array([row[n] for row in values], np.int64) for n in range(3))
-    return find_clusters(entities, pairs, UniqueValues(holder, space, value), linkage)
+    is_bare = np.isin(np.arange(entities), list(bare))
+    return find_clusters(entities, pairs, UniqueValues(holder, space, value), linkage, bare=is_bare)
 
 
-def reference(entities: int, rows: Iterable[Row], values: Iterable[Value], linkage: Linkage):
+def reference(entities: int, rows: Iterable[Row], values: Iterable[Value], linkage: Linkage, bare: Iterable[int] = ()):
     """The rules, word by word: every step looks at every two groups."""
     rows, values = list(rows), list(values)
     compared: dict[tuple[int, int], float] = {}
@@ -80,7 +89,7 @@ def reference(entities: int, rows: Iterable[Row], values: Iterable[Value], linka
         pairs = between(one, other)
         weights = [compared[pair] for pair in pairs if pair in compared]
         if linkage.absent is not None and weights:
-            weights += [linkage.absent] * (len(pairs) - len(weights))
+            weights += [linkage.absent for pair in pairs if pair not in compared and not {*pair} & {*bare}]
         return sum(weights) / len(weights) if weights else -math.inf
 
     while True:
@@ -110,9 +119,9 @@ _linkages = st.sampled_from(
 
 
 @settings(deadline=None, max_examples=300)
-@given(model=_model, others=_others, values=_values, linkage=_linkages)
-def test_clusters_are_those_of_the_reference(model, others, values, linkage) -> None:
-    assert clusters(N, model + others, values, linkage) == reference(N, model + others, values, linkage)
+@given(model=_model, others=_others, values=_values, linkage=_linkages, bare=st.sets(_codes))
+def test_clusters_are_those_of_the_reference(model, others, values, linkage, bare) -> None:
+    assert clusters(N, model + others, values, linkage, bare) == reference(N, model + others, values, linkage, bare)
 
 
 @settings(deadline=None, max_examples=50)
@@ -195,3 +204,11 @@ def test_nobody_is_no_cluster() -> None:
 def test_a_pair_that_nobody_compared_cannot_be_declared_to_unite() -> None:
     with pytest.raises(ValueError, match=r"absent_bits to be below union_probability, -2\.0 bits"):
         Matching(absent_bits=-1, union_probability=0.2)
+
+
+def test_records_of_which_there_is_nothing_to_compare_are_no_evidence_against() -> None:
+    account = [(1, 2, 20.0, EXACT), (1, 3, 20.0, EXACT), (1, 4, 20.0, EXACT)]
+    contact, linkage = [(0, 1, 8.0, MODEL)], Linkage(2.0, absent=-4.0)
+    assert len(clusters(5, account + contact, linkage=linkage)) == 2
+    assert len(clusters(5, account + contact, linkage=linkage, bare=[2, 3, 4])) == 1
+    assert len(clusters(5, [*account, *contact, (0, 3, -6.0, MODEL)], linkage=linkage, bare=[2, 3, 4])) == 2

@@ -33,14 +33,15 @@ class Book:
             label: next(n for n, name in enumerate(present) if clusters[name] == label) for label in clusters.values()
         }
         rows = [
-            dict.fromkeys(["customer_id", "since", "born_at", "before_merge", "component"])
+            dict.fromkeys(["customer_id", "since", "born_at", "before_merge", "component", "was_bare"])
             | known.get(name, {})
-            | {"service": "crm", "entity": name, "code": None, "cluster": None, "hangs": None}
+            | {"service": "crm", "entity": name, "code": None, "cluster": None, "hangs": None, "is_bare": False}
             for name in [*present, *sorted(known.keys() - clusters.keys())]
         ]
         for code, name in enumerate(present):
             rows[code] |= {"code": code, "cluster": first[clusters[name]], "hangs": first[clusters[name]]}
-        schema = pa.schema([*IDENTITY_MAP.schema, ("code", _CODES), ("cluster", _CODES), ("hangs", _CODES)])
+        codes = [("code", _CODES), ("cluster", _CODES), ("hangs", _CODES)]
+        schema = pa.schema([*IDENTITY_MAP.schema, ("was_bare", pa.bool_()), *codes])
         with ENGINE.session({"aliases": self.aliases, "identity_map": self.map}) as session:
             assigned = assign_ids(session, pa.Table.from_pylist(rows, schema=schema), now=self.now)
         before = set(self.map["customer_id"].to_pylist())

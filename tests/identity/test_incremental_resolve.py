@@ -14,7 +14,7 @@ from cx_orchestration.identity.vetoes import UNIQUE, UniqueKeys
 from cx_orchestration.model.persons import NOBODY
 from cx_orchestration.model.tables import CUSTOMER_ALIASES, CUSTOMER_HISTORY, IDENTITY_MAP, PROFILES, RESOLVED, Table
 
-LINKAGE = Linkage(threshold=2.0)
+LINKAGE = Linkage(threshold=2.0, absent=-4.0)
 NAMES = [f"crm/{n:02}" for n in range(24)]
 
 
@@ -36,8 +36,9 @@ def walked(seed: int, nights: int) -> list[tuple[set[str], dict[tuple[str, str, 
     return walk
 
 
-def live(company, present: set[str], links: dict[tuple[str, str, str], float], profiles, unique=None) -> Any:
-    company.lake.replace(PROFILES, profiles({name: {} for name in present}), run_id="night")
+def live(company, present: set[str], links: dict[tuple[str, str, str], float], profiles, unique=None, named=()) -> Any:
+    names = {name: {"given_name": "Ana"} for name in named}
+    company.lake.replace(PROFILES, profiles({name: {} for name in present}, names), run_id="night")
     ends = [
         (*left.split("/"), *right.split("/"), rule, weight, "{}", None) for (left, right, rule), weight in links.items()
     ]
@@ -51,12 +52,13 @@ def live(company, present: set[str], links: dict[tuple[str, str, str], float], p
 def test_nights_end_where_looking_at_everything_each_night_does(new_company, profiles) -> None:
     by_night, anew = new_company(), new_company()
     merged = split = 0
-    for present, links in walked(seed=3, nights=6):
+    for night, (present, links) in enumerate(walked(seed=3, nights=6)):
+        named = np.random.default_rng(night // 2).choice(NAMES, 8)
         for company in (by_night, anew):
             company.now += dt.timedelta(days=1)
         anew.lake.replace(RESOLVED, RESOLVED.empty(), run_id="forget")
-        change = live(by_night, present, links, profiles)
-        assert live(anew, present, links, profiles) == change
+        change = live(by_night, present, links, profiles, named=named)
+        assert live(anew, present, links, profiles, named=named) == change
         for table in (IDENTITY_MAP, CUSTOMER_ALIASES):
             assert by_night.lake.content_hash(table) == anew.lake.content_hash(table)
         assert sorted(by_night.history()) == sorted(anew.history())
@@ -89,6 +91,14 @@ def test_other_settings_look_at_everybody_again(company, profiles) -> None:
     assert len(company.groups()) == 1
     resolve(company.lake, company.engine, linkage=Linkage(threshold=4.0), now=company.now, run_id="night")
     assert len(company.groups()) == 2
+
+
+def test_a_first_name_is_looked_at_as_its_record_counts_from_then_on(company, profiles) -> None:
+    present = {"crm/00", "crm/01", "crm/02"}
+    links = {("crm/00", "crm/01", "model"): 5.0, ("crm/01", "crm/02", "exact:login"): 20.0}
+    for named, customers in ((["crm/00", "crm/01"], 1), (present, 2), (["crm/00", "crm/01"], 1)):
+        live(company, present, links, profiles, named=named)
+        assert len(company.groups()) == customers
 
 
 def test_every_event_has_one_customer_through_merges_and_splits(company, profiles) -> None:
