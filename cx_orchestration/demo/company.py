@@ -84,8 +84,8 @@ def generate(
         "zendesk": zendesk_account(sources, rngs["zendesk"]),
         "stripe": stripe_account(sources, rngs["stripe"]),
         "discourse": discourse_account(sources, rngs["discourse"]),
-        "survey": survey_account(sources, rngs["survey"]),
     }
+    accounts["survey"] = survey_account(sources, accounts["zendesk"], rngs["survey"])
     forms = sent_forms(sources, accounts, rngs["forms"])
     accounts["segment"] = segment_account(sources, forms, period.end, rngs["segment"])
     _fill_phones(accounts, rngs["phones"])

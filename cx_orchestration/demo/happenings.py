@@ -39,7 +39,8 @@ class Happenings:
 
     web: kind, slot, device, product, logged_in. charges: cents, succeeded, kind, product, method. refunds: cents.
     tickets: solved_at (0 while open), channel, step, slot. newsletters: opened_at, clicked_at (0 for never), slot.
-    leads: slot. contacts. members: slot. posts. responses: kind, score. A slot says which of two devices they use.
+    leads: slot. contacts. members: slot. posts. responses: kind, score, calls (about a call to support). A slot says
+    which of two devices they use.
     """
 
     web: pd.DataFrame
@@ -250,12 +251,13 @@ class _Moments:
                 "at": solved["solved_at"] + wait,
                 "kind": "csat",
                 "score": np.clip(np.rint(mood), 1, 5).astype(np.int64),
+                "calls": solved["channel"] == "voice",
             }
         )
         return _sorted(
             [
-                self._frame(bought, self._chance(0.30), kind="nps", score=nps),
-                self._frame(used, self._chance(0.25), kind="ces", score=ces),
+                self._frame(bought, self._chance(0.30), kind="nps", score=nps, calls=False),
+                self._frame(used, self._chance(0.25), kind="ces", score=ces, calls=False),
                 self._within(csat),
             ]
         )

@@ -261,7 +261,7 @@ def test_missing_attributes_say_nothing_about_how_far_somebody_gets() -> None:
         company.truth.who[company.truth.who["service"] == "segment"][["entity", "person"]].itertuples(index=False)
     )
     events = company.records["segment"]["events"].records
-    identifies = [r for r in events if r["type"] == "identify" and "userId" in r]
+    identifies = [r for r in events if r["type"] == "identify" and "firstName" in r["traits"]]
     missing = pd.Series({person[r["userId"]]: "plan" not in r["traits"] for r in identifies})
     assert 0.01 < missing.mean() < 0.06
     assert p_value(company.outcomes.loc[missing.index, "paid"], missing.astype(str)) > 0.01

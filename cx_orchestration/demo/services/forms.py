@@ -1,4 +1,4 @@
-"""Forms on the shop's own pages: an address typed by somebody who has no account yet, and the browser it was typed in.
+"""Forms on the shop's own pages: the address that somebody typed, signed in or not, and the browser it was typed in.
 
 Belongs here: which forms were sent from where. Does not belong here: what the system behind a form keeps of them, or
 how analytics writes down that it saw the address (``segment``).
@@ -16,7 +16,7 @@ _BLOCKED = 0.05  # browsers that keep analytics from seeing forms
 
 
 def sent_forms(sources: Sources, accounts: Mapping[str, Account], rng: np.random.Generator) -> pd.DataFrame:
-    """Each form sent before its sender had an account: person, at, slot (which of their devices), email, in this order.
+    """Each form: person, at, slot (which of their devices), email, signed_in (who has an account is), in this order.
 
     The newsletter's is embedded in the shop's pages, and so are "talk to us" of sales and the desk's form and chat; the
     community joins people on pages of the shop's domain. Each has the address that its system has, mistakes and all.
@@ -33,8 +33,8 @@ def sent_forms(sources: Sources, accounts: Mapping[str, Account], rng: np.random
     forms = pd.concat(parts, ignore_index=True)
     signed_up = happenings.web[happenings.web["kind"] == "signup.completed"].groupby("person")["at"].min()
     seen = rng.random(len(forms)) >= _BLOCKED
-    anonymous = ~(forms["at"] >= forms["person"].map(signed_up))
-    return forms[anonymous & seen].sort_values(["at", "person"], ignore_index=True, kind="stable")
+    forms["signed_in"] = forms["at"] >= forms["person"].map(signed_up)
+    return forms[seen].sort_values(["at", "person"], ignore_index=True, kind="stable")
 
 
 def _sent(made: pd.DataFrame, addresses: dict[int, str]) -> pd.DataFrame:

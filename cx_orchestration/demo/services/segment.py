@@ -41,7 +41,10 @@ def segment_account(sources: Sources, forms: pd.DataFrame, end: int, rng: np.ran
         for record, person in zip(calls, web["person"].tolist(), strict=True)
     }
     sent, addresses = _addresses_typed(sources, forms, end)
-    who |= {record["anonymousId"]: person for record, person in zip(addresses, forms["person"].tolist(), strict=True)}
+    who |= {
+        record.get("userId") or record["anonymousId"]: person
+        for record, person in zip(addresses, forms["person"].tolist(), strict=True)
+    }
     times = np.concatenate([received, identified, sent])
     return Account({"events": in_order(times, calls + identifies + addresses, "ms")}, list(who.items()))
 
@@ -145,7 +148,11 @@ def _identifies(
 
 
 def _addresses_typed(sources: Sources, forms: pd.DataFrame, end: int) -> tuple[NDArray[np.int64], list[Record]]:
-    """What the shop's pages tell of a form sent without an account: the address, and the browser it was typed in."""
+    """What the shop's pages tell of a form that was sent: the address, and the browser it was typed in.
+
+    The pages pass on the address alone. The library adds whom it knows, as it does with every call of a browser on
+    which somebody has signed in.
+    """
     person, slot = forms["person"].to_numpy(), forms["slot"].to_numpy(dtype=np.int64)
     at = forms["at"].to_numpy()
     received = np.asarray(np.minimum(at + 400_000, end - 1_000))
@@ -154,14 +161,17 @@ def _addresses_typed(sources: Sources, forms: pd.DataFrame, end: int) -> tuple[N
             "type": "identify",
             "messageId": f"form-{number}-{anonymous}",
             "anonymousId": anonymous,
+            **({"userId": login} if signed_in else {}),
             "timestamp": sent,
             "receivedAt": came_in,
             "context": {"device": {"type": device}, "library": {"name": _library(device)}},
             "traits": {"email": email},
         }
-        for number, (anonymous, device, email, sent, came_in) in enumerate(
+        for number, (anonymous, login, signed_in, device, email, sent, came_in) in enumerate(
             zip(
                 sources.people.anonymous_ids[person, slot],
+                sources.people.login[person],
+                forms["signed_in"].tolist(),
                 sources.people.devices[person, slot],
                 forms["email"].tolist(),
                 iso(at, "ms", "Z"),
