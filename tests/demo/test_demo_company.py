@@ -161,6 +161,29 @@ def test_a_form_sent_without_an_account_tells_the_address_and_the_browser(small_
         assert person["segment", record["anonymousId"]] == reader
 
 
+def test_a_form_sent_by_somebody_signed_in_tells_the_address_with_the_account(small_company: Company) -> None:
+    events = small_company.records["segment"]["events"].records
+    typed = [r for r in events if r["type"] == "identify" and "userId" in r and r["traits"].keys() == {"email"}]
+    person = small_company.truth.who.set_index(["service", "entity"])["person"]
+    addresses = {
+        r["email_address"]: ("mailchimp", r["id"]) for r in small_company.records["mailchimp"]["members"].records
+    }
+    readers = [(r["userId"], addresses[r["traits"]["email"]]) for r in typed if r["traits"]["email"] in addresses]
+    assert len(readers) > 3
+    assert all(person["segment", login] == person[reader] for login, reader in readers)
+
+
+def test_most_links_of_surveys_say_which_requester_or_account_was_asked(small_company: Company) -> None:
+    answers = small_company.records["survey"]["responses"].records
+    person = small_company.truth.who.set_index(["service", "entity"])["person"]
+    told = [(a["respondent"]["email"], *pair) for a in answers for pair in a["custom_variables"].items()]
+    assert len(told) > 0.8 * len(answers)
+    assert {name for _, name, _ in told} == {"requester", "login"}
+    for email, name, value in told:
+        asked = ("zendesk" if name == "requester" else "segment", value)
+        assert person["survey", email] == person[asked]
+
+
 def test_the_truth_survives_being_written(small_company: Company, tmp_path: Path) -> None:
     small_company.truth.write(tmp_path / "truth")
     read = Truth.read(tmp_path / "truth")
