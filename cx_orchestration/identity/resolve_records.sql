@@ -12,7 +12,7 @@ WITH coded AS (
 SELECT coalesce(c.service, m.service) AS service, coalesce(c.entity, m.entity) AS entity, c.code,
        coalesce(c.repeated, false) AS repeated,
        m.customer_id, m.since, coalesce(m.born_at, m.since) AS born_at, m.before_merge, m.component,
-       b.entity IS NOT NULL AS is_bare, m.is_bare AS was_bare
+       EXISTS (SELECT 1 FROM bare b WHERE b.service = c.service AND b.entity = c.entity) AS is_bare,
+       m.is_bare AS was_bare
 FROM coded c FULL JOIN previous m ON m.service = c.service AND m.entity = c.entity
-LEFT JOIN bare b ON b.service = c.service AND b.entity = c.entity
 ORDER BY c.code

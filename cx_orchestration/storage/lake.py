@@ -102,16 +102,24 @@ class Lake:
         files, _ = self._written(table, [rows])
         return self._commit(table, files, rows.schema, where or {}, run_id, mode="overwrite", note=note)
 
-    def append(self, table: Table, rows: pa.Table | Iterable[pa.Table], *, run_id: str) -> int:
+    def append(
+        self,
+        table: Table,
+        rows: pa.Table | Iterable[pa.Table],
+        *,
+        run_id: str,
+        note: Mapping[str, str] | None = None,
+    ) -> int:
         """Add rows to a table that only ever grows, in one commit; without rows nothing is committed.
 
-        ``rows`` may come in parts, of which one at a time is held in memory. Returns the table's version.
+        ``rows`` may come in parts, of which one at a time is held in memory. Returns the table's version. ``note`` is
+        kept with the commit, see ``note``.
         """
         parts = [rows] if isinstance(rows, pa.Table) else rows
         files, schema = self._written(table, (conform(table, part) for part in parts))
         if not files:
             return self._at(table).version()
-        return self._commit(table, files, schema, {}, run_id, mode="append")
+        return self._commit(table, files, schema, {}, run_id, mode="append", note=note)
 
     def writer(self, table: Table) -> DataFileWriter:
         """Writes files ahead of the commit that ``replace_by_files`` makes of them: for more rows than memory holds."""
@@ -172,6 +180,11 @@ class Lake:
         """What was noted with the newest commit of a table; nothing, when whoever made it noted nothing."""
         (newest,) = self._at(table).history(limit=1) if self.exists(table) else [{}]
         return _noted(newest)
+
+    def changes_since_note(self, table: Table) -> list["Change"] | None:
+        """What each commit did that was made after the newest one with a note; ``None`` when none has one."""
+        noted = next((commit["version"] for commit in self.history(table) if _noted(commit)), None)
+        return None if noted is None else self.changes_since(table, noted)
 
     def changes_since(self, table: Table, version: int) -> list["Change"]:
         """What each commit after a version took out of the table and put in, oldest first."""

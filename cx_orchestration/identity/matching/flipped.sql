@@ -1,7 +1,7 @@
 -- Grain: one entity that has not changed, but is in a block that has become too large to compare, or small enough.
 -- Keys: unique_id.
 -- Inputs: met (blocks_met.sql), those in touched blocks now; blocks_before (of the entities that changed or are gone, as
--- they were).
+-- they were). Parameter: $erased, how many entities have been erased at most: any of these blocks may have had them.
 WITH moved AS (
     SELECT block, sum(came) AS came, sum(went) AS went
     FROM (
@@ -13,10 +13,13 @@ WITH moved AS (
     HAVING sum(came) <> sum(went)
 ),
 sizes AS (
-    SELECT b.block, count(*) AS size, any_value(m.came) AS came, any_value(m.went) AS went
-    FROM met b JOIN moved m ON m.block = b.block
+    SELECT b.block, count(*) AS size, count(*) - coalesce(any_value(m.came), 0) + coalesce(any_value(m.went), 0) AS former
+    FROM met b LEFT JOIN moved m ON m.block = b.block
+    WHERE m.block IS NOT NULL OR $erased > 0
     GROUP BY b.block
 )
 SELECT DISTINCT b.unique_id
 FROM met b JOIN sizes s ON s.block = b.block
-WHERE NOT b.changed AND (s.size > s.block % 128) <> (s.size - s.came + s.went > s.block % 128)
+WHERE NOT b.changed
+  AND (s.size > s.block % 128 AND s.former <= s.block % 128
+    OR s.size <= s.block % 128 AND s.former + $erased > s.block % 128)

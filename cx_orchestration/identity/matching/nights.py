@@ -33,6 +33,9 @@ from cx_orchestration.storage.scan import Scan
 #: How many rows the fields of an entity may take, those that are out of date among them.
 _ROWS_PER_ENTITY = 1.25
 
+#: Noted with every commit of the fields by a night. An erasure notes nothing.
+_BY_NIGHT = {"written_by": "matching"}
+
 #: What a night did: compared pairs; found nothing to compare, so that exact keys alone link; was told not to.
 Outcome = Literal["compared", "nothing to compare", "switched off"]
 
@@ -96,7 +99,8 @@ def update_matches(
 
     A model is trained where there is none, where the one in use is of a release that compared records otherwise, or
     when ``retrain`` asks for it; else only entities that changed are compared with all others. The ledger is written
-    first and the fields that it takes into account last, so that a killed run is repeated.
+    first and the fields that it takes into account last, so that a killed run is repeated. After an erasure, blocks
+    that the erased may have left small enough to compare are looked at again; whom they were of nobody knows any more.
 
     Entities and pairs are compared by ``comparing``, which may be a cluster; without it by ``engine``, which keeps the
     ledger.
@@ -105,7 +109,8 @@ def update_matches(
     model = load_model(lake, engine) if config.matching.enabled else None
     outdated = model.version if model is not None and model.is_outdated else None
     trained = config.matching.enabled and (model is None or outdated is not None or retrain)
-    everything = trained or (model is not None and not _is_of(lake, engine, model, config))
+    erased = _erased(lake) if model is not None else 0
+    everything = trained or (model is not None and (erased is None or not _is_of(lake, engine, model, config)))
     scored = None
     if trained:
         fields, habits = _read_anew(lake, comparing, config, now)
@@ -119,12 +124,12 @@ def update_matches(
     elif model is not None:
         kept = lake.scan(MATCHING_FIELDS)
         fields = _read(lake, comparing, config, model.habits, now, kept)
-        scored = score_changed(comparing, fields, kept, model, config)
+        scored = score_changed(comparing, fields, kept, model, config, erased=erased or 0)
     if model is None or scored is None:
         ledger = update_ledger(
             lake, engine, WANTED.empty_table(), family=MODEL_RULE, scope=None, now=now, run_id=run_id
         )
-        lake.replace(MATCHING_FIELDS, MATCHING_FIELDS.empty(), run_id=run_id)
+        lake.replace(MATCHING_FIELDS, MATCHING_FIELDS.empty(), run_id=run_id, note=_BY_NIGHT)
         return Matched("nothing to compare" if config.matching.enabled else "switched off", ledger, outdated=outdated)
     wanted, by_margin = scored.wanted, 0
     if everything:
@@ -132,7 +137,9 @@ def update_matches(
     ledger = update_ledger(
         lake, engine, wanted, family=MODEL_RULE, scope=scored.scope, among=scored.among, now=now, run_id=run_id
     )
-    services = _keep(lake, engine, fields, scored, model, config, everything=everything, run_id=run_id)
+    services = _keep(
+        lake, engine, fields, scored, model, config, everything=everything, anew=bool(erased), run_id=run_id
+    )
     strange = sorted(services - set(model.habits["service"].to_pylist()))
     return Matched(
         "compared",
@@ -144,6 +151,18 @@ def update_matches(
         kept_by_margin=by_margin,
         drift=measure_drift(model.profile, scored.profile, tuple(strange)),
         matches=dict(model.matches),
+    )
+
+
+def _erased(lake: Lake) -> int | None:
+    """How many rows of the fields erasures removed since a night wrote them; ``None`` where that cannot be told."""
+    if lake.note(MATCHING_FIELDS):
+        return 0
+    changes = lake.changes_since_note(MATCHING_FIELDS)
+    if changes is None:
+        return None
+    return sum(file.rows for each in changes for file in each.gone) - sum(
+        file.rows for each in changes for file in each.come
     )
 
 
@@ -163,12 +182,13 @@ def _keep(
     config: IdentityConfig,
     *,
     everything: bool,
+    anew: bool,
     run_id: str,
 ) -> set[str]:
     """Keep the fields that the ledger takes into account now. Returns the services of all that are kept.
 
-    Rows are added to those of former nights, and take their places, until too many are out of date: then all are
-    written anew.
+    Rows are added to those of former nights, and take their places, until too many are out of date, or ``anew`` says
+    so: then all are written anew.
     """
     about = {
         "model_version": pa.repeat(pa.scalar(model.version), fields.rows.num_rows),
@@ -181,19 +201,21 @@ def _keep(
         rows = rows.append_column(name, values)
     rows = conform(MATCHING_FIELDS, rows.select(MATCHING_FIELDS.schema.names))
     if everything:
-        lake.replace(MATCHING_FIELDS, rows, run_id=run_id)
+        lake.replace(MATCHING_FIELDS, rows, run_id=run_id, note=_BY_NIGHT)
         return set(rows["service"].unique().to_pylist())
     if fields.former.num_rows or rows.num_rows:
         gone = engine.query(sql_text(__package__, "fields_gone.sql"), {"rows": rows, "former": fields.former})
-        lake.append(MATCHING_FIELDS, pa.concat_tables([rows, gone], promote_options="default"), run_id=run_id)
+        lake.append(
+            MATCHING_FIELDS, pa.concat_tables([rows, gone], promote_options="default"), run_id=run_id, note=_BY_NIGHT
+        )
     stored = {"stored": lake.scan(MATCHING_FIELDS)}
     standing = sql_text(__package__, "fields_kept.sql")
     (counted,) = engine.query(
         f"SELECT count(*) AS entities, list(DISTINCT service) AS services FROM ({standing}) AS k", stored
     ).to_pylist()
-    if lake.rows(MATCHING_FIELDS) > _ROWS_PER_ENTITY * counted["entities"]:
-        anew = engine.query(f"SELECT * REPLACE (NULL::BIGINT AS replaces) FROM ({standing}) AS k", stored)
-        lake.replace(MATCHING_FIELDS, anew, run_id=run_id)
+    if anew or lake.rows(MATCHING_FIELDS) > _ROWS_PER_ENTITY * counted["entities"]:
+        kept = engine.query(f"SELECT * REPLACE (NULL::BIGINT AS replaces) FROM ({standing}) AS k", stored)
+        lake.replace(MATCHING_FIELDS, kept, run_id=run_id, note=_BY_NIGHT)
     return set(counted["services"] or ())
 
 

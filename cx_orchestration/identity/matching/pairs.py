@@ -33,8 +33,12 @@ def workspace(
 
 
 @contextmanager
-def night_workspace(engine: Engine, fields: Fields, kept: Input, caps: Mapping[str, int]) -> Iterator[Session]:
+def night_workspace(
+    engine: Engine, fields: Fields, kept: Input, caps: Mapping[str, int], erased: int = 0
+) -> Iterator[Session]:
     """A session of those who are other than what was ``kept`` (``tables.MATCHING_FIELDS``), and whom they meet.
+
+    At most so many entities were ``erased`` from what was kept.
 
     It has the tables ``rows`` (the fields that were looked at), ``before`` (what was kept of those that changed or are
     gone), ``present`` (all entities), ``flipped`` (unique_id: who else is in a block that has come to be over its
@@ -51,9 +55,9 @@ def night_workspace(engine: Engine, fields: Fields, kept: Input, caps: Mapping[s
         _cap(session, caps)
         session.make("blocks_present", sql_text(__package__, "blocks_present.sql"))
         session.make("flipped", _NOBODY)
-        _meet(session)
-        if session.make("flipped", sql_text(__package__, "flipped.sql")):
-            _meet(session)
+        _meet(session, erased)
+        if session.make("flipped", sql_text(__package__, "flipped.sql"), {"erased": erased}):
+            _meet(session, 0)
         session.drop("blocks_present")
         session.make("candidates", sql_text(__package__, "candidates.sql"))
         yield session
@@ -62,8 +66,11 @@ def night_workspace(engine: Engine, fields: Fields, kept: Input, caps: Mapping[s
 _NOBODY = "SELECT unique_id FROM rows WHERE FALSE"
 
 
-def _meet(session: Session) -> None:
+def _meet(session: Session, erased: int) -> None:
     session.make("touched", sql_text(__package__, "blocks_touched.sql"))
+    if erased:
+        session.make("left", sql_text(__package__, "blocks_left.sql"), {"erased": erased})
+        session.make("touched", 'SELECT block FROM touched UNION SELECT block FROM "left"')
     session.make("met", sql_text(__package__, "blocks_met.sql"))
 
 

@@ -61,14 +61,15 @@ def score_pairs(engine: Engine, fields: Fields, model: MatchingModel, config: Id
 
 
 def score_changed(
-    engine: Engine, fields: Fields, kept: Input, model: MatchingModel, config: IdentityConfig
+    engine: Engine, fields: Fields, kept: Input, model: MatchingModel, config: IdentityConfig, *, erased: int = 0
 ) -> ScoredPairs:
     """``score_pairs``, of the entities whose fields are other than what was ``kept``, against all others.
 
     A pair weighs the same in both: blocks, probabilities and term frequencies are the frozen ones. Where a block has
-    come to be too large to compare, or small enough, the pairs of those in it are looked at again.
+    come to be too large to compare, or small enough, the pairs of those in it are looked at again; also where that may
+    be so as at most so many entities were ``erased`` from what was kept.
     """
-    with night_workspace(engine, fields, kept, model.caps) as session:
+    with night_workspace(engine, fields, kept, model.caps, erased) as session:
         changed = session.make("those_changed", "SELECT service, entity FROM rows WHERE changed")
         scope = session.query("SELECT service, entity FROM those_changed UNION SELECT service, entity FROM before")
         among = session.query(

@@ -4,9 +4,11 @@ import dataclasses
 import datetime as dt
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from town import CONFIG, NOW, profile_rows, without_person
@@ -22,6 +24,7 @@ from cx_orchestration.model.identity import IdentityConfig, Matching
 from cx_orchestration.model.tables import LINKS, MATCHING_FIELDS, MATCHING_MODELS, PROFILES
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.rewriting import Edits, remove_history, rewrite
 
 Rows = list[dict[str, Any]]
 
@@ -136,6 +139,33 @@ def test_a_night_of_changes_leaves_what_a_rebuild_finds(
         rebuilt = Town(tmp_path / f"rebuilt, crowded {crowded}", engine, model)
         rebuilt.night(without_person(now))
         assert lived.ledger().equals(rebuilt.ledger())
+
+
+def test_who_was_erased_leaves_a_block_that_the_others_are_looked_at_in(
+    tmp_path: Path, engine: Engine, rows: Rows, model: MatchingModel
+) -> None:
+    """Four have one address, and three may be in a block: nobody is compared until one of them is erased."""
+    model = dataclasses.replace(model, caps={"key email": 3})
+    one, *others = [dict(rows[n], entity=f"{n:02}", keys={"email": "all@example.com"}) for n in range(4)]
+    lived, rebuilt = (Town(tmp_path / name, engine, model) for name in ("lived", "rebuilt"))
+    assert lived.night(without_person([one, *others])).compared == 0
+    erase(lived.lake, one)
+    assert lived.night(without_person(others)).ledger.made == rebuilt.night(without_person(others)).ledger.made > 0
+    assert lived.ledger().equals(rebuilt.ledger())
+    before = lived.lake.version(MATCHING_FIELDS)
+    again = lived.night(without_person(others))
+    assert (again.ledger.made, again.ledger.retracted, lived.lake.version(MATCHING_FIELDS)) == (0, 0, before)
+
+
+def erase(lake: Lake, profile: dict[str, Any]) -> None:
+    """What an erasure does to a table that has the customer."""
+
+    def judge(_: Mapping[str, Any], batch: pa.RecordBatch) -> Edits:
+        found = zip(batch["service"].to_pylist(), batch["entity"].to_pylist(), strict=True)
+        return Edits(np.array([pair == (profile["service"], profile["entity"]) for pair in found], np.bool_))
+
+    assert rewrite(lake, MATCHING_FIELDS, ["service", "entity"], judge, run_id="erasure").removed == 1
+    remove_history(lake, MATCHING_FIELDS)
 
 
 def test_a_night_without_changes_appends_nothing_and_compares_nothing(place: Town, rows: Rows) -> None:
