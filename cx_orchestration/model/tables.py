@@ -569,7 +569,8 @@ REVIEW_QUEUE = _table(
     ("probability", real, "that they are one person, by the weight alone"),
     ("stake", whole, "records and events that a decision could move"),
     ("value", real, "`stake` times the chance that what stands is wrong"),
-    ("evidence", text, "JSON: levels of agreement"),
+    ("forbidden_by", text, "keys whose values, a slip of the pen apart, alone forbid that they are one; else null"),
+    ("evidence", text, "JSON: levels of agreement, or the namespaces of values that are shared"),
     persons=Persons(entities=(("left_service", "left_entity"), ("right_service", "right_entity"))),
 )
 

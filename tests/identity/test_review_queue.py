@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 from cx_orchestration.cli import app
 from cx_orchestration.identity.ledger import WANTED, update_ledger
 from cx_orchestration.identity.overrides import update_decisions
+from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.identity.review import fill_queue
-from cx_orchestration.model.identity import Matching, Review
+from cx_orchestration.identity.vetoes import unique_keys
+from cx_orchestration.model.identity import IdentityConfig, Matching, Review
 from cx_orchestration.model.identity_overrides import Override
 from cx_orchestration.model.tables import REVIEW_QUEUE
 from cx_orchestration.project.template import write_template
@@ -101,6 +103,78 @@ def test_only_the_most_valuable_ones_stay_and_the_same_queue_is_not_written_agai
     version = busy.lake.version(REVIEW_QUEUE)
     assert queue(busy, most=1) == [("crm/1", "shop/2")]
     assert busy.lake.version(REVIEW_QUEUE) == version
+
+
+UNIQUE = IdentityConfig.model_validate(
+    {
+        "region": "US",
+        "namespaces": {
+            "email": {"normalise": "email"},
+            "login": {"normalise": "lower"},
+            "birth_date": {"normalise": "date", "strength": "weak", "unique": True},
+            "passport": {"normalise": "number", "strength": "weak", "unique": True},
+        },
+    }
+)
+#: Linked by an address and, of the last one, a score; what forbids that they are one is written beside each.
+APART = {
+    "crm/1": {"email": "one@example.com"},
+    "crm/1b": {"email": "one@example.com", "login": "one", "birth_date": "1990-04-05"},
+    "desk/1": {"login": "one", "birth_date": "1990-04-06"},  # a digit
+    "crm/2": {"email": "two@example.com", "birth_date": "1990-04-05"},
+    "desk/2": {"email": "two@example.com", "birth_date": "1971-12-30"},  # another date
+    "crm/3": {"email": "three@example.com", "birth_date": "1990-04-05", "passport": "X2030415"},
+    "desk/3": {
+        "email": "three@example.com",
+        "birth_date": "1990-04-06",
+        "passport": "Y9183726",
+    },  # a digit, and a number
+    "crm/4": {"birth_date": "1988-01-02"},
+    "desk/4": {"birth_date": "1988-10-02"},  # two digits that changed places
+    "shop/1": {},
+    "shop/2": {},
+}
+
+
+@pytest.fixture
+def parted(new_company):
+    company = new_company(UNIQUE)
+    company.links(APART)
+    scored(company, {("crm/4", "desk/4"): 12.0, ("shop/1", "shop/2"): 2.0})
+    unique = unique_keys(company.lake, company.engine, UNIQUE)
+    resolve(company.lake, company.engine, unique=unique, now=company.now, run_id="night")
+    return company
+
+
+def test_two_customers_that_a_slip_in_a_unique_value_alone_keeps_apart_come_first(parted) -> None:
+    assert queue(parted) == [("crm/1b", "desk/1"), ("crm/4", "desk/4"), ("shop/1", "shop/2")]
+    told = {row["left_entity"]: row for row in parted.lake.read(REVIEW_QUEUE).to_pylist()}
+    assert [told[name]["forbidden_by"] for name in ("1b", "4", "1")] == ["birth_date", "birth_date", None]
+    assert json.loads(told["1b"]["evidence"]) == {"shared": ["login"]}
+
+
+def test_once_people_decided_a_slip_is_asked_no_more(parted) -> None:
+    slips, unique = [("crm/1b", "desk/1"), ("crm/4", "desk/4")], unique_keys(parted.lake, parted.engine, UNIQUE)
+    for (left, right), decision, other in zip(slips, ("always", "never"), reversed(slips), strict=True):
+        decided(parted, left, right, decision)
+        resolve(parted.lake, parted.engine, unique=unique, now=parted.now, run_id="night")
+        assert queue(parted) == [other, ("shop/1", "shop/2")]
+
+
+def test_the_command_says_which_slip_forbids_and_shows_the_values(parted, tmp_path) -> None:
+    queue(parted)
+    write_template(tmp_path / "project")
+    where = ["--project", str(tmp_path / "project"), "--lake", str(parted.lake.root)]
+    result = CliRunner().invoke(app, ["identity", "review", "--limit", "1", *where])
+    assert result.exit_code == 0, result.output
+    for expected in (
+        "the same login",
+        "only birth_date forbids it",
+        "1990-04-05",
+        "1990-04-06",
+        "crm/1b desk/1 always",
+    ):
+        assert expected in result.output
 
 
 def test_the_command_shows_both_sides_and_how_to_decide(company, tmp_path) -> None:

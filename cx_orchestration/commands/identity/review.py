@@ -46,6 +46,9 @@ def _print(console: Console, number: int, pair: OpenPair, folders: Folders) -> N
     console.print(f"[bold]{number}.[/bold] {now}; {pair.stake:,} records and events at stake", highlight=False)
     said = f"   {pair.says} ({pair.weight:+.1f} bits: {pair.odds})"
     console.print(said, markup=False, highlight=False, soft_wrap=True)
+    if pair.forbidden_by:
+        doubt = f"   only {pair.forbidden_by} forbids it, and differs by a slip of the pen: is it one person's?"
+        console.print(doubt, markup=False, highlight=False, soft_wrap=True)
     console.print(fields_table(pair.left, pair.right, pair.fields))
     decisions: tuple[Verdict, ...] = ("always", "never")
     for decision in decisions:
