@@ -81,6 +81,9 @@ class SparkEngine(Engine):
         self._master = master
         self._settings = {**_SETTINGS, **(config or {})}
 
+    def sized(self, rows: int) -> "SparkEngine":  # noqa: ARG002  # Spark's scheduler divides the work
+        return self
+
     @contextmanager
     def session(
         self,

@@ -1,7 +1,13 @@
--- Grain: one block that an entity is in, of those that are touched. Keys: block, unique_id. Columns: those of
--- blocks_capped.sql, flipped.
--- Inputs: blocks_present (blocks_present.sql); touched (blocks_touched.sql); flipped (flipped.sql).
-SELECT p.block, p.unique_id, p.changed, f.unique_id IS NOT NULL AS flipped
-FROM blocks_present p
-SEMI JOIN touched t ON t.block = p.block
-LEFT JOIN flipped f ON f.unique_id = p.unique_id
+-- Grain: one block that an entity is in now, of those that are touched. Keys: block, unique_id. Columns: those of
+-- blocks_capped.sql.
+-- Inputs: capped (blocks_capped.sql), of those that were looked at; stored (identity/matching_fields), of the others;
+-- replaced (fields_replaced.sql); touched (block).
+-- The question is wrapped: where DuckDB sees a join it may keep the blocks of all in memory, as it takes a list for one row.
+WITH kept AS (
+    SELECT o.block, o.unique_id
+    FROM (SELECT unnest(blocks) AS block, number AS unique_id FROM stored WHERE is_there) AS o
+    WHERE coalesce(o.block IN (SELECT block FROM touched), false)
+)
+SELECT c.block, c.unique_id, c.changed FROM capped c SEMI JOIN touched t ON t.block = c.block
+UNION ALL
+SELECT k.block, k.unique_id, false FROM kept k ANTI JOIN replaced d ON d.number = k.unique_id

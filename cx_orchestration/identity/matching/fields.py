@@ -90,17 +90,16 @@ def matching_fields(
         else:
             session.define("kept", sql_text(__package__, "fields_kept.sql"))
             session.make("differing", sql_text(__package__, "profiles_differing.sql"))
-            session.make("looked_at", _DIFFERING.format("*", "profiles"))
-            session.make("former", _DIFFERING.format(", ".join(_FORMER), "kept"))
+            session.make("looked_at", "SELECT p.* FROM profiles p SEMI JOIN differing d ON d.profile = p.fingerprint")
+            session.make(
+                "former", f"SELECT {', '.join(_FORMER)} FROM kept k SEMI JOIN differing d ON d.profile = k.profile"
+            )
             first = session.query("SELECT coalesce(max(number) + 1, 0) AS number FROM stored")["number"][0].as_py()
         session.make_in_parts("changed", sql_text(__package__, "profiles_fingerprinted.sql"), "looked_at")
         session.make_in_parts("fresh", sql_text(__package__, "fields.sql"), "changed", params, beside=["habits"])
         rows = session.query(sql_text(__package__, "fields_now.sql"))
         numbers = pa.array(range(first, first + rows.num_rows), pa.int64())
         return Fields(rows.add_column(0, "unique_id", numbers), session.query("SELECT * FROM former"))
-
-
-_DIFFERING = "SELECT {} FROM {} r SEMI JOIN differing d ON d.service = r.service AND d.entity = r.entity"
 
 
 def reading_rules(config: IdentityConfig) -> str:

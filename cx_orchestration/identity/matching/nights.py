@@ -122,7 +122,8 @@ def update_matches(
         fields = _read(lake, comparing, config, model.habits, now)
         scored = score_pairs(comparing, fields, model, config)
     elif model is not None:
-        kept = lake.scan(MATCHING_FIELDS)
+        kept, entities = lake.scan(MATCHING_FIELDS), lake.rows(PROFILES)
+        engine, comparing = engine.sized(entities), comparing.sized(entities)
         fields = _read(lake, comparing, config, model.habits, now, kept)
         scored = score_changed(comparing, fields, kept, model, config, erased=erased or 0)
     if model is None or scored is None:

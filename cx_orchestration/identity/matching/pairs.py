@@ -53,25 +53,16 @@ def night_workspace(
         text = sql_text(__package__, "blocks.sql").replace("FROM fields", "FROM rows")
         session.make_in_parts("blocks", text, "rows")
         _cap(session, caps)
-        session.make("blocks_present", sql_text(__package__, "blocks_present.sql"))
-        session.make("flipped", _NOBODY)
-        _meet(session, erased)
+        session.make("touched", "SELECT block FROM capped WHERE changed UNION SELECT block FROM blocks_before")
+        if erased:
+            session.make("left", sql_text(__package__, "blocks_left.sql"), {"erased": erased})
+            session.make("touched", 'SELECT block FROM touched UNION SELECT block FROM "left"')
+        session.make("met", sql_text(__package__, "blocks_met.sql"))
         if session.make("flipped", sql_text(__package__, "flipped.sql"), {"erased": erased}):
-            _meet(session, 0)
-        session.drop("blocks_present")
-        session.make("candidates", sql_text(__package__, "candidates.sql"))
+            session.make("touched", sql_text(__package__, "blocks_touched.sql"))
+            session.make("met", sql_text(__package__, "blocks_met.sql"))
+        session.make("candidates", sql_text(__package__, "candidates_night.sql"))
         yield session
-
-
-_NOBODY = "SELECT unique_id FROM rows WHERE FALSE"
-
-
-def _meet(session: Session, erased: int) -> None:
-    session.make("touched", sql_text(__package__, "blocks_touched.sql"))
-    if erased:
-        session.make("left", sql_text(__package__, "blocks_left.sql"), {"erased": erased})
-        session.make("touched", 'SELECT block FROM touched UNION SELECT block FROM "left"')
-    session.make("met", sql_text(__package__, "blocks_met.sql"))
 
 
 def _cap(session: Session, caps: Mapping[str, int]) -> None:
@@ -96,9 +87,11 @@ def take_sides(session: Session, namespaces: Sequence[str], frequencies: pa.Tabl
     """
     session.make("paired", sql_text(__package__, "paired.sql"))
     candidates = session.make("candidates", sql_text(__package__, "candidates_numbered.sql"))
-    _keep_names(session, "paired", frequencies)
-    text = f"SELECT r.*, {_compared(namespaces)} FROM paired r {_WITH_NAMES}"
-    session.make_in_parts("fields", text, "paired", beside=["names"])
+    chosen = "SELECT p.* REPLACE (n.unique_id AS unique_id) FROM present p JOIN paired n ON n.former_id = p.unique_id"
+    session.define("sides_found", chosen)
+    _keep_names(session, "sides_found", frequencies)
+    text = f"SELECT r.*, {_compared(namespaces)} FROM sides_found r {_WITH_NAMES}"
+    session.make_in_parts("fields", text, "sides_found", beside=["names"])
     return candidates
 
 
@@ -127,7 +120,6 @@ def _keep_names(session: Session, source: str, frequencies: pa.Table | None) -> 
 def find_candidates(session: Session, caps: Mapping[str, int]) -> int:
     """Make the tables ``capped`` and ``candidates`` of the workspace of all; returns how many pairs there are."""
     _cap(session, caps)
-    session.define("met", "SELECT *, false AS flipped FROM capped")
     return session.make("candidates", sql_text(__package__, "candidates.sql"))
 
 

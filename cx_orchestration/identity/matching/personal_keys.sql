@@ -1,13 +1,13 @@
 -- Grain: one entity that holds a key which says nothing of a person. Keys: service, entity.
--- Columns: service, entity, keys (its others, a list of namespace and value; null if there are none).
+-- Columns: service, entity, profile, keys (its others, a list of namespace and value; null if there are none).
 -- Inputs: told (profiles_fingerprinted.sql, keys normalised, each once, ordered); namespaces (namespace, strength,
 -- max_entities); key_values (identity/key_values).
 -- Nothing of a person say values that hygiene found generic, and shared ones but for a household's: the model weighs
 -- those beside the surname. What hygiene did not judge, as those of weak keys, counts while at most max_entities
 -- entities hold it.
 WITH held AS (
-    SELECT h.service, h.entity, h.k.namespace, h.k.value
-    FROM (SELECT service, entity, unnest(keys) AS k FROM told) AS h
+    SELECT h.service, h.entity, h.profile, h.k.namespace, h.k.value
+    FROM (SELECT service, entity, profile, unnest(keys) AS k FROM told) AS h
 ),
 counted AS (
     SELECT namespace, value, count(*) AS entities FROM held GROUP BY namespace, value
@@ -29,7 +29,7 @@ impersonal AS (
           END
 ),
 holders AS (
-    SELECT DISTINCT h.service, h.entity
+    SELECT DISTINCT h.service, h.entity, h.profile
     FROM held h SEMI JOIN impersonal i ON i.namespace = h.namespace AND i.value = h.value
 ),
 others AS (
@@ -39,5 +39,5 @@ others AS (
     ANTI JOIN impersonal i ON i.namespace = h.namespace AND i.value = h.value
     GROUP BY h.service, h.entity
 )
-SELECT e.service, e.entity, o.keys
+SELECT e.service, e.entity, e.profile, o.keys
 FROM holders e LEFT JOIN others o ON o.service = e.service AND o.entity = e.entity

@@ -21,7 +21,7 @@ from cx_orchestration.identity.matching.pairs import (
     take_sides,
     workspace,
 )
-from cx_orchestration.identity.matching.weighing import count_levels, weigh
+from cx_orchestration.identity.matching.weighing import count_observed, weigh
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.storage.engine import Engine, Input, Session
 
@@ -56,8 +56,9 @@ def score_pairs(engine: Engine, fields: Fields, model: MatchingModel, config: Id
     with workspace(engine, fields.rows, model.namespaces, model.frequencies) as session:
         candidates = find_candidates(session, model.caps)
         coverage = measure_coverage(session, model.namespaces)
-        profile = _profile(session, model, coverage, candidates, entities, entities)
-        return _scored(session, model, config, candidates, profile)
+        return _scored(
+            session, model, config, candidates, _profile(coverage, candidates, entities, entities), candidates
+        )
 
 
 def score_changed(
@@ -79,8 +80,9 @@ def score_changed(
         of_changed = session.query("SELECT count(*) AS n FROM candidates WHERE match_key = '0'")["n"][0].as_py()
         coverage = measure_coverage(session, model.namespaces, "present")
         entities = session.query("SELECT count(*) AS n FROM present")["n"][0].as_py()
-        profile = _profile(session, model, coverage, of_changed, changed, entities)
-        return replace(_scored(session, model, config, candidates, profile), scope=scope, among=among)
+        profile = _profile(coverage, of_changed, changed, entities)
+        scored = _scored(session, model, config, candidates, profile, of_changed)
+        return replace(scored, scope=scope, among=among)
 
 
 def score_trained(session: Session, model: MatchingModel, config: IdentityConfig) -> ScoredPairs:
@@ -90,40 +92,41 @@ def score_trained(session: Session, model: MatchingModel, config: IdentityConfig
 
 
 def _scored(
-    session: Session, model: MatchingModel, config: IdentityConfig, candidates: int, profile: FieldProfile
+    session: Session,
+    model: MatchingModel,
+    config: IdentityConfig,
+    candidates: int,
+    profile: FieldProfile,
+    of_changed: int = 0,
 ) -> ScoredPairs:
+    """The workspace's candidates, which are given back, weighed. Those ``of_changed`` have the ``match_key`` 0:
+    a sample of them gives the levels of the ``profile``, if they are not too few."""
     kept = blocks_to_keep(session)
     session.drop("blocks")
     session.drop("capped")
-    return ScoredPairs(_wanted(session, model, config), candidates, profile, kept)
-
-
-def _wanted(session: Session, model: MatchingModel, config: IdentityConfig) -> pa.Table:
-    """The rows of ``ScoredPairs.wanted``, of the workspace's candidates, which are given back."""
-    weigh(session, model.settings, "candidates", model.frequencies, config.matching.least_bits)
+    is_drawn = of_changed >= _LEAST_SAMPLE
+    drawn = f"match_key = '0' AND hash(join_key_l, join_key_r) % {of_changed} < {_SAMPLE}" if is_drawn else "false"
+    weigh(session, model.settings, "candidates", model.frequencies, config.matching.least_bits, drawn)
     session.drop("candidates")
+    if is_drawn:
+        observed = count_observed(session, model.settings["comparisons"])
+        levels = level_shares(patterns_of(observed, model.comparisons)["0"], model.comparisons)
+        profile = replace(profile, levels=levels)
+    return ScoredPairs(_wanted(session, model, config.matching.least_bits), candidates, profile, kept)
+
+
+def _wanted(session: Session, model: MatchingModel, least: float) -> pa.Table:
+    """The rows of ``ScoredPairs.wanted``, of the workspace's scored pairs."""
+    session.define("weighty", f"SELECT * FROM scored WHERE match_weight >= {least!r}")
     evidence = _number_patterns(session, model.comparisons)
     rows = session.query(_rows(model.comparisons, model.version))
     return rows.set_column(rows.schema.get_field_index("pattern"), "evidence", _texts(rows["pattern"], evidence))
 
 
-def _profile(
-    session: Session,
-    model: MatchingModel,
-    coverage: Mapping[str, float],
-    candidates: int,
-    changed: int,
-    entities: int,
-) -> FieldProfile:
-    """What that many candidates of that many changed entities look like; levels are of a sample, if not too few."""
+def _profile(coverage: Mapping[str, float], candidates: int, changed: int, entities: int) -> FieldProfile:
+    """What that many candidates of that many changed entities look like, but for their levels."""
     share = 1 - (1 - changed / max(entities, 1)) ** 2
-    levels = {}
-    if candidates >= _LEAST_SAMPLE:
-        drawn = f"match_key = '0' AND hash(join_key_l, join_key_r) % {candidates} < {_SAMPLE}"
-        session.make_in_parts("observed", f"SELECT * FROM candidates WHERE {drawn}", "candidates")
-        found = count_levels(session, model.settings["comparisons"], "observed")
-        levels = level_shares(patterns_of(found, model.comparisons)["0"], model.comparisons)
-    return FieldProfile(coverage, levels, candidates / share / entities if share else 0.0)
+    return FieldProfile(coverage, {}, candidates / share / entities if share else 0.0)
 
 
 def _number_patterns(session: Session, comparisons: Sequence[Comparison]) -> list[str]:
@@ -133,7 +136,7 @@ def _number_patterns(session: Session, comparisons: Sequence[Comparison]) -> lis
     """
     names = [comparison.column for comparison in comparisons]
     columns = ", ".join(names)
-    found = session.query(f"SELECT DISTINCT {columns} FROM scored ORDER BY {columns}")
+    found = session.query(f"SELECT DISTINCT {columns} FROM weighty ORDER BY {columns}")
     session.keep("patterns", found.append_column("pattern", pa.array(range(found.num_rows), pa.int32())))
     labels = [["missing", *reversed([level.label for level in comparison.levels])] for comparison in comparisons]
     shown = zip(*(found[name].to_pylist() for name in names), strict=True)
@@ -162,7 +165,7 @@ def _rows(comparisons: Sequence[Comparison], version: str) -> str:
         SELECT l.service AS left_service, l.entity AS left_entity, r.service AS right_service,
                r.entity AS right_entity, '{MODEL_RULE}' AS rule, s.match_weight, p.pattern,
                '{version}' AS model_version
-        FROM scored s
+        FROM weighty s
         JOIN patterns p USING ({columns})
         JOIN fields l ON l.unique_id = s.join_key_l
         JOIN fields r ON r.unique_id = s.join_key_r

@@ -55,13 +55,30 @@ def count_levels(session: Session, comparisons: Sequence[Mapping[str, Any]], pai
     return session.query(f"SELECT {columns}, {total} FROM counted GROUP BY {columns} ORDER BY {columns}")
 
 
-def weigh(session: Session, model: Mapping[str, Any], pairs: str, frequencies: pa.Table, least: float) -> int:
-    """Make the table ``scored`` of the workspace: the pairs that weigh at least ``least`` bits. Returns how many.
+def count_observed(session: Session, comparisons: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """``count_levels`` of the observed pairs of ``weigh``, all under the match_key 0."""
+    columns = ", ".join(_gamma(each) for each in comparisons)
+    return session.query(
+        f"SELECT '0' AS match_key, {columns}, CAST(count(*) AS DOUBLE) AS pairs FROM scored WHERE is_observed"
+        f" GROUP BY {columns} ORDER BY {columns}"
+    )
 
-    Columns: join_key_l, join_key_r, match_weight, ``gamma_<comparison>``. A weight is the prior's log odds, and for
-    each comparison log2(m / u) of its level; where both sides have one value, log2(u / frequency of the value) is
-    added, as Splink adjusts for common and rare terms. It is rounded to a millionth of a bit: the sum of the same
-    weights may differ in its last digits.
+
+def weigh(
+    session: Session,
+    model: Mapping[str, Any],
+    pairs: str,
+    frequencies: pa.Table,
+    least: float,
+    observed: str = "false",
+) -> int:
+    """Make the table ``scored`` of the workspace: the pairs that weigh at least ``least`` bits, and those that are
+    ``observed``, a condition on their keys. Returns how many.
+
+    Columns: join_key_l, join_key_r, match_weight, is_observed, ``gamma_<comparison>``. A weight is the prior's log
+    odds, and for each comparison log2(m / u) of its level; where both sides have one value, log2(u / frequency of the
+    value) is added, as Splink adjusts for common and rare terms. It is rounded to a millionth of a bit: the sum of the
+    same weights may differ in its last digits.
     """
     _make_rarities(session, model, frequencies)
     chance = float(model["probability_two_random_records_match"])
@@ -70,12 +87,13 @@ def weigh(session: Session, model: Mapping[str, Any], pairs: str, frequencies: p
     levels = _levels(session, model["comparisons"], pairs, _frequency_columns(model))
     # A list of none or one, since DuckDB writes out what a column stands for wherever it is read: of a plain subquery
     # the levels would be found once for the weight, and once more for themselves.
-    row = ", ".join(f"{name}: {name}" for name in ("join_key_l", "join_key_r", "match_weight", *names))
-    kept = f"CASE WHEN match_weight >= {_bit_text(least)} THEN [{{{row}}}] ELSE [] END"
+    row = ", ".join(f"{name}: {name}" for name in ("join_key_l", "join_key_r", "match_weight", "is_observed", *names))
+    kept = f"CASE WHEN match_weight >= {_bit_text(least)} OR is_observed THEN [{{{row}}}] ELSE [] END"
     weight = f"round({' + '.join(parts)}, 6) AS match_weight"
     text = (
         f"SELECT found.* FROM (SELECT unnest({kept}) AS found"
-        f" FROM (SELECT join_key_l, join_key_r, {weight}, {', '.join(names)} FROM ({levels}) AS p) AS w) AS u"
+        f" FROM (SELECT join_key_l, join_key_r, {weight}, {observed} AS is_observed, {', '.join(names)}"
+        f" FROM ({levels}) AS p) AS w) AS u"
     )
     return session.make_in_parts("scored", text, _SIDES)
 
