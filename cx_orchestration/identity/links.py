@@ -81,6 +81,7 @@ def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.
     tables = {"profiles": PROFILES, "keys": KEYS_SEEN, "previous": KEY_VALUES}
     inputs: dict[str, Input] = {name: lake.scan(table) for name, table in tables.items()}
     if last is not None and not anew:
+        engine = engine.sized(lake.rows(PROFILES))
         inputs["before"] = lake.scan(PROFILES, version=last.profiles_version)
         inputs["keys_before"] = lake.scan(KEYS_SEEN, version=last.keys_version)
     with engine.session(inputs) as session:
@@ -101,7 +102,7 @@ def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.
 def _look_around(session: Session, config: IdentityConfig) -> None:
     """Keep the ``scope``, the entities whose links are looked at, and ``looked_at``, the values to judge for it: those
     that were touched, and all that they hold."""
-    session.make("now", "SELECT service, entity, fingerprint FROM profiles")
+    session.define("now", "SELECT service, entity, fingerprint FROM profiles")
     session.make("differing", sql_text(__package__, "profiles_differing.sql"))
     session.make("looked_at", sql_text(__package__, "values_touched.sql"))
     judge_values(session, config, some=True)

@@ -5,6 +5,7 @@ Belongs here: what differs, and what of the tables stays. Does not belong here: 
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from cx_orchestration.identity.keys import count_dropped, normalise_profiles, reading_rules
@@ -54,27 +55,38 @@ def update_profiles(
 def _update(
     lake: Lake, engine: Engine, profiles: pa.Table, seen: pa.Table, config: IdentityConfig, run_id: str
 ) -> tuple[int, int]:
+    received, received_keys = conform(PROFILES, profiles), conform(KEYS_SEEN, seen)
+    little = engine.sized(received.num_rows)
     inputs: dict[str, Input] = {
-        "profiles": conform(PROFILES, profiles),
-        "seen": conform(KEYS_SEEN, seen),
+        "profiles": _with_place(received),
+        "seen": _with_place(received_keys),
         "before": lake.scan(PROFILES),
         "keys_before": lake.scan(KEYS_SEEN),
     }
-    with engine.session(inputs) as session:
+    with little.session(inputs) as session:
         session.make("now", sql_text(__package__, "profiles_fingerprinted.sql"), {"rules": reading_rules(config)})
-        if not session.make("differing", sql_text(__package__, "profiles_differing.sql")):
+        changed = session.make("fresh", sql_text(__package__, "profiles_fresh.sql"))
+        if changed + session.make("stale", sql_text(__package__, "profiles_stale.sql")) == 0:
             return 0, 0
-        gone = session.query("SELECT count(*) AS n FROM differing WHERE NOT is_there")["n"][0].as_py()
-        received, received_keys = (session.query(_DIFFERING.format(table)) for table in ("profiles", "seen"))
+        gone = session.query("SELECT count(*) AS n FROM stale WHERE is_gone")["n"][0].as_py()
+        places = session.query("SELECT place FROM fresh ORDER BY place")["place"]
+        key_places = session.query(_KEYS_OF_FRESH)["place"]
         kept, kept_keys = (session.query(_KEPT.format(table)) for table in ("before", "keys_before"))
-    fresh = normalise_profiles(received, config, seen=received_keys, engine=engine)
+    fresh = normalise_profiles(received.take(places), config, seen=received_keys.take(key_places), engine=little)
     rows = pa.concat_tables([conform(PROFILES, kept), fresh.profiles])
     _write(lake, rows, pa.concat_tables([conform(KEYS_SEEN, kept_keys), fresh.keys]), run_id)
-    return received.num_rows, gone
+    return changed, gone
 
 
-_DIFFERING = "SELECT * FROM {} r SEMI JOIN differing d ON d.service = r.service AND d.entity = r.entity"
-_KEPT = "SELECT * FROM {} r ANTI JOIN differing d ON d.service = r.service AND d.entity = r.entity"
+_KEYS_OF_FRESH = (
+    "SELECT place FROM seen s SEMI JOIN fresh f ON f.service = s.service AND f.entity = s.entity ORDER BY place"
+)
+_KEPT = "SELECT * FROM {} r ANTI JOIN stale s ON s.service = r.service AND s.entity = r.entity"
+
+
+def _with_place(rows: pa.Table) -> pa.Table:
+    """With the number of each row: of a few rows the engine tells these, and Arrow takes them."""
+    return rows.append_column("place", pa.array(np.arange(rows.num_rows)))
 
 
 def _write(lake: Lake, profiles: pa.Table, keys: pa.Table, run_id: str) -> None:

@@ -16,7 +16,7 @@ refused AS (
 SELECT p.* EXCLUDE (keys) REPLACE (r.dropped AS dropped, f.fingerprint AS fingerprint),
        coalesce(k.place, 0) AS place, coalesce(k.held, 0) AS held
 FROM profiles p
-JOIN fingerprints f ON f.service = p.service AND f.entity = p.entity
+JOIN fingerprints f ON f.who = hash(p.service, p.entity)
 LEFT JOIN places k ON k.service = p.service AND k.entity = p.entity
 LEFT JOIN refused r ON r.service = p.service AND r.entity = p.entity
 ORDER BY p.service, p.entity
