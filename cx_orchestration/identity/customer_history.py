@@ -37,12 +37,18 @@ def write_history(lake: Lake, events: pa.Table, *, now: dt.datetime, map_version
     today = now.astimezone(dt.UTC).date()
     known = lake.days_of(CUSTOMER_HISTORY)
     for day in sorted({*known[-1:], today}):
-        before = lake.read(CUSTOMER_HISTORY, {"day": day}) if day in known else CUSTOMER_HISTORY.empty()
-        stands = before.filter(pc.less(before["map_version"], map_version))
         added = _rows(events, now, map_version) if day == today else CUSTOMER_HISTORY.empty()
-        if added.num_rows or stands.num_rows < before.num_rows:
+        if added.num_rows or (day in known and _unfinished(lake, day, map_version)):
+            before = lake.read(CUSTOMER_HISTORY, {"day": day}) if day in known else CUSTOMER_HISTORY.empty()
+            stands = before.filter(pc.less(before["map_version"], map_version))
             rows = pa.concat_tables([stands.select(CUSTOMER_HISTORY.schema.names).cast(CUSTOMER_HISTORY.schema), added])
             lake.replace(CUSTOMER_HISTORY, rows, where={"day": day}, run_id=run_id)
+
+
+def _unfinished(lake: Lake, day: dt.date, map_version: int) -> bool:
+    """Whether a day has events of a run that did not get so far as to write its map."""
+    versions = lake.read(CUSTOMER_HISTORY, {"day": day}, columns=["map_version"])["map_version"]
+    return bool(pc.any(pc.greater_equal(versions, map_version)).as_py())
 
 
 def _rows(events: pa.Table, now: dt.datetime, map_version: int) -> pa.Table:

@@ -12,30 +12,44 @@ ends AS (
     SELECT service, entity, old_customer_id, customer_id FROM assigned
     WHERE customer_id IN (SELECT became FROM parts) OR old_customer_id IN (SELECT was FROM parts)
 ),
+codes AS (
+    SELECT hash(service, entity) AS code FROM ends
+),
+-- The ledger is long and the ends are few: their hashes leave little to join.
+near AS (
+    SELECT *
+    FROM ledger
+    WHERE hash(left_service, left_entity) IN (SELECT code FROM codes)
+      AND hash(right_service, right_entity) IN (SELECT code FROM codes)
+),
 links AS (
     SELECT l.link_id, l.rule, max(l.match_weight) AS match_weight, max_by(l.retracted_why, l.made_at) AS retracted_why,
            sum(CASE WHEN l.retracted_at IS NULL THEN 1 ELSE -1 END) > 0 AS stands,
            a.old_customer_id AS left_was, a.customer_id AS left_became,
            b.old_customer_id AS right_was, b.customer_id AS right_became
-    FROM ledger l
+    FROM near l
     JOIN ends a ON a.service = l.left_service AND a.entity = l.left_entity
     JOIN ends b ON b.service = l.right_service AND b.entity = l.right_entity
     WHERE a.old_customer_id IS DISTINCT FROM b.old_customer_id OR a.customer_id <> b.customer_id
     GROUP BY l.link_id, l.rule, a.old_customer_id, a.customer_id, b.old_customer_id, b.customer_id
 ),
+supporting AS (
+    SELECT p.event, p.customer_id, p.other_customer_id, l.rule, l.link_id, l.match_weight, l.retracted_why
+    FROM parts p JOIN links l ON l.left_became = p.became AND l.right_became = p.became
+    WHERE p.event = 'merged' AND l.stands AND l.match_weight > 0
+      AND (l.left_was IS NOT DISTINCT FROM p.was) <> (l.right_was IS NOT DISTINCT FROM p.was)
+    UNION ALL
+    SELECT p.event, p.customer_id, p.other_customer_id, l.rule, l.link_id, l.match_weight, l.retracted_why
+    FROM parts p JOIN links l ON l.left_was = p.was AND l.right_was = p.was
+    WHERE p.event <> 'merged' AND (l.left_became = p.became) <> (l.right_became = p.became)
+      AND (NOT l.stands AND l.link_id IN (SELECT link_id FROM fresh) OR l.rule = 'decided:never')
+),
 found AS (
-    SELECT p.event, p.customer_id, p.other_customer_id, l.rule, l.link_id, l.match_weight, l.retracted_why,
+    SELECT *,
            row_number() OVER (
-               PARTITION BY p.event, p.customer_id, p.other_customer_id ORDER BY l.match_weight DESC, l.link_id
+               PARTITION BY event, customer_id, other_customer_id ORDER BY match_weight DESC, link_id
            ) AS position
-    FROM parts p
-    JOIN links l
-      ON p.event = 'merged' AND l.stands AND l.match_weight > 0
-         AND l.left_became = p.became AND l.right_became = p.became
-         AND (l.left_was IS NOT DISTINCT FROM p.was) <> (l.right_was IS NOT DISTINCT FROM p.was)
-      OR p.event <> 'merged' AND l.left_was = p.was AND l.right_was = p.was
-         AND (l.left_became = p.became) <> (l.right_became = p.became)
-         AND (NOT l.stands AND l.link_id IN (SELECT link_id FROM fresh) OR l.rule = 'decided:never')
+    FROM supporting
 ),
 -- Different values that only one person can have, in the part that left and in what stayed.
 held AS (

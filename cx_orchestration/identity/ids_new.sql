@@ -17,8 +17,11 @@ ids AS (
                || '-' || translate(name[17], '0123456789abcdef', '89ab89ab89ab89ab') || name[18:20]
                || '-' || name[21:32] AS id
     FROM named
+),
+handed_out AS (
+    SELECT m.customer_id AS id FROM identity_map m SEMI JOIN ids i ON i.id = m.customer_id
+    UNION
+    SELECT a.old_customer_id FROM aliases a SEMI JOIN ids i ON i.id = a.old_customer_id
 )
-SELECT i.cluster, i.id,
-       EXISTS (SELECT 1 FROM identity_map m WHERE m.customer_id = i.id)
-           OR EXISTS (SELECT 1 FROM aliases a WHERE a.old_customer_id = i.id) AS taken
-FROM ids i
+SELECT i.cluster, i.id, h.id IS NOT NULL AS taken
+FROM ids i LEFT JOIN handed_out h ON h.id = i.id

@@ -49,6 +49,7 @@ def resolve(
     linkage = linkage or Linkage()
     inputs, last = _Inputs.of(lake, linkage, unique), _last(lake)
     anew = last is None or not inputs.follow(lake, last)
+    engine = engine if anew else engine.sized(lake.rows(PROFILES))
     with engine.session(inputs.all() if last is None or anew else inputs.since(lake, last)) as session:
         session.make("bare", sql_text(__package__, "resolve_bare.sql"))
         if not anew:

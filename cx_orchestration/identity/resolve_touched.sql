@@ -3,11 +3,9 @@
 -- Inputs: profiles; identity_map; entries, those that the ledger got since the map was made; unique_now, unique_then
 -- (service, entity, namespace, digest), the values that only one person can have, now and when the map was made; bare
 -- (resolve_bare.sql).
-SELECT service, entity FROM profiles p
-WHERE NOT EXISTS (SELECT 1 FROM identity_map m WHERE m.service = p.service AND m.entity = p.entity)
-UNION
-SELECT service, entity FROM identity_map m
-WHERE NOT EXISTS (SELECT 1 FROM profiles p WHERE p.service = m.service AND p.entity = m.entity)
+SELECT coalesce(p.service, m.service) AS service, coalesce(p.entity, m.entity) AS entity
+FROM profiles p FULL JOIN identity_map m ON m.service = p.service AND m.entity = p.entity
+WHERE m.entity IS NULL OR p.entity IS NULL
 UNION
 SELECT left_service, left_entity FROM entries
 UNION
