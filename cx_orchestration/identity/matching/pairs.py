@@ -87,7 +87,7 @@ def take_sides(session: Session, namespaces: Sequence[str], frequencies: pa.Tabl
     """
     session.make("paired", sql_text(__package__, "paired.sql"))
     candidates = session.make("candidates", sql_text(__package__, "candidates_numbered.sql"))
-    chosen = "SELECT p.* REPLACE (n.unique_id AS unique_id) FROM present p JOIN paired n ON n.former_id = p.unique_id"
+    chosen = "SELECT n.unique_id, p.* EXCLUDE (unique_id) FROM present p JOIN paired n ON n.former_id = p.unique_id"
     session.define("sides_found", chosen)
     _keep_names(session, "sides_found", frequencies)
     text = f"SELECT r.*, {_compared(namespaces)} FROM sides_found r {_WITH_NAMES}"
