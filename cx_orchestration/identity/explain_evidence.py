@@ -3,7 +3,7 @@
 Belongs here: grouping and ordering links. Does not belong here: finding them (``explain.py``).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -47,6 +47,25 @@ def evidence_of(links: Iterable[Link]) -> tuple[Evidence, ...]:
             ),
         )
     )  # fmt: skip
+
+
+def joining(evidence: Sequence[Evidence]) -> tuple[Evidence, ...]:
+    """All values that are shared, and of the scored pairs those that are needed: each joins records that nothing before
+    it joins, so with the heaviest first it is the strongest reason for which a record is among the others."""
+    group: dict[str, str] = {}
+
+    def first(record: str) -> str:
+        while (above := group.setdefault(record, record)) != record:
+            record = above
+        return record
+
+    found = []
+    for each in evidence:
+        ends = {first(record) for record in each.records}
+        if each.kind == "exact" or len(ends) > 1:
+            found.append(each)
+        group |= dict.fromkeys(ends, min(ends))
+    return tuple(found)
 
 
 def _evidence(key: Key | None, links: list[Link]) -> Evidence:

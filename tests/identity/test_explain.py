@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import stat
+from collections.abc import Mapping
 from html.parser import HTMLParser
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from cx_orchestration.cli import app
 from cx_orchestration.identity.explain import explain
 from cx_orchestration.identity.explain_drawing import draw
-from cx_orchestration.identity.explain_evidence import evidence_of
+from cx_orchestration.identity.explain_evidence import evidence_of, joining
 from cx_orchestration.identity.explain_page import render_page
 from cx_orchestration.identity.explain_weights import bars, weigh
 from cx_orchestration.identity.explain_words import agreement, odds
@@ -44,6 +45,16 @@ def scored(company, left: str, right: str, weight: float, **levels: str) -> None
     ends = [*left.split("/", 1), *right.split("/", 1)]
     row = dict(zip(WANTED.names, [*ends, "model", weight, json.dumps({"levels": levels}), "m1"], strict=True))
     wanted = pa.Table.from_pylist([row], schema=WANTED)
+    update_ledger(company.lake, company.engine, wanted, family="model", scope=None, now=company.now, run_id="night")
+
+
+def score(company, weights: Mapping[tuple[str, str], float]) -> None:
+    evidence = json.dumps({"levels": {"given": "same"}})
+    rows = [
+        (*left.split("/"), *right.split("/"), "model", weight, evidence, "m1")
+        for (left, right), weight in weights.items()
+    ]
+    wanted = pa.Table.from_pylist([dict(zip(WANTED.names, row, strict=True)) for row in rows], schema=WANTED)
     update_ledger(company.lake, company.engine, wanted, family="model", scope=None, now=company.now, run_id="night")
 
 
@@ -364,6 +375,30 @@ def test_a_value_that_many_records_share_is_one_thing_to_tell(company) -> None:
     found = explain(company.lake, company.engine, "crm/0")
     told = [(each.says, len(each.records)) for each in evidence_of(found.links)]
     assert told == [("same e-mail address (jane@example.com)", 4), ("same login (jd)", 4)]
+
+
+def test_of_scored_pairs_those_are_told_first_that_join_what_nothing_else_does(company) -> None:
+    entities = {f"crm/{n}": {"email": "jane@example.com"} for n in range(3)} | {"shop/1": {}, "shop/2": {}}
+    company.night(entities)
+    pairs = {("crm/0", "crm/1"): 30.0, ("crm/0", "shop/1"): 5.0, ("crm/1", "shop/1"): 9.0, ("shop/1", "shop/2"): 4.0}
+    score(company, pairs)
+    company.night(entities)
+    links = explain(company.lake, company.engine, "crm/0").links
+    told = [each.records for each in joining(evidence_of(link for link in links if link.stands))]
+    assert told == [("crm/0", "crm/1", "crm/2"), ("crm/1", "shop/1"), ("shop/1", "shop/2")]
+
+
+def test_many_records_are_told_shortly_and_in_full_when_asked(company, cx) -> None:
+    entities = {f"crm/{n:02}": {"email": "jane@example.com"} for n in range(30)}
+    company.night(entities, {name: {"given_name": "Jane"} for name in entities})
+    score(company, {(f"crm/{n:02}", f"crm/{n + 1:02}"): 20.0 + n for n in range(20)})
+    short, full = (cx("explain", "crm/00", *option).output for option in ((), ("--all",)))
+    assert "and 18 more, which --all lists" in short
+    assert "crm/11 and 18 more" in short
+    assert "20 more pairs of them were scored, +39.0 to +20.0 bits, which --all lists" in short
+    assert len(short.splitlines()) < 30 < 75 < len(full.splitlines())
+    assert full.count("crm/29") > 1 and "--all" not in full
+    assert full.count(" bits: ") == 21
 
 
 SETTINGS = {

@@ -1,5 +1,6 @@
 """``cx identity explain`` and ``cx identity why-not``: why records are one customer, and why they are not."""
 
+import math
 import os
 import shlex
 import sys
@@ -18,7 +19,7 @@ from cx_orchestration.commands.options import LakeToRead, ProjectFolder
 from cx_orchestration.commands.terminal import harmless, shown, terminal
 from cx_orchestration.identity import explain as explaining
 from cx_orchestration.identity.explain import Explanation, Record
-from cx_orchestration.identity.explain_evidence import Evidence, evidence_of
+from cx_orchestration.identity.explain_evidence import Evidence, evidence_of, joining
 from cx_orchestration.identity.explain_page import render_page
 from cx_orchestration.identity.why_not import Compared, WhyNot
 from cx_orchestration.identity.why_not import why_not as find_why_not
@@ -28,6 +29,9 @@ from cx_orchestration.model.identity_overrides import Verdict
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
+
+#: So many records are listed, and pieces of evidence of a kind, unless all are asked for.
+_MOST = 12
 
 _NAME = "A customer id, also a former one, or SERVICE/ENTITY"
 
@@ -40,10 +44,14 @@ def explain(
     page: Annotated[
         Path | None, typer.Option(metavar="FILE.html", help="Write it as a page that needs no network")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="List all records and all pairs, where else the strongest are shown")
+    ] = False,
 ) -> None:
     """Why records are one customer: their keys, links and weights in words, decisions, former ids.
 
-    Shows values of the person, and so does the page, which only its owner may read: it is personal data.
+    Of a customer of many records the strongest evidence is shown, and the rest counted. Shows values of the person, and
+    so does the page, which only its owner may read: it is personal data.
     """
     found = explaining.explain(Lake(lake or CXProject.load(project).lake_root), Engine(), name)
     if page is not None:
@@ -53,7 +61,7 @@ def explain(
     elif page is not None:
         typer.echo(f"Wrote {page}: it holds values of the person, so delete it when it has served its purpose")
     else:
-        _print(terminal(), found)
+        _print(terminal(), found, math.inf if everything else _MOST)
 
 
 def why_not(
@@ -85,7 +93,8 @@ def _write_page(path: Path, html: str) -> None:
         raise PermanentFailure(f"--page {path}: the page cannot be written there: {error.strerror}") from None
 
 
-def _print(console: Console, found: Explanation) -> None:
+def _print(console: Console, found: Explanation, most: float) -> None:
+    """At most so many records, and pieces of evidence of a kind; with no limit also scored pairs that nothing needs."""
     services = len({record.name.split("/")[0] for record in found.records})
     records = "1 record" if len(found.records) == 1 else f"{len(found.records)} records"
     console.print(f"[bold]Customer {found.customer_id}[/bold]", highlight=False)
@@ -93,22 +102,45 @@ def _print(console: Console, found: Explanation) -> None:
     console.print(f"  {records} of {of}, first seen {found.since:%Y-%m-%d}", highlight=False)
     for former in found.former_ids:
         console.print(f"  formerly also {former.customer_id}: {former.why} {former.since:%Y-%m-%d}", highlight=False)
-    _section(console, "Records", [_record(record) for record in found.records])
+    _section(console, "Records", _first([_record(record) for record in found.records], most))
     evidence = evidence_of(link for link in found.links if link.stands)
-    _section(console, "What makes them one person", [_told(e) for e in evidence if e.kind in ("exact", "model")])
-    _section(console, "What argues against it", [_told(each) for each in evidence if each.kind == "against"])
+    uniting = [each for each in evidence if each.kind in ("exact", "model")]
+    told = joining(uniting) if most < math.inf else uniting
+    also = [each.first.weight for each in uniting if each not in told]
+    _section(
+        console,
+        "What makes them one person",
+        [*_first([_told(each, most) for each in told], most), *_say_so_too(also)],
+    )
+    against = [_told(each, most) for each in evidence if each.kind == "against"]
+    _section(console, "What argues against it", _first(against, most))
     outside = evidence_of(link for link in found.outside if link.stands)
-    decided = [_told(each) for each in (*evidence, *outside) if each.first.side == "decided"]
+    decided = [_told(each, most) for each in (*evidence, *outside) if each.first.side == "decided"]
     _section(console, "Decisions of people", decided)
-    near = [_told(each) for each in outside if each.first.side != "decided"]
-    _section(console, "Others that were compared, and are other customers", near)
+    near = [_told(each, most) for each in outside if each.first.side != "decided"]
+    _section(console, "Others that were compared, and are other customers", _first(near, most))
     happened = [
         f"{each.at:%Y-%m-%d} {each.event}{f', {each.other}' if each.other else ''} (records: {each.records})"
         for each in found.history
     ]
     _section(console, "What happened to this customer", happened)
     gone = evidence_of(link for link in (*found.links, *found.outside) if not link.stands)
-    _section(console, "What was taken back", [_told(each) for each in gone])
+    _section(console, "What was taken back", _first([_told(each, most) for each in gone], most))
+
+
+def _first(lines: list[str], most: float) -> list[str]:
+    """The first lines, and how many more there are: one more than may be is shown, as saying so takes a line too."""
+    if len(lines) <= most + 1:
+        return lines
+    shown_lines = lines[: int(most)]
+    return [*shown_lines, f"and {len(lines) - len(shown_lines)} more, which --all lists"]
+
+
+def _say_so_too(weights: list[float]) -> list[str]:
+    if not weights:
+        return []
+    many = "1 more pair of them was" if len(weights) == 1 else f"{len(weights)} more pairs of them were"
+    return [f"{many} scored, {max(weights):+.1f} to {min(weights):+.1f} bits, which --all lists"]
 
 
 def _section(console: Console, title: str, lines: list[str]) -> None:
@@ -124,13 +156,15 @@ def _record(record: Record) -> str:
     return f"{record.name} (since {record.since:%Y-%m-%d}): {'; '.join(part for part in (fields, keys) if part)}"
 
 
-def _told(evidence: Evidence) -> str:
+def _told(evidence: Evidence, most: float = math.inf) -> str:
     link = evidence.first
     said = evidence.says
     if link.side != "decided":
         said += f" ({link.weight:+.1f} bits: {link.odds})"
     until = "" if link.retracted_at is None else f" until {link.retracted_at:%Y-%m-%d}: {link.retracted_why}"
-    return f"{said}, since {link.since:%Y-%m-%d}{until}\n    {', '.join(evidence.records)}"
+    names = evidence.records if len(evidence.records) <= most + 1 else evidence.records[: int(most)]
+    more = "" if len(names) == len(evidence.records) else f" and {len(evidence.records) - len(names)} more"
+    return f"{said}, since {link.since:%Y-%m-%d}{until}\n    {', '.join(names)}{more}"
 
 
 def _print_why_not(console: Console, found: WhyNot, folders: Folders) -> None:
