@@ -9,6 +9,7 @@ from cx_orchestration.exploration.kpis import Landed
 from cx_orchestration.exploration.kpis import kpis as kpi_rows
 from cx_orchestration.exploration.pictures import kpis_picture
 from cx_orchestration.integration.settling import open_days
+from cx_orchestration.journeys.freshness import know_newest_events
 from cx_orchestration.model import tables
 from cx_orchestration.model.days import DayRange
 from cx_orchestration.project import CXProject
@@ -33,7 +34,7 @@ def kpis(
 ) -> dg.MaterializeResult:
     """Instances started, completed and abandoned, contacts to support, revenue and answers, by hour and day, with what
     the same hours of earlier weeks let expect. Nothing is called less than expected while data are on their way."""
-    landed = Landed(_days(project, registry), _is_folded(context.instance, lake))
+    landed = Landed(_days(project, registry), know_newest_events(lake))
     rows = kpi_rows(
         lake,
         analytics,
@@ -60,19 +61,3 @@ def _days(project: CXProject, registry: Registry) -> dict[str, set[dt.date]]:
         - open_days(registry, project.services[name], project.zone)
         for name in project.services_due()
     }
-
-
-def _is_folded(instance: dg.DagsterInstance, lake: Lake) -> bool:
-    """Whether identity, sequences and instances were made one after the other since the last event came in."""
-    newest = lake.history(tables.EVENTS)[:1]
-    events = [
-        instance.get_latest_materialization_event(dg.AssetKey(table.path.split("/")))
-        for table in (tables.IDENTITY_MAP, tables.SEQUENCES, tables.INSTANCES)
-    ]
-    made = [event for event in events if event is not None]
-    if not newest or len(made) < len(events):
-        return False
-    run = instance.get_run_record_by_id(made[0].run_id)
-    began = None if run is None else run.start_time
-    in_order = [event.timestamp for event in made] == sorted(event.timestamp for event in made)
-    return in_order and began is not None and began * 1000 > newest[0]["timestamp"]

@@ -35,9 +35,9 @@ def update_profiles(
     """Bring ``identity/profiles``, ``identity/keys`` and ``identity/keys_dropped`` up to date with what was received.
 
     ``profiles`` are those of all customers of all services, and ``seen`` their keys one by one, both as received. What
-    has the fingerprint of last night's is copied; where nothing differs, nothing is written. The keys are written
-    before the profiles, which note their version: after a run that was killed between the two, and after an erasure,
-    all are read anew.
+    has the fingerprint of last night's is copied; where nothing differs, neither of them is written. The keys are
+    written before the profiles, which note their version: after a run that was killed between the two, and after an
+    erasure, all are read anew. ``keys_dropped`` is always written: its age tells when profiles were last looked at.
     """
     if lake.note(PROFILES).get(_KEYS_VERSION) == str(lake.version(KEYS_SEEN)):
         changed, gone = _update(lake, engine, profiles, seen, config, run_id)
@@ -46,9 +46,7 @@ def update_profiles(
         changed, gone = found.profiles.num_rows, 0
         _write(lake, found.profiles, found.keys, run_id)
     dropped = count_dropped(engine, lake.scan(PROFILES))
-    before = engine.query("SELECT * FROM b ORDER BY service, namespace, reason", {"b": lake.scan(KEYS_DROPPED)})
-    if not lake.exists(KEYS_DROPPED) or not dropped.equals(conform(KEYS_DROPPED, before)):
-        lake.replace(KEYS_DROPPED, dropped, run_id=run_id)
+    lake.replace(KEYS_DROPPED, dropped, run_id=run_id)
     return ProfilesUpdate(lake.rows(PROFILES), changed, gone, dropped)
 
 

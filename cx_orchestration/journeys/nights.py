@@ -23,7 +23,7 @@ from cx_orchestration.journeys.sequences import (
     scan_of,
     version_of,
 )
-from cx_orchestration.journeys.weeks import merge_weeks, write_again
+from cx_orchestration.journeys.weeks import SAME_ROWS, merge_weeks, write_again
 from cx_orchestration.model import tables
 from cx_orchestration.storage.engine import Engine, Input, sql_text
 from cx_orchestration.storage.lake import Lake
@@ -56,6 +56,8 @@ class _Change:
 def update_sequences(lake: Lake, engine: Engine, *, most_changed: float = MOST_CHANGED, run_id: str) -> SequenceCounts:
     """Bring ``journeys/sequences`` up to date in one commit, and give what became of all events.
 
+    Where no row changes, the commit notes what they are made of now.
+
     New events come in files of their own beside those of their bucket and week; written anew are the buckets and weeks
     of events that went, were reported anew, or whose entity belongs to another customer now. All are written when what
     the sequences were made of cannot be read any more, when they need more buckets, or when a greater share of the
@@ -80,10 +82,12 @@ def update_sequences(lake: Lake, engine: Engine, *, most_changed: float = MOST_C
         customers=int(noted["customers"]) + change.customers,
         unresolved=left_over,
     )
+    note = sources.note(buckets, counts)
     if change.ids.num_rows:
-        note = sources.note(buckets, counts)
         _write(lake, engine, change, note, run_id)
         merge_weeks(lake, engine, note, run_id=run_id)
+    elif Sources.of(noted) != sources:
+        lake.swap(tables.SEQUENCES, [], [], run_id=run_id, note=note | SAME_ROWS)
     return counts
 
 
@@ -111,7 +115,7 @@ def _change(
 ) -> _Change | None:
     """What changed since the sequences were made; ``None`` for more than ``most`` events, or a new customer whose key
     is taken."""
-    former = Sources(noted["events"], noted["identity_map"])
+    former = Sources.of(noted)
     (before, identity_before), (now, identity_now) = former.scans(lake), sources.scans(lake)
     stayed = set(before.files) & set(now.files)
     kept, removed, added = (

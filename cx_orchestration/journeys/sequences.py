@@ -74,6 +74,11 @@ class Sources:
     def now(cls, lake: Lake) -> "Sources":
         return cls(lake.state(tables.EVENTS), lake.state(tables.IDENTITY_MAP))
 
+    @classmethod
+    def of(cls, noted: Mapping[str, str]) -> "Sources":
+        """Those that a commit of sequences notes."""
+        return cls(noted.get("events") or None, noted.get("identity_map") or None)
+
     def scans(self, lake: Lake) -> tuple[Scan, Scan]:
         """Both tables in these states."""
         events, identity_map = (version_of(state) for state in (self.events, self.identity_map))

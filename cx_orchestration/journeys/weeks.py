@@ -22,12 +22,12 @@ _MOST_ASIDE = 0.1
 _MOST_FILES = 8
 
 #: Noted with commits that leave all rows as they are.
-_SAME_ROWS = {"rows": "same"}
+SAME_ROWS = {"rows": "same"}
 
 
 def leaves_rows(change: Change) -> bool:
-    """Whether a commit only put rows together that lay in several files."""
-    return _SAME_ROWS.items() <= change.note.items()
+    """Whether a commit only put rows together that lay in several files, or touched none."""
+    return SAME_ROWS.items() <= change.note.items()
 
 
 def merge_weeks(lake: Lake, engine: Engine, note: dict[str, str], *, run_id: str) -> None:
@@ -47,7 +47,7 @@ def merge_weeks(lake: Lake, engine: Engine, note: dict[str, str], *, run_id: str
         return
     with lake.staged(tables.SEQUENCES) as new:
         write_again(lake, engine, old, new, without=tables.SEQUENCES.empty())
-        lake.swap(tables.SEQUENCES, old, new, run_id=run_id, note=note | _SAME_ROWS)
+        lake.swap(tables.SEQUENCES, old, new, run_id=run_id, note=note | SAME_ROWS)
 
 
 def write_again(lake: Lake, engine: Engine, old: Sequence[DataFile], new: list[DataFile], *, without: pa.Table) -> None:

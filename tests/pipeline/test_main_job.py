@@ -83,6 +83,21 @@ def test_the_kpis_of_a_whole_run_know_the_journeys_that_it_folded(finished: Site
     assert 0 < begun <= finished.lake.rows(tables.INSTANCES)
 
 
+def test_kpis_made_alone_tell_whether_journeys_know_the_newest_events(copied: Site) -> None:
+    def waiting() -> set[str]:
+        assert copied.run(first_days(copied, 12), select="exploration/kpis").failures == []
+        return {
+            row["kpi"] for row in copied.lake.read(tables.KPIS).to_pylist() if "journeys" in (row["waits_for"] or "")
+        }
+
+    assert waiting() == set()
+    first = first_days(copied, 1)
+    assert copied.run(first, select="landing/stripe/*,integration/stripe/events").failures == []
+    assert waiting() == {"started", "completed", "abandoned"}
+    assert copied.run(first_days(copied, 12), select="group:identity or group:journeys").failures == []
+    assert waiting() == set()
+
+
 def test_every_phase_leaves_its_tables(finished: Site) -> None:
     declared = {path for path in finished.lake.paths() if not path.startswith("landing/")}
     # A load test is made by its command, before a service is integrated.
