@@ -74,9 +74,10 @@ def steps_and_instances(
         run_id=context.run.run_id,
     )
     counts = [vars(journey) for journey in summary.journeys]
-    figures = read_figures(lake, analytics, known_versions(lake), project.settings.experience, as_of=as_of)
+    versions = known_versions(lake)
+    figures = read_figures(lake, analytics, versions, project.settings.experience, as_of=as_of)
     pictures = {
-        f"map_{name}": dg.MetadataValue.md(drawing_markdown(journey, figures.get(name, Figures())))
+        f"map_{name}": dg.MetadataValue.md(drawing_markdown(journey, figures.get(name, Figures()), versions))
         for name, journey in project.journeys.items()
     }
     facts = {

@@ -24,7 +24,7 @@ _RECONCILED = dg.AssetCheckSpec(
     specs=[
         dg.AssetSpec(
             **table_spec(table, kinds={"numba", "deltalake"}),
-            deps=[["journeys", name] for name in ("sequences", "event_types", "steps", "instances")],
+            deps=[["journeys", name] for name in ("sequences", "event_types", "steps", "instances", "step_figures")],
         )
         for table in tables.PATHS
     ],

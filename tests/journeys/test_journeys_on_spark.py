@@ -109,6 +109,8 @@ def lakes(tmp_path_factory, spark):
         update_sequences(lake, engine, run_id="r")
         fold_journeys(lake, engine, [MAP], as_of=AS_OF, currency="USD", support_contact_cost=8, run_id="r")
         build_paths(lake, engine, [MAP], FUNNELS, as_of=AS_OF, run_id="r")
+        for table, rows in figure_tables(lake, engine, [MAP], as_of=AS_OF).items():
+            lake.replace(table, rows, run_id="r")
         made.append(lake)
     return made
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from sequenced import sequenced
 
+from cx_orchestration.journeys.drawing.figures import figure_tables
 from cx_orchestration.journeys.fold import fold_journeys
 from cx_orchestration.journeys.paths.build import build_paths, reconcile
 from cx_orchestration.journeys.paths.pictures import path_picture
@@ -91,6 +92,8 @@ def found(tmp_path_factory):
     types = pa.table({"type": list(codes), "type_code": list(codes.values())}, schema=tables.EVENT_TYPES.schema)
     lake.replace(tables.EVENT_TYPES, types, run_id="r")
     fold_journeys(lake, Engine(), [PURCHASE], as_of=AS_OF, currency="USD", support_contact_cost=1, run_id="r")
+    figures = figure_tables(lake, Engine(), [PURCHASE], as_of=AS_OF)
+    lake.replace(tables.STEP_FIGURES, figures[tables.STEP_FIGURES], run_id="r")
     built = build_paths(lake, Engine(), [PURCHASE], FUNNELS, as_of=AS_OF, run_id="r")
     return lake, {table.path.rpartition("/")[2]: rows.to_pylist() for table, rows in built.items()}
 
@@ -197,7 +200,7 @@ def test_sessions_and_cohorts_are_of_all_events(found):
 def test_all_totals_agree(found):
     lake, _ = found
     totals = reconcile(lake, Engine(), as_of=AS_OF)
-    assert len(totals) == 33
+    assert len(totals) == 39
     assert [total for total in totals if not total.agrees] == []
 
 
@@ -215,6 +218,7 @@ def test_all_totals_agree(found):
             },
         ),
         (tables.INSTANCES, {"customers: with a beginning event, and at least those with an instance"}),
+        (tables.STEP_FIGURES, {"instances: abandoned, and in step figures", "instances: at cart, and in step figures"}),
     ],
 )
 def test_a_total_that_does_not_agree_is_found(found, table, broken):

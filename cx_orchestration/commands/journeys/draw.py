@@ -38,11 +38,12 @@ def draw(
     refuse_unwritable(file, ".html", ".svg")
     store = Lake(lake or loaded.lake_root)
     as_of = newest_day_end(store, loaded.zone, start=loaded.settings.start_date)
-    drawn = read_figures(store, Engine(), known_versions(store), loaded.settings.experience, as_of=as_of)
+    versions = known_versions(store)
+    drawn = read_figures(store, Engine(), versions, loaded.settings.experience, as_of=as_of)
     figures = drawn.get(journey, Figures())
     if file.suffix == ".svg":
-        text = drawing_svg(journey_map, figures)
+        text = drawing_svg(journey_map, figures, versions)
     else:
-        text = drawing_page(journey_map, figures, as_of=as_of)
+        text = drawing_page(journey_map, figures, versions, as_of=as_of)
     file.write_text(text, encoding="utf-8")
     typer.echo(f"Wrote {file}" + ("" if figures.steps else "; no customers are on it yet"))

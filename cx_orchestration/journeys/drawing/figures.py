@@ -75,12 +75,16 @@ class Conformance:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one journey: by step, by move (source and target; no source where instances begin), and by step again."""
+    """Of one journey: by step, by move (source and target; no source where instances begin), and by step again.
+
+    ``open_in`` has, by version of the map, how many instances are open in it.
+    """
 
     steps: Mapping[str, AtStep] = field(default_factory=dict)
     moves: Mapping[tuple[str | None, str], OnMove] = field(default_factory=dict)
     feelings: Mapping[str, Feeling] = field(default_factory=dict)
     conformance: Conformance = Conformance()
+    open_in: Mapping[int, int] = field(default_factory=dict)
 
 
 _WAITS = pa.schema([("journey", pa.string()), ("step", pa.string()), ("wait_us", pa.int64())])
@@ -89,6 +93,13 @@ SELECT journey, count(*) AS instances, CAST(sum(CASE WHEN deviations = 0 THEN 1 
 FROM instances
 GROUP BY journey
 ORDER BY journey
+"""
+_OPEN = """
+SELECT journey, map_version, count(*) AS instances
+FROM instances
+WHERE status = 'active'
+GROUP BY journey, map_version
+ORDER BY journey, map_version
 """
 
 
@@ -100,6 +111,7 @@ def read_figures(
     moves: defaultdict[str, dict[tuple[str | None, str], OnMove]] = defaultdict(dict)
     scores: defaultdict[str, defaultdict[str, list[Feeling]]] = defaultdict(lambda: defaultdict(list))
     deviations: defaultdict[str, list[Deviation]] = defaultdict(list)
+    open_in: defaultdict[str, dict[int, int]] = defaultdict(dict)
     with engine.session(_inputs(lake, maps)) as session:
         for row in _by_step(session, as_of).to_pylist():
             journey, name = row.pop("journey"), row.pop("step")
@@ -108,6 +120,8 @@ def read_figures(
             median = None if row["median_us"] is None else dt.timedelta(microseconds=row["median_us"])
             moves[row["journey"]][row["source"], row["target"]] = OnMove(row["moves"], median)
         follows = session.query(_FOLLOWS).to_pylist()
+        for row in session.query(_OPEN).to_pylist():
+            open_in[row["journey"]][row["map_version"]] = row["instances"]
         for row in session.query(sql_text(__package__, "conformance.sql")).to_pylist():
             deviations[row["journey"]].append(Deviation(row["step"], row["type"], row["events"], row["instances"]))
     for row in count_answers(lake, engine, maps, asked).to_pylist():
@@ -121,6 +135,7 @@ def read_figures(
             moves[row["journey"]],
             {step: _together(given) for step, given in scores[row["journey"]].items()},
             Conformance(row["instances"], row["conforming"], tuple(deviations[row["journey"]])),
+            open_in[row["journey"]],
         )
         for row in follows
     }
@@ -153,6 +168,7 @@ def _inputs(lake: Lake, maps: Sequence[JourneyMap]) -> dict[str, Input]:
     return {
         "steps": lake.scan(tables.STEPS),
         "instances": lake.scan(tables.INSTANCES),
+        "maps": lake.scan(tables.JOURNEY_MAPS),
         "waits": pa.Table.from_pylist(rows, _WAITS),
     }
 

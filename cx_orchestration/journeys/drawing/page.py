@@ -5,34 +5,42 @@ Belongs here: words and colours (in the templates). Does not belong here: geomet
 
 import base64
 import datetime as dt
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from cx_orchestration.journeys.drawing.earlier import with_earlier_steps
 from cx_orchestration.journeys.drawing.figures import Figures
 from cx_orchestration.journeys.drawing.layout import BOX_HEIGHT, BOX_WIDTH, FEELINGS_HEIGHT, Arrow, lay_out
 from cx_orchestration.model.journey import JourneyMap
 
 
-def drawing_svg(journey_map: JourneyMap, figures: Figures) -> str:
-    """The map as SVG that needs nothing else; the same map and figures give the same text. It names no customer."""
-    titles = {name: step.title or _words(name) for name, step in journey_map.steps.items()}
+def drawing_svg(journey_map: JourneyMap, figures: Figures, versions: Sequence[JourneyMap] = ()) -> str:
+    """The map as SVG that needs nothing else; the same map and figures give the same text. It names no customer.
+
+    Of ``versions``, those that journeys were folded with, steps are drawn that the map has no more.
+    """
+    drawn = with_earlier_steps(journey_map, versions, figures)
 
     def details(name: str) -> str:
-        step = journey_map.steps[name]
+        step = drawn.steps[name]
         facts = [step.layer, step.stance, *[text for text in (step.owner, step.channel) if text]]
+        if name not in journey_map.steps:
+            facts.append("of an earlier version")
         return f" ({', '.join(facts)})"
 
     environment = _environment()
     environment.filters["details"] = details
     return environment.get_template("map.svg").render(
         title=journey_map.title or _words(journey_map.journey),
-        layout=lay_out(journey_map, figures),
+        layout=lay_out(drawn, figures),
         figures=figures,
-        steps=journey_map.steps,
-        titles=titles,
+        steps=drawn.steps,
+        earlier=drawn.steps.keys() - journey_map.steps.keys(),
+        titles=_titles(drawn),
         marker=f"arrow-{journey_map.journey}",
         box_width=BOX_WIDTH,
         box_height=BOX_HEIGHT,
@@ -40,23 +48,35 @@ def drawing_svg(journey_map: JourneyMap, figures: Figures) -> str:
     )
 
 
-def drawing_markdown(journey_map: JourneyMap, figures: Figures) -> str:
+def drawing_markdown(journey_map: JourneyMap, figures: Figures, versions: Sequence[JourneyMap] = ()) -> str:
     """The drawing as a Markdown image whose data is in its address: shown in Dagster's UI, without a network."""
-    picture = base64.b64encode(drawing_svg(journey_map, figures).encode()).decode("ascii")
+    picture = base64.b64encode(drawing_svg(journey_map, figures, versions).encode()).decode("ascii")
     return f"![{_words(journey_map.journey)}](data:image/svg+xml;base64,{picture})"
 
 
-def drawing_page(journey_map: JourneyMap, figures: Figures, *, as_of: dt.datetime) -> str:
+def drawing_page(
+    journey_map: JourneyMap, figures: Figures, versions: Sequence[JourneyMap] = (), *, as_of: dt.datetime
+) -> str:
     """A page of HTML with the drawing, whose it is and what it is for; it works without a network."""
+    instances = figures.conformance.instances
     began = sum(move.moves for (source, _), move in figures.moves.items() if source is None)
+    resumed = f", {instances - began:,} of them resumed after giving up" if instances > began else ""
+    behind = sum(number for version, number in figures.open_in.items() if version < journey_map.version)
     facts = [
         ("Customer's goal", journey_map.goal),
         ("Brand's outcome", journey_map.outcome),
         ("Audience", journey_map.audience),
         ("Owner", journey_map.owner),
-        ("Version", str(journey_map.version)),
-        ("As of", f"{as_of:%Y-%m-%d %H:%M} UTC, {began:,} instances"),
+        (
+            "Version",
+            f"{journey_map.version}; {behind:,} open instances go on with an earlier one"
+            if behind
+            else str(journey_map.version),
+        ),
+        ("As of", f"{as_of:%Y-%m-%d %H:%M} UTC"),
+        ("Instances", f"{instances:,}{resumed}"),
     ]
+    drawn = with_earlier_steps(journey_map, versions, figures)
     return (
         _environment()
         .get_template("page.html")
@@ -64,10 +84,15 @@ def drawing_page(journey_map: JourneyMap, figures: Figures, *, as_of: dt.datetim
             journey_map=journey_map,
             facts=[(term, text) for term, text in facts if text],
             conformance=figures.conformance,
-            titles={name: step.title or _words(name) for name, step in journey_map.steps.items()},
-            drawing=Markup(drawing_svg(journey_map, figures)),  # noqa: S704  # made above, its texts escaped
+            earlier=drawn.steps.keys() - journey_map.steps.keys(),
+            titles=_titles(drawn),
+            drawing=Markup(drawing_svg(journey_map, figures, versions)),  # noqa: S704  # made above, its texts escaped
         )
     )
+
+
+def _titles(drawn: JourneyMap) -> dict[str, str]:
+    return {name: step.title or _words(name) for name, step in drawn.steps.items()}
 
 
 def _words(name: str) -> str:

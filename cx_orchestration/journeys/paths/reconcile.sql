@@ -55,6 +55,15 @@ cohorts AS (
     FROM cohort_milestones
     GROUP BY journey, step, period
 ),
+placed AS (
+    SELECT journey, state AS step, status, 1 AS instances, 0 AS figured FROM instances
+    UNION ALL
+    SELECT journey, step, 'active', 0, active FROM step_figures
+    UNION ALL
+    SELECT journey, step, 'completed', 0, completed FROM step_figures
+    UNION ALL
+    SELECT journey, step, 'abandoned', 0, abandoned FROM step_figures
+),
 curves AS (
     SELECT journey, step, max(customers) AS customers FROM time_to_milestone GROUP BY journey, step
 ),
@@ -97,6 +106,14 @@ totals AS (
     UNION ALL
     SELECT c.journey, 'instances: whose window is over, and of ' || c.what, coalesce(m.instances, 0), c.instances
     FROM cohorts AS c LEFT JOIN matured AS m ON m.journey = c.journey
+    UNION ALL
+    SELECT journey, 'instances: ' || status || ', and in step figures', sum(instances), sum(figured)
+    FROM placed
+    GROUP BY journey, status
+    UNION ALL
+    SELECT journey, 'instances: at ' || step || ', and in step figures', sum(instances), sum(figured)
+    FROM placed
+    GROUP BY journey, step
 )
 SELECT journey, what, CAST(one AS BIGINT) AS one, CAST(other AS BIGINT) AS other, one = other AS agrees
 FROM totals
