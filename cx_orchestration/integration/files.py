@@ -20,6 +20,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cx_orchestration.integration.dropped_fields import RecordsChecked, check_headings
 from cx_orchestration.integration.records import Record, parse_json, record_reader
 from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.service import FileDrop, Stream
@@ -51,16 +52,17 @@ def drop_files(service: str, drop: FileDrop, folder: Path, day: dt.date | None =
 def file_records(service: str, stream: Stream, drop: FileDrop, path: Path, folder: Path) -> Iterator[Record]:
     """The rows of one file as records; CSV values are text, and an empty cell is null.
 
-    Raises ``PermanentFailure`` naming file and line for what is not in the declared format.
+    Raises ``PermanentFailure`` naming file and line for what is not in the declared format, and for a file without what
+    its records need to count.
     """
     read = record_reader(stream.record_id, stream.updated_at)
     where = f"{service}: {path.relative_to(folder)}"
-    rows: dict[str, Callable[[str, FileDrop, Path], Iterator[tuple[Any, bool]]]] = {
+    rows: dict[str, Callable[[str, Stream, FileDrop, Path], Iterator[tuple[Any, bool]]]] = {
         "csv": _csv_rows,
         "jsonl": _json_lines,
         "parquet": _parquet_rows,
     }
-    for row, exact in rows[drop.format](where, drop, path):
+    for row, exact in rows[drop.format](where, stream, drop, path):
         yield read(row, exact)
 
 
@@ -70,7 +72,7 @@ def batched(records: Iterator[Record]) -> Iterator[list[Record]]:
         yield batch
 
 
-def _csv_rows(where: str, drop: FileDrop, path: Path) -> Iterator[tuple[Any, bool]]:
+def _csv_rows(where: str, stream: Stream, drop: FileDrop, path: Path) -> Iterator[tuple[Any, bool]]:
     encoding = "utf-8-sig" if drop.encoding == "utf-8" else drop.encoding
     line = 1
     try:
@@ -78,6 +80,7 @@ def _csv_rows(where: str, drop: FileDrop, path: Path) -> Iterator[tuple[Any, boo
             reader = csv.reader(file, delimiter=drop.delimiter, strict=True)
             header = next(reader, [])
             _check_header(where, header)
+            check_headings(where, stream, header)
             for cells in reader:
                 line = reader.line_num
                 if not cells:
@@ -106,7 +109,8 @@ def _check_header(where: str, header: list[str]) -> None:
         )
 
 
-def _json_lines(where: str, drop: FileDrop, path: Path) -> Iterator[tuple[Any, bool]]:
+def _json_lines(where: str, stream: Stream, drop: FileDrop, path: Path) -> Iterator[tuple[Any, bool]]:
+    checked = RecordsChecked(where, stream)
     with path.open("rb") as raw_file:
         file = gzip.GzipFile(fileobj=raw_file) if path.suffix == ".gz" else raw_file
         for number, raw in enumerate(_lines(where, file), start=1):
@@ -118,7 +122,9 @@ def _json_lines(where: str, drop: FileDrop, path: Path) -> Iterator[tuple[Any, b
             parsed = parse_json(line)
             if parsed is None:
                 raise PermanentFailure(f"{where}, line {number}: not a JSON value in {drop.encoding}")
+            checked.see(parsed[0])
             yield parsed
+    checked.finish()
 
 
 def _lines(where: str, file: gzip.GzipFile | IO[bytes]) -> Iterator[bytes]:
@@ -136,9 +142,10 @@ def _lines(where: str, file: gzip.GzipFile | IO[bytes]) -> Iterator[bytes]:
         ) from None
 
 
-def _parquet_rows(where: str, drop: FileDrop, path: Path) -> Iterator[tuple[Any, bool]]:
+def _parquet_rows(where: str, stream: Stream, drop: FileDrop, path: Path) -> Iterator[tuple[Any, bool]]:
     try:
         with pq.ParquetFile(path) as file:
+            check_headings(where, stream, file.schema_arrow.names)
             for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE):
                 for row in batch.to_pylist():
                     yield orjson.loads(orjson.dumps(row, default=_as_json)), True

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from integration_fakes import PERSON, stream_for
 
+from cx_orchestration.integration.files import file_records
 from cx_orchestration.integration.landing import land
 from cx_orchestration.integration.source import ServiceSource
 from cx_orchestration.model.days import DayRange
@@ -109,10 +110,12 @@ def test_exports_of_spreadsheets_are_read(tmp_path: Path) -> None:
 
 
 def test_json_lines_keep_their_types_and_tolerate_blank_lines_and_poison(tmp_path: Path) -> None:
-    (tmp_path / "2024-01-01.jsonl").write_bytes(b'\xef\xbb\xbf{"id": 1, "b": [true]}\n\n{"id": 2, "n": NaN}\r\n7\n')
+    (tmp_path / "2024-01-01.jsonl").write_bytes(
+        b'\xef\xbb\xbf{"id": 1, "b": [true], "at": null}\n\n{"id": 2, "n": NaN}\r\n7\n'
+    )
     ((records, day),) = source_for(tmp_path, "{day}.jsonl", "jsonl").read("sales", DayRange(FIRST, FIRST))
     assert day == FIRST
-    assert [record.payload for record in records] == ['{"id":1,"b":[true]}', '{"id":2,"n":NaN}', "7"]
+    assert [record.payload for record in records] == ['{"id":1,"b":[true],"at":null}', '{"id":2,"n":NaN}', "7"]
 
 
 def test_parquet_rows_become_json(tmp_path: Path) -> None:
@@ -171,8 +174,85 @@ def test_a_malformed_file_fails_its_day_and_names_file_and_line(
     assert PERSON not in str(failure)
 
 
+SALES: dict[str, Any] = {
+    "type": {"path": "kind", "map": {"sale": "order.placed"}},
+    "occurred_at": "at",
+    "channel": "store",
+    "entity": {"coalesce": ["customer", "card"]},
+}
+RETURNS: dict[str, Any] = {
+    "type": "order.returned",
+    "when": [{"path": "returned_at", "exists": True}],
+    "occurred_at": "returned_at",
+    "channel": "store",
+    "entity": "customer",
+}
+
+
+def write(path: Path, kind: str, fields: list[str], rows: int = 2) -> Path:
+    """A file of rows that hold a person's address under each of the fields."""
+    if kind == "csv":
+        path.write_text("\n".join([",".join(fields), *([",".join([PERSON] * len(fields))] * rows)]) + "\n")
+    elif kind == "jsonl":
+        path.write_bytes(b"".join(orjson.dumps(dict.fromkeys(fields, PERSON)) + b"\n" for _ in range(rows)))
+    else:
+        pq.write_table(pa.table({name: [PERSON] * rows for name in fields}), path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("fields", "missing"),
+    [
+        (["id", "at", "kind", "customer"], None),
+        (["id", "at", "kind", "card", "returned_at"], {"csv": "'customer'", "jsonl": None, "parquet": "'customer'"}),
+        (["id", "altered_at", "kind", "customer"], "'at'"),
+        (["no", "at", "kind", "customer"], "'id'"),
+        (["id", "at", "kind", "name"], "'customer' and no 'card'"),
+        (["id", "at", "sort", "customer"], "'kind' and no 'returned_at'"),
+    ],
+)
+def test_a_file_without_a_field_that_its_records_need_fails_its_day(
+    tmp_path: Path, kind: str, fields: list[str], missing: Any
+) -> None:
+    path = write(tmp_path / f"2024-01-01.{kind}", kind, fields)
+    stream = stream_for(
+        endpoint=None, files={"pattern": "{day}", "format": kind}, updated_at="at", events=[SALES, RETURNS]
+    )
+
+    def read() -> int:
+        assert stream.files is not None
+        return len(list(file_records("till", stream, stream.files, path, tmp_path)))
+
+    expected = missing[kind] if isinstance(missing, dict) else missing
+    if expected is None:
+        assert read() == 2
+        return
+    with pytest.raises(PermanentFailure) as raised:
+        read()
+    told = str(raised.value)
+    assert told.startswith(f"till: 2024-01-01.{kind}: no {'field' if kind == 'jsonl' else 'column'} {expected}, which")
+    assert f"there are {', '.join(map(repr, fields))}" in told and "Correct the file" in told
+    assert PERSON not in told
+
+
+def test_a_file_without_a_line_of_headings_fails_its_day_and_shows_no_record(tmp_path: Path) -> None:
+    (tmp_path / "2024-01-01.csv").write_text(f"1,2024-01-01T12:00:00Z,{PERSON}\n")
+    with pytest.raises(PermanentFailure, match="is there a line of headings above the records") as raised:
+        payloads(source_for(tmp_path, "{day}.csv", "csv"))
+    assert PERSON not in str(raised.value)
+
+
+def test_a_single_record_that_lacks_a_field_is_left_to_the_mapping(tmp_path: Path) -> None:
+    write(tmp_path / "2024-01-01.jsonl", "jsonl", ["id"], rows=1)
+    write(tmp_path / "2024-01-02.jsonl", "jsonl", ["id", "at"])
+    (tmp_path / "2024-01-03.jsonl").write_text('{"id": 1}\n{"id": 2, "at": null}\n')
+    found = payloads(source_for(tmp_path, "{day}.jsonl", "jsonl"))
+    assert [len(found[day]) for day in DAYS] == [1, 1, 2]
+
+
 def test_a_column_that_json_cannot_carry_is_refused(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"id": [1], "raw": [b"\xff"]}), tmp_path / "2024-01-01.parquet")
+    pq.write_table(pa.table({"id": [1], "at": [None], "raw": [b"\xff"]}), tmp_path / "2024-01-01.parquet")
     with pytest.raises(PermanentFailure, match=r"2024-01-01\.parquet: a column holds values that JSON cannot carry"):
         payloads(source_for(tmp_path, "{day}.parquet", "parquet"))
 
