@@ -24,6 +24,7 @@ from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.model.words import counted
 from cx_orchestration.partitions import range_tags
 from cx_orchestration.project import CXProject
+from cx_orchestration.resources.service import FederatedService, resource_key
 from cx_orchestration.sensors.jobs import (
     CUSTOMERS,
     PLANNING,
@@ -33,7 +34,7 @@ from cx_orchestration.sensors.jobs import (
     planning_job,
     service_asset_keys,
 )
-from cx_orchestration.sensors.needs import Need, ServiceDays, as_needs
+from cx_orchestration.sensors.needs import Need, ServiceDays, as_needs, each_once
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import MAPPING, Registry
 
@@ -81,10 +82,9 @@ def materialize_project(
     """Run the planning job, every approved service best rank first, and the customers job, whatever fails before.
 
     ``select`` is an asset selection in Dagster's syntax, or asset keys separated by commas; assets outside it are left
-    alone. With ``owed`` only those of the days that a service has not landed, or not mapped since, are integrated, as
-    the sensor does by itself. A service whose run fails still has its good days mapped, and is tried once more after
-    the others when the failure is transient. One run follows the other. ``tell`` is called with a line as each long
-    phase starts.
+    alone. With ``owed`` only those of the days are integrated that the sensor would request by itself. A service whose
+    run fails still has its good days mapped, and is tried once more after the others when the failure is transient. One
+    run follows the other. ``tell`` is called with a line as each long phase starts.
     """
     root = lake or project.lake_root
     Lake(root).require_writable()
@@ -95,7 +95,12 @@ def materialize_project(
     failures = list(runner.run(planning_job.name, PLANNING.resolve(graph)))
     tell(f"Landing and mapping {len(services)} services, one after the other ...")
     with closing(Registry(project.registry_url(root))) as registry:
-        needs = {service: _needs(registry, project, service, days, owed=owed) for service in services}
+        needs: dict[str, list[Need]] = {}
+        for service in services:
+            try:
+                needs[service] = _owed(defs, registry, project, service, days) if owed else _all(project, service, days)
+            except PermanentFailure as failure:  # a file that nobody may open keeps no other service waiting
+                failures.append(AssetFailure(f"landing/{service}", str(failure)))
         failures += _integrate_all(runner, registry, project, needs, days)
     tell("Identity, journeys and exploration ...")
     failures += runner.run(customers_job.name, CUSTOMERS.resolve(graph))
@@ -147,14 +152,23 @@ def _integrate_all(
     return [failure for failed in failures.values() for failure in failed]
 
 
-def _needs(registry: Registry, project: CXProject, service: str, days: DayRange, *, owed: bool) -> list[Need]:
-    """What is to be done of a service's days: all of them anew, or what is owed."""
-    if not owed:
-        return [Need(days, project.due(service).streams)]
+def _all(project: CXProject, service: str, days: DayRange) -> list[Need]:
+    """All of a service's days anew."""
+    return [Need(days, project.due(service).streams)]
+
+
+def _owed(defs: dg.Definitions, registry: Registry, project: CXProject, service: str, days: DayRange) -> list[Need]:
+    """What the sensor would request of a service's days, tick after tick, until nothing is left. Raises
+    ``PermanentFailure`` for files that cannot be looked at."""
     state = ServiceDays(project, registry, service, dt.datetime.now(dt.UTC))
+    changed: dict[str, list[dt.date]] = {}
+    if project.services[service].kind == "files":
+        source: FederatedService = (defs.resources or {})[resource_key(service)]
+        with source.of(project) as files:
+            changed = {stream: files.dropped_since(stream, at) for stream, at in state.looked_at.items()}
     return [
         Need(part, need.streams)
-        for need in (*state.to_map(), *state.to_read)
+        for need in (*state.to_map(), *each_once(state.to_be_read(changed)))
         for part in DayRange.contiguous(day for day in need.days if day in days)
     ]
 

@@ -37,9 +37,7 @@ def run(
     select: Annotated[
         str | None, typer.Option(help="Asset keys separated by commas, or a selection such as group:exploration")
     ] = None,
-    owed: Annotated[
-        bool, typer.Option("--owed", help="Read and map only the days that lack it, as the sensor does by itself")
-    ] = False,
+    owed: Annotated[bool, typer.Option("--owed", help="Read and map only what the sensor would by itself")] = False,
     json: Annotated[Path | None, typer.Option(help="Write the summary to this file")] = None,
 ) -> None:
     """Materialize a project in this process: plan, services in their order, customers, journeys, findings.

@@ -185,20 +185,20 @@ class ServiceSource:
         files = drop_files(self.service, declared.files, self.folder)
         return any(path.stat().st_mtime >= start.timestamp() for path in files)
 
-    def dropped_since(self, stream: str, landed_at: Mapping[dt.date, dt.datetime]) -> list[dt.date]:
-        """The days whose file was placed or changed after they landed; none for a service that is asked over HTTP.
+    def dropped_since(self, stream: str, looked_at: Mapping[dt.date, dt.datetime]) -> list[dt.date]:
+        """The days whose file was placed or changed after that; none for a service that is asked over HTTP.
 
-        Files without a day in their name count for every day that landed before the newest of them.
+        Files without a day in their name count for every day that was looked at before the newest of them.
         """
         drop = self.stream(stream).files
         if drop is None:
             return []
         if names_a_day(drop):
-            placed = {day: drop_files(self.service, drop, self.folder, day) for day in landed_at}
+            placed = {day: drop_files(self.service, drop, self.folder, day) for day in looked_at}
         else:
-            placed = dict.fromkeys(landed_at, drop_files(self.service, drop, self.folder))
+            placed = dict.fromkeys(looked_at, drop_files(self.service, drop, self.folder))
         return [
-            day for day, at in landed_at.items() if any(path.stat().st_mtime > at.timestamp() for path in placed[day])
+            day for day, at in looked_at.items() if any(path.stat().st_mtime > at.timestamp() for path in placed[day])
         ]
 
     def close(self) -> None:

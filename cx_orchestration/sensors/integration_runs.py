@@ -31,7 +31,7 @@ from cx_orchestration.sensors.jobs import (
 from cx_orchestration.sensors.needs import Need, ServiceDays, oldest_by_streams
 from cx_orchestration.storage.registry import Registry
 
-#: By stream, the days whose file was dropped or changed after they landed.
+#: By stream, the days whose file was dropped or changed after they were looked at.
 _Changed = dict[str, set[dt.date]]
 
 
@@ -152,7 +152,7 @@ def _look(context: dg.SensorEvaluationContext, tick: _Tick, asking: Asking[_Chan
     answers = asking.ask({service: _question(context, tick, service, state) for service, state in states.items()})
     for service, changed in answers.given.items():
         tick.registry.unaskable.answered(service)
-        if needs := states[service].to_read or states[service].to_read_again or states[service].changed(changed):
+        if needs := next(filter(None, states[service].to_be_read(changed)), []):
             tick.needs[service] = oldest_by_streams(needs)
     for service, failure in answers.failed.items():
         tick.troubles.append(_remember(tick, service, failure))
@@ -183,7 +183,7 @@ def _question(
     What the question needs is read from the registry here: it may outlive the tick.
     """
     source: FederatedService = getattr(context.resources, resource_key(service))
-    project, landed = tick.project, state.landed
+    project, looked_at = tick.project, state.looked_at
     newest = state.to_read[-1:] or state.to_read_again[-1:]
 
     def ask() -> _Changed:
@@ -192,7 +192,7 @@ def _question(
                 start, end = DayRange(need.days.last, need.days.last).bounds(project.zone)
                 for stream in need.streams:
                     asked.has_new(stream, start, end)
-            return {stream: set(asked.dropped_since(stream, at)) for stream, at in landed.items()}
+            return {stream: set(asked.dropped_since(stream, at)) for stream, at in looked_at.items()}
 
     return ask
 

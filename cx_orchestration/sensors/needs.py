@@ -48,13 +48,19 @@ class ServiceDays:
         return {stream: self._registry.landed_at(self._service, stream) for stream in self._streams}
 
     @cached_property
-    def given_up(self) -> dict[str, set[dt.date]]:
-        """By stream, or under ``MAPPING``, the days that failed for good so often that only a person can help."""
-        found: dict[str, set[dt.date]] = {stream: set() for stream in (*self._streams, MAPPING)}
+    def given_up(self) -> dict[str, dict[dt.date, dt.datetime]]:
+        """By stream, or under ``MAPPING``, the days that failed for good so often that only a person can help, and when
+        they last did."""
+        found: dict[str, dict[dt.date, dt.datetime]] = {stream: {} for stream in (*self._streams, MAPPING)}
         for left in self._registry.left_failed(self._service):
             if left.lasting >= MAX_ATTEMPTS and left.attempt.stream in found:
-                found[left.attempt.stream].add(left.attempt.day)
+                found[left.attempt.stream][left.attempt.day] = left.attempt.attempted_at
         return found
+
+    @cached_property
+    def looked_at(self) -> Landed:
+        """By stream, when each of its days was last read or given up: whose file was changed since is read again."""
+        return {stream: {**landed, **self.given_up[stream]} for stream, landed in self.landed.items()}
 
     def hopeless(self) -> list[DayRange]:
         """The days that wait for a person."""
@@ -64,14 +70,14 @@ class ServiceDays:
         """The days that landed and were not mapped since, the oldest first."""
         states = self._registry.days(self._service, self._streams)
         unmapped = {day for day, state in states.items() if state.awaits_mapping and self._is_ours(day)}
-        return [Need(days) for days in DayRange.contiguous(unmapped - self.given_up[MAPPING])]
+        return [Need(days) for days in DayRange.contiguous(unmapped - self.given_up[MAPPING].keys())]
 
     @cached_property
     def to_read(self) -> list[Need]:
         """The days that have not landed, the oldest first, each with the streams that lack it."""
         days = set(self._days or ())
         return as_needs(
-            {stream: days - landed.keys() - self.given_up[stream] for stream, landed in self.landed.items()}
+            {stream: days - landed.keys() - self.given_up[stream].keys() for stream, landed in self.landed.items()}
         )
 
     @cached_property
@@ -100,17 +106,15 @@ class ServiceDays:
             for name, stream in self._streams.items()
         }
 
-    def changed(self, by_stream: Mapping[str, Collection[dt.date]]) -> list[Need]:
-        """The days whose file was dropped or changed after they landed, the oldest first."""
-        return as_needs(
-            {name: {day for day in days if self._may_be_read(name, day)} for name, days in by_stream.items()}, "changed"
-        )
+    def to_be_read(self, changed: Mapping[str, Collection[dt.date]]) -> tuple[list[Need], ...]:
+        """All that is to be read, one list a reason, the most urgent first. ``changed`` has by stream the days whose
+        file was dropped or changed after they were ``looked_at``."""
+        ours = {name: {day for day in days if self._is_ours(day)} for name, days in changed.items()}
+        return self.to_read, self.to_read_again, as_needs(ours, "changed")
 
     def _readable(self, stream: str) -> dict[dt.date, dt.datetime]:
-        return {day: at for day, at in self.landed[stream].items() if self._may_be_read(stream, day)}
-
-    def _may_be_read(self, stream: str, day: dt.date) -> bool:
-        return self._is_ours(day) and day not in self.given_up[stream]
+        landed, given_up = self.landed[stream], self.given_up[stream]
+        return {day: at for day, at in landed.items() if self._is_ours(day) and day not in given_up}
 
     def _is_ours(self, day: dt.date) -> bool:
         return self._days is not None and day in self._days
@@ -127,6 +131,15 @@ def as_needs(by_stream: Mapping[str, Collection[dt.date]], occasion: str = "") -
         days_of.setdefault(streams, []).append(day)
     needs = [Need(part, streams, occasion) for streams, days in days_of.items() for part in DayRange.contiguous(days)]
     return sorted(needs, key=lambda need: (need.days.first, need.streams))
+
+
+def each_once(kinds: Collection[list[Need]]) -> list[Need]:
+    """Needs of several reasons as the fewest runs that read each day of a stream once."""
+    days_of: dict[str, set[dt.date]] = {}
+    for need in (need for kind in kinds for need in kind):
+        for stream in need.streams:
+            days_of.setdefault(stream, set()).update(need.days)
+    return as_needs(days_of)
 
 
 def oldest_by_streams(needs: list[Need]) -> list[Need]:

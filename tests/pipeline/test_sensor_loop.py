@@ -57,6 +57,29 @@ def test_a_mended_day_is_integrated_when_a_person_reruns_it(shop: Shop) -> None:
     assert shop.tick().skip_message == "Every approved service has landed and mapped all its days."
 
 
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_files_that_were_put_right_are_read_and_no_others(shop: Shop, by_hand: bool) -> None:
+    for day in DAYS:
+        shop.drop(day)
+    given_up, amended = dt.date(2026, 1, 3), dt.date(2026, 1, 4)
+    shop.drop(given_up, "order_no,client,placed_at\nO-3,C-1,2026-01-03T12:00:00Z\n")
+    shop.loop()
+    assert shop.event_days() == [day for day in DAYS if day != given_up]
+    before = shop.registry.landed_at("store_till", "orders")
+    for file in (shop.drop(given_up), shop.drop(amended, "order_no,customer_no,placed_at\n")):
+        os.utime(file, (dt.datetime.now().timestamp() + 5,) * 2)
+    if by_hand:
+        select = "landing/store_till/orders,integration/store_till/events"
+        done = materialize_project(shop.project, shop.instance, days=DAYS, select=select, owed=True)
+        assert not done.failures
+    else:
+        (request,) = shop.tick().run_requests
+        assert shop.run(request)
+    assert shop.event_days() == [day for day in DAYS if day != amended]
+    after = shop.registry.landed_at("store_till", "orders")
+    assert [day for day in DAYS if after[day] != before.get(day)] == [given_up, amended]
+
+
 class NoRoomForEvents(Lake):
     def replace(self, table: tables.Table, *arguments: Any, **named: Any) -> int:
         if table == tables.EVENTS:
