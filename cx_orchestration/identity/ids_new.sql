@@ -11,7 +11,7 @@ WITH named AS (
       AND r.cluster NOT IN (SELECT cluster FROM claimed WHERE keeps)
       AND ($generation = '0' OR r.cluster IN (SELECT cluster FROM refused))
 ),
-ids AS (
+ids AS MATERIALIZED (
     SELECT cluster,
            name[1:8] || '-' || name[9:12] || '-5' || name[14:16]
                || '-' || translate(name[17], '0123456789abcdef', '89ab89ab89ab89ab') || name[18:20]

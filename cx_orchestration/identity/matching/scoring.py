@@ -79,7 +79,7 @@ def score_changed(
         candidates = take_sides(session, model.namespaces, model.frequencies)
         of_changed = session.query("SELECT count(*) AS n FROM candidates WHERE match_key = '0'")["n"][0].as_py()
         coverage = measure_coverage(session, model.namespaces, "present")
-        entities = session.query("SELECT count(*) AS n FROM present")["n"][0].as_py()
+        entities = session.query("SELECT coalesce(CAST(sum(entities) AS BIGINT), 0) AS n FROM covered")["n"][0].as_py()
         profile = _profile(coverage, of_changed, changed, entities)
         scored = _scored(session, model, config, candidates, profile, of_changed)
         return replace(scored, scope=scope, among=among)
