@@ -117,10 +117,14 @@ def test_a_late_report_of_an_old_event_touches_where_it_was_and_where_it_is(lake
     assert (counts.reported, counts.repeated, counts.sequenced) == (61, 1, 60)
 
 
-def test_a_day_landed_again_as_it_was_writes_nothing(lake, engine):
+def test_a_day_landed_again_as_it_was_writes_no_row_but_what_they_are_made_of(lake, engine):
     company(lake, engine)
-    version = lake.version(tables.SEQUENCES)
+    before = lake.live_files(tables.SEQUENCES)
     land(lake, 1, [(n, ENTITIES[n % 6], "a", n * 28) for n in range(20, 40)])
+    update_sequences(lake, engine, run_id="night")
+    assert lake.live_files(tables.SEQUENCES) == before
+    assert lake.note(tables.SEQUENCES)["events"] == lake.state(tables.EVENTS)
+    version = lake.version(tables.SEQUENCES)
     update_sequences(lake, engine, run_id="night")
     assert lake.version(tables.SEQUENCES) == version
 
