@@ -67,7 +67,8 @@ def _in_bucket(question: Question, bucket: BucketFiles) -> Paths:
 
 def reconcile(lake: Lake, engine: Engine, *, as_of: datetime) -> list[Total]:
     """Numbers that different tables give for the same thing, by journey: they must be equal, or in the order told."""
-    wanted = (*tables.PATHS, tables.SEQUENCES, tables.STEPS, tables.INSTANCES, tables.STEP_FIGURES)
+    of_fold = (tables.JOURNEY_MAPS, tables.STEPS, tables.INSTANCES, tables.STEP_FIGURES)
+    wanted = (*tables.PATHS, tables.SEQUENCES, *of_fold)
     inputs = {table.path.rpartition("/")[2]: lake.scan(table) for table in wanted}
     rows = engine.query(sql_text(__package__, "reconcile.sql"), inputs, {"as_of": as_of}).to_pylist()
     return [Total(row["journey"], row["what"], row["one"], row["other"], row["agrees"]) for row in rows]

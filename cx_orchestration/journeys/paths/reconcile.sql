@@ -1,5 +1,5 @@
 -- Grain: one number that two tables give. Columns: journey (empty: all events, or a declared funnel), what, one, other, agrees.
--- Inputs: the tables of journeys/ of the same names. Parameter: $as_of, up to which events count.
+-- Inputs: the tables of journeys/ of the same names; maps is journeys/maps. Parameter: $as_of, up to which events count.
 WITH events AS (
     SELECT count(*) AS n FROM sequences WHERE occurred_at < $as_of
 ),
@@ -119,9 +119,18 @@ SELECT journey, what, CAST(one AS BIGINT) AS one, CAST(other AS BIGINT) AS other
 FROM totals
 UNION ALL
 -- A beginning event whose guards do not hold begins no instance, so there may be fewer instances' customers, not more.
-SELECT f.journey, 'customers: with a beginning event, and at least those with an instance', f.entered, b.customers,
-    f.entered >= b.customers AS agrees
+-- A funnel follows the newest version of its map, and events of services alone.
+SELECT f.journey, 'customers: with an entry of the funnel, and at least those whose instance began with one', f.entered,
+    coalesce(b.customers, 0), f.entered >= coalesce(b.customers, 0) AS agrees
 FROM funnel AS f
-JOIN begun AS b ON b.journey = f.journey
+LEFT JOIN (
+    SELECT s.journey, count(DISTINCT s.customer_id) AS customers
+    FROM steps AS s
+    JOIN (SELECT journey, max(version) AS version FROM maps GROUP BY journey) AS m
+        ON m.journey = s.journey AND m.version = s.map_version
+    LEFT JOIN (SELECT DISTINCT journey, step FROM funnels) AS p ON p.journey = s.journey AND p.step = s.to_state
+    WHERE s.from_state IS NULL AND s.occurred_at < $as_of AND s.type NOT LIKE 'journey.%' AND p.step IS NULL
+    GROUP BY s.journey
+) AS b ON b.journey = f.journey
 WHERE f.semantics = 'first_touch' AND f.funnel IS NULL
 ORDER BY 1, 2

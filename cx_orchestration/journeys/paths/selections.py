@@ -110,11 +110,20 @@ def _of_map(journey_map: JourneyMap, code: Mapping[str, int]) -> Selection:
 
 
 def _milestones(journey_map: JourneyMap, code: Mapping[str, int]) -> Iterable[tuple[str, frozenset[int]]]:
-    yield BEGIN, _codes(journey_map.begins_with, code)
-    begun = {beginning.target for _, _, beginning in journey_map.beginnings()}
-    for name, step in journey_map.steps.items():
-        if step.milestone and name not in begun:
-            yield name, _codes(journey_map.types_leading_to(name), code)
+    """Where customers enter, and the milestones that are asked of them.
+
+    One event stands for one step: who begins right at a milestone has come there without a way, and is no entry. Where
+    everybody begins at a milestone, all are entries, and those milestones are not asked for.
+    """
+    begun = [(kind, beginning.target) for _, kind, beginning in journey_map.beginnings()]
+    asked = [name for name, step in journey_map.steps.items() if step.milestone]
+    entries = [kind for kind, target in begun if target not in asked]
+    if not entries:
+        entries = [kind for kind, _ in begun]
+        asked = [name for name in asked if name not in {target for _, target in begun}]
+    yield BEGIN, _codes(entries, code)
+    for name in asked:
+        yield name, _codes(journey_map.types_leading_to(name), code)
 
 
 def _codes(types: Iterable[str], code: Mapping[str, int]) -> frozenset[int]:
