@@ -1,4 +1,4 @@
-"""``cx init``, ``cx check`` and ``cx schema``: commands about the project folder as text; none runs anything."""
+"""``cx init``, ``cx check`` and ``cx schema``: commands about the project folder; none runs anything."""
 
 import json
 from dataclasses import asdict
@@ -8,10 +8,14 @@ from typing import Annotated
 
 import typer
 
+from cx_orchestration.journeys.versions import errors_of_succession
 from cx_orchestration.model.failures import InvalidProject, ProjectError
 from cx_orchestration.project import CXProject
+from cx_orchestration.project.environment import variables_named
+from cx_orchestration.project.folder import read_folder
 from cx_orchestration.project.schemas import SHIPPED, stale_schemas, write_schemas
 from cx_orchestration.project.template import write_template
+from cx_orchestration.storage.lake import Lake
 
 
 def init(
@@ -37,10 +41,12 @@ def check(
 ) -> None:
     """Check a project folder: every error by file and line, or a summary.
 
-    Exits with 1 when there is an error. What the environment must hold is not looked at.
+    Exits with 1 when there is an error. Of a folder that is right by itself, journey maps are held against the versions
+    that its lake has in use, if it is there. What the environment must hold is not looked at.
     """
     try:
         project = CXProject.load(folder)
+        _hold_against_versions_in_use(project)
     except InvalidProject as invalid:
         typer.echo(_errors_as_json(invalid) if as_json else _errors_by_file(folder, invalid.errors), err=not as_json)
         raise typer.Exit(1) from None
@@ -67,6 +73,14 @@ def schema(
         raise typer.Exit(1)
     else:
         typer.echo(f"OK: the schemas in {folder} are current")
+
+
+def _hold_against_versions_in_use(project: CXProject) -> None:
+    """Raises ``InvalidProject`` when a map cannot follow the versions of it that the project's lake was folded with."""
+    if not project.environ.keys() >= set(variables_named(project.settings.stores.lake)):
+        return  # only the environment says where the lake is
+    if errors := errors_of_succession(Lake(project.lake_root), project.maps):
+        raise InvalidProject(str(project.folder), read_folder(project.folder)[0].in_order(errors))
 
 
 def _summary(project: CXProject) -> str:

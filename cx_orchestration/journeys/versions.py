@@ -6,6 +6,7 @@ when its map has a newer version (``kernel``).
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 from pydantic import ValidationError
@@ -25,10 +26,47 @@ def compile_in_use(lake: Lake, maps: Sequence[JourneyMap], *, as_of: dt.datetime
     times. Raises ``InvalidProject``, before anything is kept, for maps that are not sound, and for a version older than
     one that was in use.
     """
-    kept = lake.read(tables.JOURNEY_MAPS).sort_by([("journey", "ascending"), ("version", "ascending")]).to_pylist()
+    kept = _kept(lake)
+    compiled, rows = _succeeded(kept, maps, as_of=as_of)
+    if rows != kept:
+        lake.replace(tables.JOURNEY_MAPS, pa.Table.from_pylist(rows, tables.JOURNEY_MAPS.schema), run_id=run_id)
+    return compiled
+
+
+def errors_of_succession(lake: Lake, maps: Sequence[JourneyMap]) -> list[ProjectError]:
+    """What would keep ``compile_in_use`` from going on with these maps. Nothing is written."""
+    try:
+        _succeeded(_kept(lake), maps, as_of=dt.datetime.now(dt.UTC))
+    except InvalidProject as invalid:
+        return invalid.errors
+    return []
+
+
+def known_versions(lake: Lake) -> list[JourneyMap]:
+    """Every version of every map that journeys were folded with, by journey and version."""
+    return [_version(row).journey_map for row in _kept(lake)]
+
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+#: A row of ``journeys/maps``.
+_Row = dict[str, Any]
+
+
+def _kept(lake: Lake) -> list[_Row]:
+    rows = lake.read(tables.JOURNEY_MAPS).sort_by([("journey", "ascending"), ("version", "ascending")])
+    found: list[_Row] = rows.to_pylist()
+    return found
+
+
+def _succeeded(
+    kept: Sequence[_Row], maps: Sequence[JourneyMap], *, as_of: dt.datetime
+) -> tuple[list[CompiledMap], list[_Row]]:
+    """The maps compiled with their earlier versions, and what is to be kept from now on."""
     in_use = {one.journey: [row for row in kept if row["journey"] == one.journey] for one in maps}
     rows = [row for row in kept if row["journey"] not in in_use]
-    compiled, errors = [], []
+    compiled: list[CompiledMap] = []
+    errors: list[ProjectError] = []
     for one in maps:
         earlier = [row for row in in_use[one.journey] if row["version"] < one.version]
         known = {row["version"]: row["since"] for row in in_use[one.journey]}
@@ -37,24 +75,15 @@ def compile_in_use(lake: Lake, maps: Sequence[JourneyMap], *, as_of: dt.datetime
             errors.append(ProjectError(f"journeys/{one.journey}.yaml", "version", str(one.version), expected))
             continue
         since = known.get(one.version, as_of if known else None)
-        newest = {"journey": one.journey, "version": one.version, "since": since, "body": _body(one)}
-        rows += [*earlier, newest]
-        compiled.append(compile_versions([*(_version(row) for row in earlier), Version(one, _microseconds(since))]))
+        rows += [*earlier, {"journey": one.journey, "version": one.version, "since": since, "body": _body(one)}]
+        versions = [*(_version(row) for row in earlier), Version(one, _microseconds(since))]
+        try:
+            compiled.append(compile_versions(versions))
+        except InvalidProject as invalid:
+            errors += invalid.errors
     if errors:
         raise InvalidProject("journey maps", errors)
-    rows.sort(key=lambda row: (row["journey"], row["version"]))
-    if rows != kept:
-        lake.replace(tables.JOURNEY_MAPS, pa.Table.from_pylist(rows, tables.JOURNEY_MAPS.schema), run_id=run_id)
-    return compiled
-
-
-def known_versions(lake: Lake) -> list[JourneyMap]:
-    """Every version of every map that journeys were folded with, by journey and version."""
-    kept = lake.read(tables.JOURNEY_MAPS).sort_by([("journey", "ascending"), ("version", "ascending")]).to_pylist()
-    return [_version(row).journey_map for row in kept]
-
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return compiled, sorted(rows, key=lambda row: (row["journey"], row["version"]))
 
 
 def _body(journey_map: JourneyMap) -> str:

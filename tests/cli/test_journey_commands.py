@@ -126,3 +126,20 @@ def test_a_picture_that_cannot_be_drawn_is_said(project, tmp_path, arguments, me
     result = cx("picture", *arguments, "--project", project, "--lake", tmp_path / "lake")
     assert result.exit_code == 1
     assert message in " ".join(result.output.split())
+
+
+def test_check_finds_what_keeps_a_map_from_following_the_version_in_use(project):
+    loaded = CXProject.load(project)
+    body = loaded.journeys["customer_lifecycle"].model_dump_json(by_alias=True, exclude_defaults=True)
+    row = {"journey": "customer_lifecycle", "version": 1, "since": None, "body": body}
+    kept = pa.Table.from_pylist([row], schema=tables.JOURNEY_MAPS.schema)
+    Lake(loaded.lake_root).replace(tables.JOURNEY_MAPS, kept, run_id="r")
+    file = project / "journeys" / "customer_lifecycle.yaml"
+    text = file.read_text(encoding="utf-8").replace("version: 1", "version: 2", 1)
+    file.write_text(text + "migrations:\n  1: {checkout: checkout}\n", encoding="utf-8")
+    assert cx("check", project).exit_code == 0
+    file.write_text(text + "migrations:\n  1: {checkot: checkout}\n", encoding="utf-8")
+    result = cx("check", project)
+    assert result.exit_code == 1
+    assert f"line {len(text.splitlines()) + 2}: " in result.output
+    assert "checkot: expected one of the steps of version 1" in result.output

@@ -6,6 +6,7 @@ import pytest
 from sequenced import sequenced, write_sequences
 
 from cx_orchestration.journeys.fold import fold_journeys
+from cx_orchestration.journeys.versions import compile_in_use, errors_of_succession
 from cx_orchestration.model import tables
 from cx_orchestration.model.failures import InvalidProject
 from cx_orchestration.model.journey import JourneyMap
@@ -100,3 +101,20 @@ def test_a_version_that_cannot_follow_is_refused_before_anything_is_written(tmp_
         fold(lake, later, EVENTS, 9)
     assert [error.path for error in raised.value.errors] == [path]
     assert [lake.version(table) for table in (tables.JOURNEY_MAPS, tables.INSTANCES)] == before
+
+
+def test_all_maps_that_cannot_follow_are_told_at_once_and_nothing_is_written(tmp_path):
+    lake = Lake(tmp_path)
+    maps = [JourneyMap.model_validate(FIRST | {"journey": name, "version": 2}) for name in ("one", "two", "three")]
+    compile_in_use(lake, maps, as_of=START, run_id="r")
+    before = lake.version(tables.JOURNEY_MAPS)
+    wrong = {"version": 3, "migrations": {2: {"baskt": "cart"}}}
+    declared = [SECOND | wrong | {"journey": "one"}, SECOND | {"journey": "two", "version": 1}, FIRST]
+    later = [JourneyMap.model_validate(each) for each in declared]
+    found = errors_of_succession(lake, later)
+    assert [(error.file, error.path) for error in found] == [
+        ("journeys/one.yaml", "migrations.2.baskt"),
+        ("journeys/two.yaml", "version"),
+    ]
+    assert errors_of_succession(lake, maps) == []
+    assert lake.version(tables.JOURNEY_MAPS) == before
