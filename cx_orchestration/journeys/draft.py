@@ -21,6 +21,10 @@ from cx_orchestration.storage.lake import Lake
 #: Words of event types that are no steps of the way, but what happens on it.
 SUPPORT_WORDS = ("support", "ticket", "help", "complaint", "chat", "call")
 SUPPORT_ENDS = ("resolved", "solved", "closed", "ended", "rated")
+
+#: Who of the company answers in a type with one of the words of an answer; in words of support, somebody does as well.
+PEOPLE_WORDS = ("agent", "advisor", "adviser", "operator", "representative", "specialist", "staff")
+ANSWER_WORDS = ("replied", "reply", "answered", "responded", "response")
 FRICTION_WORDS = ("failed", "error", "delayed", "declined", "refunded", "cancelled", "canceled", "bounced", "returned")
 
 #: Words of business functions by the stage that they serve.
@@ -76,6 +80,7 @@ class Draft:
     steps: tuple[DraftStep, ...]
     moves: tuple[DraftMove, ...]
     support_events: tuple[str, ...]
+    human_events: tuple[str, ...]
     ends_of_support: tuple[str, ...]
     friction_events: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -89,7 +94,7 @@ def draft_map(
     functions: Mapping[str, Sequence[str]],
     min_share: float = 0.05,
 ) -> Draft:
-    """A map of the types that at least one customer in a hundred has.
+    """A map of the types that at least one customer in a hundred has; where all are of support or friction, of these.
 
     ``functions`` are the business functions of the services that report a type, by type; when they put every step into
     one stage, as those of a single service do, types and their order tell stages apart. Ways that fewer than
@@ -105,10 +110,11 @@ def draft_map(
     types = engine.query(
         sql_text(__package__, "draft_types.sql"), {"sequences": sequences}, {"least": least}
     ).to_pylist()
-    of_support = [row["type"] for row in types if _has(row["type"], SUPPORT_WORDS)]
+    human = [row["type"] for row in types if _is_an_answer(row["type"])]
+    of_support = [row["type"] for row in types if _has(row["type"], SUPPORT_WORDS) and row["type"] not in human]
     ends = [kind for kind in of_support if _has(kind, SUPPORT_ENDS)]
     friction = [row["type"] for row in types if _has(row["type"], FRICTION_WORDS) and row["type"] not in of_support]
-    steps = [row for row in types if row["type"] not in {*of_support, *friction}]
+    steps = [row for row in types if row["type"] not in {*human, *of_support, *friction}] or types
     follows = engine.query(
         sql_text(__package__, "draft_follows.sql"),
         {"sequences": sequences, "steps": pa.table({"type": pa.array([row["type"] for row in steps], pa.string())})},
@@ -123,6 +129,7 @@ def draft_map(
         steps=tuple(_step(row, moves, follows, by_function.get(row["type"])) for row in steps),
         moves=tuple(moves),
         support_events=tuple(kind for kind in of_support if kind not in ends),
+        human_events=tuple(human),
         ends_of_support=tuple(ends),
         friction_events=tuple(friction),
         left_out=tuple(_seldom(engine, lake, {row["type"] for row in types})),
@@ -152,7 +159,7 @@ def to_yaml(draft: Draft) -> str:
         ]
     lines += ["", "begins_with:"]
     lines += [f"  {step.type}: {step.name}  # {step.begins:,} customers" for step in _beginnings(draft)]
-    lines += ["", "transitions:"]
+    lines += ["", "transitions:" if draft.moves else "transitions: []"]
     for move in draft.moves:
         target = next(step for step in draft.steps if step.name == move.target)
         lines.append(
@@ -160,6 +167,7 @@ def to_yaml(draft: Draft) -> str:
             f"  # {move.customers:,} customers, {move.share:.0%} of those who went on"
         )
     lines += ["", f"support_events: [{', '.join(draft.support_events)}]"]
+    lines += [f"human_events: [{', '.join(draft.human_events)}]"]
     lines += [f"friction_events: [{', '.join(draft.friction_events)}]"]
     if draft.ends_of_support:
         lines += ["", f"# These end a contact that has been counted: {', '.join(draft.ends_of_support)}"]
@@ -237,6 +245,10 @@ def _only_stage(text: str, words_of: Mapping[str, Sequence[str]]) -> str | None:
 def _seldom(engine: Engine, lake: Lake, kept: set[str]) -> list[str]:
     rows = engine.query("SELECT DISTINCT type FROM sequences ORDER BY type", {"sequences": lake.scan(tables.SEQUENCES)})
     return [name for name in rows["type"].to_pylist() if name not in kept]
+
+
+def _is_an_answer(kind: str) -> bool:
+    return _has(kind, ANSWER_WORDS) and _has(kind, (*PEOPLE_WORDS, *SUPPORT_WORDS))
 
 
 def _has(text: str, words: Sequence[str]) -> bool:

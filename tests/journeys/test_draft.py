@@ -71,6 +71,22 @@ def test_what_happens_on_the_way_is_no_step(tmp_path):
     assert [(move.source, move.target) for move in draft.moves] == [("ad_clicked", "order_paid")]
 
 
+def test_a_person_who_answers_is_no_step_and_a_survey_that_is_answered_is_one(tmp_path):
+    way = ["support.requested", "agent.replied", "ticket.answered", "survey.answered"]
+    journey_map = to_map(drafted(happened(Lake(tmp_path), *[way] * 9)))
+    assert journey_map.human_events == ["agent.replied", "ticket.answered"]
+    assert journey_map.support_events == ["support.requested"]
+    assert list(journey_map.steps) == ["survey_answered"]
+
+
+@pytest.mark.parametrize("kind", ["order.paid", "support.requested", "agent.replied"])
+def test_a_company_with_a_single_type_of_event_has_a_sound_map_of_one_step(tmp_path, kind):
+    draft = drafted(happened(Lake(tmp_path), *[[kind]] * 9))
+    assert "transitions: []" in to_yaml(draft)
+    assert check_map(to_map(draft)) == []
+    assert list(to_map(draft).begins_with) == [kind]
+
+
 def test_stages_come_from_business_functions_where_these_agree_and_else_from_the_type(tmp_path):
     lake = happened(Lake(tmp_path), *[WAY] * 20)
     draft = drafted(lake, order_paid=["Billing"], cart_filled=["Marketing", "Billing"])
