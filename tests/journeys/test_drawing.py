@@ -2,6 +2,7 @@
 
 import datetime as dt
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from itertools import combinations
 
 import pyarrow as pa
@@ -153,6 +154,54 @@ def test_the_drawing_is_xml_with_every_count_and_no_foreign_markup(lake):
     assert root.find(".//{*}script") is None
     assert drawn == drawing_svg(SHOP, figures)
     assert "<script>alert" not in drawing_page(SHOP, figures, as_of=START)
+
+
+def test_head_and_foot_tell_of_the_same_instances(lake):
+    """Of three instances one is said to have been resumed: it did not begin."""
+    figures = read_figures(lake, Engine(), [SHOP], Experience(), as_of=END)["shop"]
+    resumed = replace(figures, moves={**figures.moves, (None, "cart"): OnMove(2, None)})
+    page = drawing_page(SHOP, resumed, as_of=END)
+    assert "<dd>3, 1 of them resumed after giving up</dd>" in page
+    assert "67% of the 3 instances, resumed ones included," in page
+    assert "<dd>3</dd>" in drawing_page(SHOP, figures, as_of=END)
+
+
+def test_every_beginning_has_its_dot_and_titles_stand_on_two_lines():
+    steps = {"card": "Has a card", "bought": "Bought, waits for the delivery", "much": "word " * 20}
+    journey_map = JourneyMap.model_validate(
+        {
+            "journey": "visit",
+            "stages": ["sales"],
+            "steps": {name: {"stage": "sales", "title": title} for name, title in steps.items()},
+            "begins_with": {"card.issued": "card", "order.placed": "bought", "order.sent": "bought"},
+            "transitions": [{"from": ["card"], "on": "order.lost", "to": "much"}],
+        }
+    )
+    figures = Figures(moves={(None, "card"): OnMove(20, None), (None, "bought"): OnMove(1_234, None)})
+    assert [(start.step, start.begun) for start in lay_out(journey_map, figures).starts] == [
+        ("card", 20),
+        ("bought", 1234),
+    ]
+    root = ET.fromstring(drawing_svg(journey_map, figures))
+    texts = [element.text for element in root.iterfind(".//{*}text")]
+    assert {"20 began", "1,234 began"} <= set(texts)
+    names = [element.text for element in root.iterfind(".//{*}text") if element.get("class") == "name"]
+    assert names == ["Has a card", "Bought, waits for the", "delivery", "word word word word", "word word word word…"]
+
+
+def test_a_label_has_a_background_as_wide_as_its_text(lake):
+    figures = read_figures(lake, Engine(), [SHOP], Experience(), as_of=END)["shop"]
+    root = ET.fromstring(drawing_svg(SHOP, figures))
+    labels = [
+        group
+        for group in root.iterfind(".//{*}g")
+        if (text := group.find("{*}text")) is not None and text.get("class") == "label" and group.get("data-source")
+    ]
+    assert labels
+    for group in labels:
+        behind, text = group.find("{*}rect"), group.find("{*}text")
+        assert float(behind.get("width")) >= 5.9 * len(text.text)
+        assert float(behind.get("x")) + float(behind.get("width")) / 2 == pytest.approx(float(text.get("x")), abs=0.2)
 
 
 def test_a_map_without_customers_is_drawn_and_says_so():

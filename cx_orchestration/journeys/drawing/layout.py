@@ -3,14 +3,14 @@
 Belongs here: geometry, in pixels of the drawing. Does not belong here: colours and words (``page``, its templates).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from cx_orchestration.journeys.drawing.figures import Feeling, Figures, OnMove
 from cx_orchestration.model.journey import JourneyMap
 
-LANE, GAP, BOX_WIDTH, BOX_HEIGHT = 286, 70, 190, 74
-TOP, MARGIN, FEELINGS_HEIGHT = 96, 24, 110
+LANE, GAP, BOX_WIDTH, BOX_HEIGHT = 286, 74, 190, 90
+TOP, MARGIN, FEELINGS_HEIGHT = 104, 24, 110
 
 #: A move that fewer than this share of the journey's instances made is drawn, but its label waits for the pointer.
 _WORTH_A_LABEL = 0.02
@@ -56,6 +56,16 @@ class Arrow:
 
 
 @dataclass(frozen=True)
+class Start:
+    """Instances begin at a step: a dot over its box, at ``x`` and ``y``; ``begun`` of them so far."""
+
+    step: str
+    x: float
+    y: float
+    begun: int
+
+
+@dataclass(frozen=True)
 class Mark:
     """The feeling at a step on the line below the lanes; ``y`` grows downwards, as everywhere."""
 
@@ -72,6 +82,7 @@ class Layout:
     lanes: tuple[Lane, ...]
     boxes: tuple[Box, ...]
     arrows: tuple[Arrow, ...]
+    starts: tuple[Start, ...]
     feelings: tuple[Mark, ...]
     feelings_top: float
 
@@ -107,9 +118,16 @@ def lay_out(journey_map: JourneyMap, figures: Figures) -> Layout:
         lanes=tuple(Lane(stage, MARGIN + lane * LANE, LANE) for lane, stage in enumerate(stages)),
         boxes=tuple(boxes.values()),
         arrows=tuple(arrows),
+        starts=tuple(_starts(journey_map, figures, boxes)),
         feelings=_side_by_side(feelings),
         feelings_top=feelings_top,
     )
+
+
+def _starts(journey_map: JourneyMap, figures: Figures, boxes: Mapping[str, Box]) -> Iterator[Start]:
+    for step in dict.fromkeys(beginning.target for _, _, beginning in journey_map.beginnings()):
+        begun = figures.moves.get((None, step))
+        yield Start(step, boxes[step].x + 14, boxes[step].y - 24, begun.moves if begun else 0)
 
 
 def _moves(journey_map: JourneyMap) -> list[tuple[str, str]]:

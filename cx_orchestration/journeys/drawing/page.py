@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from textwrap import shorten, wrap
 
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
@@ -99,8 +100,17 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _short(text: str, length: int) -> str:
-    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+def _two_lines(text: str, length: int) -> list[str]:
+    """A title on at most two lines of about so many characters; what does not fit is cut."""
+    lines = wrap(text, length) or [text]
+    return lines if len(lines) <= 2 else [lines[0], shorten(" ".join(lines[1:]), length, placeholder="…")]
+
+
+def _label(arrow: Arrow) -> str:
+    if arrow.figures is None:
+        return ""
+    half = "" if arrow.figures.median is None else f" · {_duration(arrow.figures.median)}"
+    return f"{arrow.figures.moves:,}{half}"
 
 
 def _thousands(number: int) -> str:
@@ -139,7 +149,8 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "words": _words,
-        "short": _short,
+        "two_lines": _two_lines,
+        "label": _label,
         "thousands": _thousands,
         "percent": _percent,
         "duration": _duration,
