@@ -7,7 +7,18 @@ import pyarrow as pa
 import pytest
 
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.model.tables import landed
+from cx_orchestration.model.tables import (
+    COVERAGE,
+    CUSTOMER_HISTORY,
+    EVENT_TYPES,
+    EVENTS,
+    KEY_VALUES,
+    LINKS,
+    SEQUENCES,
+    Table,
+    landed,
+)
+from cx_orchestration.storage.damage import damaged_file
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.registry import Registry
@@ -55,6 +66,29 @@ def test_damage_that_is_met_within_a_query_names_the_table(lake: Lake) -> None:
         lake.read(ORDERS)
 
 
+@pytest.mark.parametrize(
+    ("table", "file", "way_out"),
+    [
+        (SEQUENCES, "bucket=0/week=1/part-0", "or move /lake/journeys/sequences away and make the table again: cx run "
+         "--select group:journeys"),
+        (EVENT_TYPES, "part-0", "or move /lake/journeys/event_types and /lake/journeys/sequences away and make the "
+         "table again: cx run --select group:journeys"),
+        (KEY_VALUES, "part-0", "or move /lake/identity/key_values and /lake/identity/linked away and make the table "
+         "again: cx run --select group:identity"),
+        (COVERAGE, "part-0", "or move /lake/integration/coverage away and make the table again: cx run --select "
+         "integration/customer_events,integration/integration_progress"),
+        (EVENTS, "service=till/day=2026-01-03/part-0", "or map it again: cx run --select 'integration/*/events' "
+         "--since 2026-01-03 --until 2026-01-03"),
+        (LINKS, "part-0", "from the backup: it holds what cannot be made again"),
+        (CUSTOMER_HISTORY, "day=2026-01-03/part-0", "from the backup: it holds what cannot be made again"),
+    ],
+    ids=lambda value: value.path if isinstance(value, Table) else "",
+)  # fmt: skip
+def test_the_way_out_is_what_makes_the_table_again(table: Table, file: str, way_out: str) -> None:
+    told = str(damaged_file(table, f"/lake/{table.path}/{file}.parquet"))
+    assert told.endswith(way_out)
+
+
 def test_what_is_wrong_with_a_query_itself_is_no_damage(lake: Lake) -> None:
     with pytest.raises(Exception, match="no such thing") as failed:
         Engine().query("SELECT error('no such thing') FROM rows", {"rows": lake.scan(ORDERS)})
@@ -68,8 +102,8 @@ def test_a_damaged_log_is_named_with_what_to_do(lake: Lake) -> None:
         with pytest.raises(PermanentFailure) as failed:
             use(ORDERS)
         assert str(failed.value) == (
-            f"landing/till/orders: its log {log} is damaged, so nobody knows which files count. Restore {log.parent} "
-            "from the backup; without one move it away and land it again: cx run --select landing/till/orders"
+            f"landing/till/orders: its log {log} is damaged, so nobody knows which files count. Restore it from "
+            f"the backup, or move {log.parent} away and land it again: cx run --select landing/till/orders"
         )
 
 
