@@ -1,6 +1,7 @@
 """``cx demo``: the main job on a whole demo company, from services over HTTP to findings, held against the truth."""
 
 import datetime as dt
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -163,6 +164,6 @@ def _print_where_to_look(console: Console, folder: DemoFolder) -> None:
         ("Scorecard (open in a browser)", folder.lake / "reports" / "scorecard.html"),
         ("Tables (Delta, Parquet)", folder.lake),
         ("Project folder", folder.project),
-        ("Dagster UI on this result", "make dev"),
+        ("Dagster UI on this result", shlex.join(["cx", "dev", "--dir", str(folder.root)])),
     ):
         console.print(f"  {what}: {where}", soft_wrap=True)

@@ -17,7 +17,6 @@ import dagster as dg
 import typer
 
 from cx_orchestration.commands.terminal import terminal
-from cx_orchestration.model.failures import PermanentFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.orphans import SAFE_AGE, find_orphans, remove_orphans
 from cx_orchestration.storage.registry import Registry
@@ -46,37 +45,41 @@ def prune(
     A run is kept, however old, while it holds the newest materialization of an asset or partition, which Dagster would
     otherwise show as missing, or while a partition that it failed has not been attempted since. Files are left by
     writes that were killed or failed; those of the last day are not touched, as they may belong to a run under way.
+    Without DAGSTER_HOME, which names the instance, there are no runs to delete, only files.
     """
-    if not os.environ.get("DAGSTER_HOME"):
-        raise PermanentFailure("DAGSTER_HOME is not set: it names the instance whose runs are to be pruned")
     loaded = CXProject.load(project)
-    registry = Registry(loaded.registry_url())
-    failed_in = {attempt.run_id for attempt in registry.failed()}
-    registry.close()
     now = dt.datetime.now(dt.UTC)
-    before = now - dt.timedelta(days=keep_days)
-    with dg.DagsterInstance.get() as instance:
-        old = find_old_runs(instance, before=before, failed_in=failed_in)
-        if not dry_run:
-            delete_runs(instance, old.superseded)
+    told = _prune_runs(loaded, now - dt.timedelta(days=keep_days), dry_run=dry_run)
     orphans = find_orphans(loaded.lake_root, before=now - SAFE_AGE)
     if not dry_run:
         remove_orphans(orphans)
     done = "to delete" if dry_run else "deleted"
     console = terminal()
-    console.print(
-        f"Finished runs not changed since {before:%Y-%m-%d %H:%M} UTC: "
-        f"{len(old.superseded):,} {done}; "
-        f"kept {len(old.standing):,} with the newest materialization of a partition, "
-        f"{len(old.unresolved):,} with a failure that stands.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console.print(told, highlight=False, soft_wrap=True)
     size = sum(orphan.size for orphan in orphans)
     console.print(
         f"Files that killed writes left in the lake: {len(orphans):,} {done} ({size / 1e6:,.1f} MB).",
         highlight=False,
         soft_wrap=True,
+    )
+
+
+def _prune_runs(project: CXProject, before: dt.datetime, *, dry_run: bool) -> str:
+    """Delete the runs that may go, and say in a line what became of which."""
+    if not os.environ.get("DAGSTER_HOME"):
+        return "Finished runs: not looked at, as DAGSTER_HOME is not set."
+    registry = Registry(project.registry_url())
+    failed_in = {attempt.run_id for attempt in registry.failed()}
+    registry.close()
+    with dg.DagsterInstance.get() as instance:
+        old = find_old_runs(instance, before=before, failed_in=failed_in)
+        if not dry_run:
+            delete_runs(instance, old.superseded)
+    return (
+        f"Finished runs not changed since {before:%Y-%m-%d %H:%M} UTC: "
+        f"{len(old.superseded):,} {'to delete' if dry_run else 'deleted'}; "
+        f"kept {len(old.standing):,} with the newest materialization of a partition, "
+        f"{len(old.unresolved):,} with a failure that stands."
     )
 
 

@@ -1,6 +1,7 @@
 """``cx prune``: what may go, what is kept and why, and that no partition is forgotten."""
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cx_orchestration.cli import app
 from cx_orchestration.commands.prune import OldRuns, delete_runs, find_old_runs
 from cx_orchestration.project import CXProject
 from cx_orchestration.project.template import write_template
+from cx_orchestration.storage.orphans import SPILL
 from cx_orchestration.storage.registry import Attempt, Registry
 
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-06-01", end_date="2026-06-05")
@@ -117,9 +119,16 @@ def test_the_command_deletes_what_its_dry_run_announced(tmp_path: Path, monkeypa
         assert {record.dagster_run.run_id for record in instance.get_run_records()} == {runs[1], failed}
 
 
-def test_without_an_instance_the_command_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_an_instance_files_alone_are_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    write_template(tmp_path / "project")
-    result = CliRunner().invoke(app, ["prune", "--project", str(tmp_path / "project"), "--keep-days", "90"])
-    assert result.exit_code == 1
-    assert result.stderr == "error: DAGSTER_HOME is not set: it names the instance whose runs are to be pruned\n"
+    project = tmp_path / "project"
+    write_template(project)
+    left = project / "lake" / SPILL / "left"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"x")
+    os.utime(left, (0, 0))
+    for options, is_there in ((("--dry-run",), True), ((), False)):
+        result = CliRunner().invoke(app, ["prune", "--project", str(project), "--keep-days", "90", *options])
+        assert result.exit_code == 0, result.output
+        assert "Finished runs: not looked at, as DAGSTER_HOME is not set." in result.stdout
+        assert left.exists() == is_there
