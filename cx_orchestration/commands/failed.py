@@ -19,6 +19,11 @@ from cx_orchestration.storage.unaskable import Unaskable
 from cx_orchestration.storage.waits import Wait
 
 _ASKED_AGAIN = "mend it; the sensor asks again at its next tick"
+_NOTHING = (
+    "No partition is left failed.",
+    "This is about services' days. What failed after them (identity, journeys, findings, publishing) the run itself "
+    "said; of runs under DAGSTER_HOME the UI shows it.",
+)
 
 
 def failed(
@@ -29,10 +34,11 @@ def failed(
         str | None, typer.Option(help="First end the wait that this service asked for", metavar="SERVICE")
     ] = None,
 ) -> None:
-    """List failed partitions with their reason and the command that reruns them.
+    """List services' days that failed, with their reason and the command that reruns them.
 
-    Then services that cannot be asked, and those that do not answer. Of a project with errors, all that is left failed,
-    and the errors after it.
+    After them the command that makes customers, journeys and findings of what was rerun; then services that cannot be
+    asked, and those that do not answer. Of a project with errors, all that is left failed, and the errors after it.
+    What failed after the services' days is told by the run itself.
 
     Exits with 1 if there are any.
     """
@@ -52,12 +58,16 @@ def failed(
     if json:
         found = {
             "failed": [each.as_row(folders) for each in ranges],
+            "afterwards": folders.customers if ranges else None,
             "unaskable": [each.as_row() for each in unaskable],
             "silent": [vars(wait) for wait in waits],
         }
         sys.stdout.write(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
         lines = [line for each in ranges for line in _lines(each, folders, each.not_before(standing, now))]
+        if ranges:
+            lines += ["then, once, customers, journeys and findings; the sensors do so by themselves:"]
+            lines += [f"  {folders.customers}"]
         _print(lines, unaskable, waits)
     if invalid is not None:
         raise invalid
@@ -78,7 +88,7 @@ def _lifted(registry: Registry, service: str) -> str:
 def _print(failed: list[str], unaskable: list[Unaskable], waits: list[Wait]) -> None:
     console = terminal()
     not_asked = [line for each in unaskable for line in (f"{each}", f"  {each.reason}", f"  {_ASKED_AGAIN}")]
-    for line in failed + not_asked + [f"{wait}" for wait in waits] or ["No partition is left failed."]:
+    for line in failed + not_asked + [f"{wait}" for wait in waits] or _NOTHING:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -20,7 +20,7 @@ from cx_orchestration.assets.identity import IDENTITY_MAP_KEY
 from cx_orchestration.assets.landing import OF_ERASED, OUTSIDE_WINDOW, WITHOUT_TIME
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model.days import DayRange
-from cx_orchestration.model.failures import PermanentFailure
+from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.model.words import counted
 from cx_orchestration.partitions import range_tags
 from cx_orchestration.project import CXProject
@@ -43,7 +43,8 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class AssetFailure:
-    """One asset that failed; ``trace`` is set when the failure is none of the families we foresee."""
+    """One step that failed. ``asset`` is its asset, or the first one of several that it makes together; ``trace`` is
+    set when the failure is none of the families we foresee."""
 
     asset: str
     message: str
@@ -66,6 +67,7 @@ class Materialized:
     failures: list[AssetFailure] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     asked: list[str] | None = None
+    not_made: frozenset[str] = frozenset()
 
 
 def materialize_project(
@@ -90,7 +92,9 @@ def materialize_project(
     Lake(root).require_writable()
     defs = build_defs(project, lake=lake, resources=resources)
     graph = defs.resolve_asset_graph()
-    runner = _Runner(defs, instance, _selected_keys(defs, select))
+    selected = _selected_keys(defs, select)
+    chosen = dg.AssetSelection.assets(*selected).required_multi_asset_neighbors().resolve(graph)
+    runner = _Runner(defs, instance, chosen)
     services = project.services_due()
     failures = list(runner.run(planning_job.name, PLANNING.resolve(graph)))
     tell(f"Landing and mapping {len(services)} services, one after the other ...")
@@ -100,16 +104,17 @@ def materialize_project(
             try:
                 needs[service] = _owed(defs, registry, project, service, days) if owed else _all(project, service, days)
             except PermanentFailure as failure:  # a file that nobody may open keeps no other service waiting
-                failures.append(AssetFailure(f"landing/{service}", str(failure)))
+                failures.append(AssetFailure(f"landing/{service}/*", str(failure)))
         failures += _integrate_all(runner, registry, project, needs, days)
     tell("Identity, journeys and exploration ...")
     failures += runner.run(customers_job.name, CUSTOMERS.resolve(graph))
     outside = {service: " ".join(project.due(service).outside.values()) for service in services}
     by_file = [name for name, declared in project.services.items() if declared.kind == "files"]
-    asked = None if select is None else sorted(key.to_user_string() for key in runner.chosen)
-    return Materialized(
-        days, services, project.refusals(), outside, failures, list(_notes(runner.sent, by_file)), asked
-    )
+    notes = list(_notes(runner.sent, by_file))
+    if along := sorted(key.to_user_string() for key in chosen - selected):
+        notes.append(f"made along with what was selected, by the same steps: {', '.join(along)}")
+    asked = None if select is None else sorted(key.to_user_string() for key in selected)
+    return Materialized(days, services, project.refusals(), outside, failures, notes, asked, frozenset(runner.not_made))
 
 
 def publish_customers(
@@ -207,6 +212,10 @@ class _Runner:
         self.chosen = chosen
         #: By landing asset and kind of record that is told of, how many were sent.
         self.sent: dict[str, Counter[str]] = {}
+        #: The keys of assets that failed, or were not come to because of that, and were not made later.
+        self.not_made: set[str] = set()
+        assets = (each for each in defs.assets or () if isinstance(each, dg.AssetsDefinition))
+        self._keys_of_step = {each.node_def.name: [key.to_user_string() for key in each.keys] for each in assets}
 
     def run_service(self, service: str, need: Need) -> Iterator[AssetFailure]:
         """Read and map a service's days. A transient failure is not tried again within the run, but afterwards."""
@@ -232,14 +241,28 @@ class _Runner:
             raise_on_error=False,
         )
         sent: dict[str, Counter[str]] = {}
+        asked = {key.to_user_string() for key in wanted}
+        begun = False
         for event in result.all_events:
+            begun = begun or event.is_step_event
             if event.is_step_failure:
-                yield _failure(event)
+                yield _failure(event, min(asked.intersection(self._keys_of_step[event.step_key or ""])))
             elif event.is_step_materialization and event.asset_key is not None:
                 # Each day of a run has the same number, that of the run.
                 sent[event.asset_key.to_user_string()] = _sent(event.step_materialization_data.materialization)
+        if not begun:  # what all steps need could not be had, such as the registry
+            for asset in sorted(asked - self._made_of(wanted)):
+                yield _not_begun(result.all_events, asset)
+        self.not_made -= sent.keys()
+        if not result.success:
+            self.not_made |= asked - sent.keys()
         for asset, numbers in sent.items():
             self.sent[asset] = self.sent.get(asset, Counter()) + numbers
+
+    def _made_of(self, keys: Collection[dg.AssetKey]) -> set[str]:
+        """Those of these assets that are made of others of them."""
+        graph = self._defs.resolve_asset_graph()
+        return {key.to_user_string() for key in keys if not graph.get(key).parent_keys.isdisjoint(keys)}
 
 
 def _sent(materialization: dg.AssetMaterialization) -> Counter[str]:
@@ -265,21 +288,35 @@ def _notes(sent: Mapping[str, Counter[str]], by_file: Collection[str]) -> Iterat
             yield f"{asset}: {counted(of_erased, 'record')} of erased persons stayed out"
 
 
-def _failure(event: dg.DagsterEvent) -> AssetFailure:
+def _failure(event: dg.DagsterEvent, asset: str) -> AssetFailure:
     data = event.step_failure_data
-    asset = (event.step_key or "").replace("__", "/")
     if data.user_failure_data is not None:
         told = data.user_failure_data
         may_pass = told.metadata.get(MAY_PASS, dg.MetadataValue.bool(False)).value
         trace = told.metadata.get(TRACE, dg.MetadataValue.text("")).value
         reason = told.description or "failed without a reason"
         return AssetFailure(asset, reason, trace=str(trace), may_pass_soon=bool(may_pass))
-    error = data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
+    error = _first_cause(data.error)
     if error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
         raise KeyboardInterrupt
     return AssetFailure(asset, "an unexpected error", data.error.to_string() if data.error else "")
+
+
+def _not_begun(events: Iterable[dg.DagsterEvent], asset: str) -> AssetFailure:
+    """The failure of a run that ended before its first step. Only what our own failures say is known to hold no
+    values."""
+    failed = (event for event in events if event.event_type is dg.DagsterEventType.RESOURCE_INIT_FAILURE)
+    error = next((_first_cause(event.engine_event_data.error) for event in failed), None)
+    if error is not None and error.cls_name in (PermanentFailure.__name__, TransientFailure.__name__):
+        return AssetFailure(asset, error.message.partition(": ")[2].strip())
+    return AssetFailure(asset, "the run ended before its first step", error.to_string() if error else "")
+
+
+def _first_cause(error: Any) -> Any:
+    """The error that led to this one, Dagster's description of it, or ``None``."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error
 
 
 def _selected_keys(defs: dg.Definitions, select: str | None) -> Set[dg.AssetKey]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cx_orchestration.commands.materialize import AssetFailure, Materialized
+from cx_orchestration.commands.materialize import Materialized
 from cx_orchestration.integration.failed import FailedRange, Folders, failed_ranges
 from cx_orchestration.integration.rejections import count_records
 from cx_orchestration.model import tables
@@ -61,8 +61,10 @@ class Summary:
     left failed, and in ``refused`` why the service, or a part of it, is not integrated. ``customers``, ``events``
     (distinct), ``journeys`` and ``findings``, the rows that count as findings by analysis, are about the whole lake,
     because customers and journeys do not end with the asked days. ``failures`` has one row per asset and reason, with
-    the days of that reason; an asset that is not of days, or failed before it came to any, has none. ``notes`` say what
-    was odd about what services sent. ``asked`` has the keys of the assets that were asked for, ``None`` for all.
+    the days of that reason; an asset that is not of days, or failed before it came to any, has none. ``rerun`` has the
+    options of ``cx run`` that make it and all that follows from it. ``notes`` say what was odd about what services
+    sent. ``asked`` has the keys of the assets that were asked for, ``None`` for all; ``not_made`` of those that are as
+    an earlier run left them, because something failed.
     """
 
     days: str
@@ -75,10 +77,17 @@ class Summary:
     failures: list[Row]
     notes: list[str]
     asked: list[str] | None
+    not_made: list[str]
 
     def was_asked_for(self, key: str) -> bool:
         """Whether an asset, or one whose key begins with these characters, was asked for."""
         return self.asked is None or any(asked.startswith(key) for asked in self.asked)
+
+    def title(self, title: str, table: tables.Table) -> str:
+        """A title over the rows of a table, which says so when they are not of this run."""
+        return (
+            f"{title} [red](of an earlier run: see what failed below)[/red]" if table.path in self.not_made else title
+        )
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -124,9 +133,10 @@ def summarise(materialized: Materialized, lake: Lake, engine: Engine, registry: 
         events=_rows(engine, lake, tables.EVENTS, "SELECT count(DISTINCT event_id) AS n FROM rows")[0]["n"],
         journeys=_rows(engine, lake, tables.INSTANCES, journeys),
         findings=findings,
-        failures=list(_reasons(materialized.failures, _left_failed(materialized, registry))),
+        failures=list(_reasons(materialized, _left_failed(materialized, registry))),
         notes=materialized.notes,
         asked=materialized.asked,
+        not_made=sorted(materialized.not_made),
     )
 
 
@@ -134,7 +144,7 @@ def print_summary(summary: Summary, console: Console, folders: Folders) -> None:
     """Show what was asked for of a summary on a terminal. ``folders`` are those that commands for what failed have to
     name."""
     if summary.was_asked_for(tables.INTEGRATION_PLAN.path):
-        _print_table(console, "Integration plan", summary.plan)
+        _print_table(console, summary.title("Integration plan", tables.INTEGRATION_PLAN), summary.plan)
     services = [
         row
         for row in summary.services
@@ -149,19 +159,23 @@ def print_summary(summary: Summary, console: Console, folders: Folders) -> None:
         console.print(f"  note: {escape(note)}", highlight=False)
     if summary.was_asked_for(tables.CUSTOMERS.path) or summary.was_asked_for(tables.EVENTS.path):
         whole = f"{summary.customers:,} customers, {summary.events:,} events"
-        console.print(f"\nThe whole lake, whatever days were asked for: {whole}", style="bold", highlight=False)
+        title = summary.title("The whole lake, whatever days were asked for", tables.CUSTOMERS)
+        console.print(f"\n{title}: {whole}", style="bold", highlight=False)
     if summary.was_asked_for(tables.INSTANCES.path):
-        _print_table(console, "Journeys", summary.journeys)
+        _print_table(console, summary.title("Journeys", tables.INSTANCES), summary.journeys)
     for analysis, rows in summary.findings.items():
         if summary.was_asked_for(FINDINGS[analysis].path):
             shown = {"change_priorities": _CHANGE, "incidents": [*_INCIDENT, "p_adjusted"]}.get(analysis, _CLUSTER)
-            _print_table(console, _TITLES[analysis], [{key: row[key] for key in shown} for row in rows])
+            title = summary.title(_TITLES[analysis], FINDINGS[analysis])
+            _print_table(console, title, [{key: row[key] for key in shown} for row in rows])
     for failure in summary.failures:
         what = f"{failure['asset']} {failure['days']}".strip()
         console.print(f"[red]failed[/red] {escape(what)}: {escape(failure['message'])}")
+        if not failure["days"]:
+            command = shlex.join(["cx", "run", *folders.options, *failure["rerun"]])
+            console.print(f"  again, with what follows from it: {command}", markup=False, soft_wrap=True)
     if any(failure["days"] for failure in summary.failures):
-        command = shlex.join(["cx", "failed", *folders.options])
-        console.print(f"{command} lists them with the command that reruns each", markup=False, soft_wrap=True)
+        console.print(f"{folders.failed} lists them with the command that reruns each", markup=False, soft_wrap=True)
 
 
 def _left_failed(materialized: Materialized, registry: Registry) -> list[FailedRange]:
@@ -173,16 +187,25 @@ def _left_failed(materialized: Materialized, registry: Registry) -> list[FailedR
     return failed_ranges(attempted, streams)
 
 
-def _reasons(failures: Sequence[AssetFailure], left: Sequence[FailedRange]) -> Iterator[Row]:
+def _reasons(materialized: Materialized, left: Sequence[FailedRange]) -> Iterator[Row]:
     """Per failed asset each reason with its days. A step tells its first reason alone, the registry knows all."""
+    failures = materialized.failures
     for asset in dict.fromkeys(failure.asset for failure in failures):
         days: dict[str, list[DayRange]] = {}
         for each in left:
             if each.assets[0] == asset:
                 days.setdefault(each.message, []).append(each.days)
         told = dict.fromkeys(failure.message for failure in failures if failure.asset == asset)
-        yield from ({"asset": asset, "days": "", "message": message} for message in told if message not in days)
-        yield from ({"asset": asset, "days": _listed(ranges), "message": why} for why, ranges in days.items())
+        without = [(message, "") for message in told if message not in days]
+        for message, listed in [*without, *((why, _listed(ranges)) for why, ranges in days.items())]:
+            yield {"asset": asset, "days": listed, "message": message, "rerun": _rerun(asset, materialized.days)}
+
+
+def _rerun(asset: str, days: DayRange) -> list[str]:
+    """The options of ``cx run`` for an asset and all that follows from it."""
+    is_of_days = asset.startswith("landing/") or asset.endswith("/events")
+    asked = ["--since", str(days.first), "--until", str(days.last)] if is_of_days else []
+    return [*asked, "--select", f'key:"{asset}"+']
 
 
 def _listed(ranges: Sequence[DayRange]) -> str:

@@ -36,6 +36,11 @@ class Folders:
         return ["--project", str(self.project), *(["--lake", str(self.lake)] if self.lake else [])]
 
     @property
+    def customers(self) -> str:
+        """The command that makes everything anew that spans services, to be pasted into a shell."""
+        return shlex.join(["cx", "run", *self.options, "--select", 'key:"integration/customer_events"+'])
+
+    @property
     def failed(self) -> str:
         """The command that lists what is left failed, to be pasted into a shell."""
         return shlex.join(["cx", "failed", *self.options])

@@ -5,18 +5,20 @@ import io
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from click.testing import Result
 from rich.console import Console
 from typer.testing import CliRunner
 
 from cx_orchestration.cli import app
-from cx_orchestration.commands.materialize import AssetFailure, Materialized
+from cx_orchestration.commands.materialize import AssetFailure, Materialized, materialize_project
 from cx_orchestration.commands.run import summary_of
 from cx_orchestration.commands.summary import print_summary
 from cx_orchestration.integration.failed import Folders
@@ -138,8 +140,9 @@ def test_a_run_shows_what_was_asked_for_and_nothing_else(finished: Path) -> None
     assert "store_till" in shown
     for other in ("help_desk", "Integration plan", "Journeys", "Abandonment", "none"):
         assert other not in shown
-    shown = cx("run", "--project", finished, *WEEK, "--select", "group:journeys").stdout
-    assert "Journeys" in shown
+    shown = cx("run", "--project", finished, *WEEK, "--select", "journeys/steps,journeys/sequences").stdout
+    along = "journeys/event_types, journeys/instances, journeys/maps, journeys/threads"
+    assert f"made along with what was selected, by the same steps: {along}" in in_one_line(shown)
     assert "Abandonment" not in shown
     assert "Services" not in shown
 
@@ -243,7 +246,7 @@ def test_the_printed_command_mends_what_failed(company: Path) -> None:
 
     listed = cx("failed", "--project", company)
     assert listed.exit_code == 1
-    what, reason, command = listed.stdout.splitlines()
+    what, reason, command, _, afterwards = listed.stdout.splitlines()
     assert what.startswith("landing/store_till/orders 2026-01-05..2026-01-11: permanent, once since ")
     assert "4 values under" in reason
 
@@ -253,7 +256,9 @@ def test_the_printed_command_mends_what_failed(company: Path) -> None:
     mended = cx(*arguments)
     assert mended.exit_code == 0, mended.output
     after = cx("failed", "--project", company)
-    assert (after.exit_code, after.stdout) == (0, "No partition is left failed.\n")
+    assert (after.exit_code, after.stdout.splitlines()[0]) == (0, "No partition is left failed.")
+    assert "the run itself said" in after.stdout
+    assert shlex.split(afterwards)[-2:] == ["--select", 'key:"integration/customer_events"+']
     lake = Lake(company / "lake")
     records = set(lake.read(tables.landed("store_till", "orders"))["record_id"].to_pylist())
     assert records
@@ -269,27 +274,71 @@ def test_a_run_ends_with_each_reason_its_days_and_the_command_that_lists_the_rer
     summary = summary_of(CXProject.load(company), done, None)
     shown = io.StringIO()
     print_summary(summary, Console(file=shown, width=200), Folders(company))
-    assert shown.getvalue().splitlines()[-4:] == [
+    assert shown.getvalue().splitlines()[-5:] == [
         "failed landing/store_till/orders 2026-01-05..2026-01-06, 2026-01-08: damaged",
         "failed landing/store_till/orders 2026-01-07: empty",
         "failed catalog/overlap: no plan",
+        f"  again, with what follows from it: cx run --project '{company}' --select 'key:\"catalog/overlap\"+'",
         f"cx failed --project '{company}' lists them with the command that reruns each",
     ]
 
 
-def test_what_no_partition_was_left_with_is_told_without_a_command(company: Path) -> None:
+def test_a_stream_that_failed_before_it_came_to_a_day_is_run_again_for_the_asked_days(company: Path) -> None:
     day = DayRange(dt.date(2026, 1, 5), dt.date(2026, 1, 5))
-    done = Materialized(day, ["store_till"], {}, failures=[AssetFailure("catalog/overlap", "no plan")])
+    done = Materialized(day, ["store_till"], {}, failures=[AssetFailure("landing/store_till/orders", "no engine")])
     shown = io.StringIO()
-    print_summary(summary_of(CXProject.load(company), done, None), Console(file=shown), Folders(company))
-    assert shown.getvalue().splitlines()[-1] == "failed catalog/overlap: no plan"
+    print_summary(summary_of(CXProject.load(company), done, None), Console(file=shown, width=200), Folders(company))
+    *_, what, again = shown.getvalue().splitlines()
+    assert what == "failed landing/store_till/orders: no engine"
+    assert shlex.split(again)[-6:] == [
+        "--since", "2026-01-05", "--until", "2026-01-05", "--select", 'key:"landing/store_till/orders"+'
+    ]  # fmt: skip
+
+
+def test_what_failed_after_the_days_is_told_with_the_way_out_and_what_is_not_of_this_run(
+    finished: Path, tmp_path: Path
+) -> None:
+    company = tmp_path / "company"
+    shutil.copytree(finished, company)
+    lake = Lake(company / "lake")
+    sequenced = lake.rows(tables.SEQUENCES)
+    folder = lake.folder_of(tables.SEQUENCES)
+    for file in lake.live_files(tables.SEQUENCES):
+        (folder / file.path).write_bytes(b"rubbish")
+    with (company / ORDERS).open("a", encoding="utf-8") as orders:
+        orders.write("O-900,C-1001,placed,2026-01-09 10:00,10.00,footwear\n")
+    again = cx("run", "--project", company, *WEEK, "--select", f"{OF_ORDERS},integration/customer_events,journeys/*")
+    told = in_one_line(again.stdout)
+    assert again.exit_code == 1
+    assert "Journeys (of an earlier run: see what failed below)" in told
+    assert f"or move {folder} away and make the table again: cx run --select group:journeys" in told
+    shutil.move(folder, tmp_path / "away")
+    command = shlex.split(again.stdout.splitlines()[-1].partition(": ")[2])
+    assert command[-1] == 'key:"journeys/event_types"+'
+    mended = cx(*command[1:])
+    assert mended.exit_code == 0, mended.output
+    assert "of an earlier run" not in mended.stdout
+    assert lake.rows(tables.SEQUENCES) == sequenced + 1
+
+
+def test_a_run_that_ended_before_its_first_step_failed(company: Path) -> None:
+    class Away(dg.ConfigurableResource[Registry]):
+        def create_resource(self, context: dg.InitResourceContext) -> Registry:
+            raise TransientFailure("the registry cannot be reached")
+
+    project, days = CXProject.load(company), DayRange(dt.date(2026, 1, 5), dt.date(2026, 1, 5))
+    with dg.DagsterInstance.ephemeral() as instance:
+        select = "integration/customer_events,journeys/maps"
+        done = materialize_project(project, instance, days=days, select=select, resources={"registry": Away()})
+    assert AssetFailure("integration/customer_events", "the registry cannot be reached") in done.failures
+    assert "integration/customer_events" in done.not_made
 
 
 def test_neighbouring_days_with_one_reason_are_one_command(company: Path) -> None:
     record(company, *[("orders", day, "damaged") for day in (3, 4, 6)], ("orders", 5, "empty"))
     done = cx("failed", "--project", company)
     assert done.exit_code == 1
-    assert [line.split(" --since ")[1].split(" --select")[0] for line in done.stdout.splitlines()[2::3]] == [
+    assert [line.split(" --since ")[1].split(" --select")[0] for line in done.stdout.splitlines()[2:-2:3]] == [
         "2026-01-03 --until 2026-01-04",
         "2026-01-06 --until 2026-01-06",
         "2026-01-05 --until 2026-01-05",
@@ -299,7 +348,7 @@ def test_neighbouring_days_with_one_reason_are_one_command(company: Path) -> Non
 def test_a_failed_mapping_is_mapped_again_without_landing(company: Path) -> None:
     record(company, (MAPPING, 3, "no such value"))
     record(company, (MAPPING, 3, "no such value"))
-    what, reason, command = cx("failed", "--project", company).stdout.splitlines()
+    what, reason, command, *_ = cx("failed", "--project", company).stdout.splitlines()
     assert what == "integration/store_till/events 2026-01-03: permanent, 2 times since 2026-02-01 00:00 UTC"
     assert reason == "  no such value"
     assert shlex.split(command)[-2:] == ["--select", "integration/store_till/events"]
@@ -372,7 +421,7 @@ def asked_to_wait(company: Path, hours: int) -> dt.datetime:
 def test_what_may_not_be_asked_yet_says_after_when_to_rerun_it(company: Path) -> None:
     record(company, ("orders", 3, "HTTP 429"), (MAPPING, 4, "no such value"))
     until = asked_to_wait(company, 2)
-    _, _, mapping, _, reason, after, command, wait = cx("failed", "--project", company).stdout.splitlines()
+    _, _, mapping, _, reason, after, command, _, _, wait = cx("failed", "--project", company).stdout.splitlines()
     assert "--select integration/store_till/events" in mapping
     assert (reason, after) == (
         "  HTTP 429",
@@ -385,7 +434,7 @@ def test_what_may_not_be_asked_yet_says_after_when_to_rerun_it(company: Path) ->
 def test_a_wait_is_lifted_by_hand_and_only_once(company: Path) -> None:
     asked_to_wait(company, 2)
     lifted = cx("failed", "--project", company, "--lift", "store_till")
-    assert (lifted.exit_code, lifted.stdout) == (0, "No partition is left failed.\n")
+    assert (lifted.exit_code, lifted.stdout.splitlines()[0]) == (0, "No partition is left failed.")
     assert "lifted: store_till is left alone until" in lifted.stderr
     again = cx("failed", "--project", company, "--lift", "store_till")
     assert again.exit_code == 1
@@ -408,7 +457,7 @@ def test_partitions_of_a_service_that_is_not_integrated_any_more_wait_for_nobody
     record(company, ("orders", 3, "damaged"), (MAPPING, 3, "damaged"))
     (company / "decisions.yaml").write_text("decisions: []\n", encoding="utf-8")
     done = cx("failed", "--project", company)
-    assert (done.exit_code, done.stdout) == (0, "No partition is left failed.\n")
+    assert (done.exit_code, done.stdout.splitlines()[0]) == (0, "No partition is left failed.")
 
 
 # --- which project --------------------------------------------------------------------------------------------------
