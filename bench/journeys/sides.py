@@ -115,7 +115,7 @@ def _answers(buckets: list[Bare], names: list[str]) -> Answers:
     parts = reduce(add, [sessions(*one, len(names), gap=GAP) for one in buckets])
     pairs = np.ix_(of_type, of_type)
     # As many variants as come before the last frequency that is told in full: which of equals come first is no answer.
-    ranked = [(paths.path(one), int(paths.customers[one])) for one in paths.most_frequent(MOST_FREQUENT)]
+    ranked = [(paths.path(one), int(paths.customers[one])) for one in paths.most_frequent(MOST_FREQUENT, names)]
     told = sorted([[">".join(names[c] for c in path), n] for path, n in ranked], key=lambda one: (-one[1], one[0]))
     return {
         "follows": follows.count[pairs].tolist(),

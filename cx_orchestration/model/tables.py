@@ -777,7 +777,7 @@ VARIANTS = _table(
     ("customers", whole, "whose whole path it is"),
     ("variants", whole, "how many paths the row stands for"),
     ("share", real, "of the customers"),
-    ("mean_seconds", real, "from first event to last"),
+    ("mean_seconds", real, "from first event to last, of those with more than one; null without any"),
     persons=NOBODY,
 )
 FUNNELS = _table(

@@ -167,6 +167,15 @@ def test_a_maps_paths_are_made_of_its_events_alone(found):
     assert follows["", "opened", None]["share"] == pytest.approx(2 / 5)
 
 
+def test_equally_frequent_paths_are_ranked_by_their_names_and_one_event_takes_no_time(found):
+    """The codes of the types are in another order: 'paid' was seen before 'opened'."""
+    _, rows = found
+    ranked = [(row["path"], row["rank"], row["mean_seconds"]) for row in rows["variants"] if row["journey"] == ""]
+    assert ranked[:2] == [("opened", 1, None), ("called", 2, None)]
+    assert ranked[2][:2] == ("opened > paid > praised", 3)
+    assert ranked[2][2] == pytest.approx(5 * 86_400)
+
+
 def test_leaving_waits_as_long_as_the_step_that_the_event_leads_to(found):
     _, rows = found
     told = {row["type"]: (row["wait_days"], row["visits"], row["left"], row["open"]) for row in rows["leaving"]}

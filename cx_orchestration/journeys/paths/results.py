@@ -62,11 +62,13 @@ def _pairs(follows: Follows | None, names: Sequence[str], what: str) -> Iterator
 
 def _variants(one: SelectionPaths, types: Sequence[str]) -> Iterator[Row]:
     for found in one.variants:
-        ranked = found.most_frequent(MOST_VARIANTS)
+        seconds = found.mean_seconds
+        ranked = found.most_frequent(MOST_VARIANTS, types)
         others = np.setdiff1d(np.arange(len(found.customers)), ranked)
         groups: list[tuple[int | None, list[int]]] = [(rank, [each]) for rank, each in enumerate(ranked, 1)]
         for rank, members in [*groups, *([(None, others.tolist())] if len(others) else [])]:
             customers = found.customers[members]
+            lasting = customers * (found.length[members] > 1)
             yield {
                 "journey": one.selection.journey,
                 "rank": rank,
@@ -75,7 +77,7 @@ def _variants(one: SelectionPaths, types: Sequence[str]) -> Iterator[Row]:
                 "customers": int(customers.sum()),
                 "variants": len(members),
                 "share": float(customers.sum() / one.customers),
-                "mean_seconds": float((found.mean_seconds[members] * customers).sum() / customers.sum()),
+                "mean_seconds": float((seconds[members] * lasting).sum() / lasting.sum()) if lasting.any() else None,
             }
 
 

@@ -42,8 +42,9 @@ class Variants:
         codes: list[int] = self.codes[self.start[variant] : self.start[variant + 1]].tolist()
         return codes
 
-    def most_frequent(self, count: int) -> list[int]:
-        """The variants that most customers took, of equally frequent ones the shorter, then those with lower codes."""
+    def most_frequent(self, count: int, names: Sequence[str]) -> list[int]:
+        """The variants that most customers took, of equally frequent ones the shorter, then by the ``names`` of their
+        codes: which code a type has depends on when it was first seen, and says nothing."""
         length = self.length
         order = np.arange(len(length))
         if count < len(order):
@@ -52,7 +53,11 @@ class Variants:
             order = order[np.lexsort((length[order], -self.customers[order]))]
             last = order[count - 1]
             order = order[(self.customers[order] > least) | (length[order] <= length[last])]
-        return sorted(order.tolist(), key=lambda one: (-self.customers[one], length[one], self.path(one)))[:count]
+
+        def place(variant: int) -> tuple[int, int, list[str]]:
+            return -int(self.customers[variant]), int(length[variant]), [names[code] for code in self.path(variant)]
+
+        return sorted(order.tolist(), key=place)[:count]
 
 
 def variants(customer: Codes, kind: Codes, at: Ints, *, hash_mask: int = ALL_BITS) -> Variants:
