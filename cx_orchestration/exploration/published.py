@@ -73,7 +73,8 @@ def publish_results(lake: Lake, url: str, *, now: dt.datetime) -> list[Published
 
 def _state(lake: Lake, table: Table) -> str:
     """What tells the rows, columns and words of a view from all others."""
-    words = "\n".join([table.grain, *(f"{name} {meaning}" for name, meaning in table.meanings.items())])
+    said = {**table.meanings, **table.further_meanings}
+    words = "\n".join([table.grain, *(f"{name} {meaning}" for name, meaning in said.items())])
     return f"{lake.state(table)} {hashlib.sha256(words.encode()).hexdigest()[:12]}"
 
 

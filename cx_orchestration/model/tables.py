@@ -23,8 +23,9 @@ class Table:
     ``volatile`` columns record when or by which run something was written: they do not count when two contents are
     compared. Values of ``distinct`` columns hardly ever repeat; rows may come without
     ``optional`` ones, which are then null. ``persons`` says how its rows lead to the persons they are about; every
-    table must say it. ``meanings`` says in words what each column holds; it
-    stands beside the schema and not in it, because Delta would keep a change of wording as a change of the table.
+    table must say it. ``meanings`` says in words what each column holds, and ``further_meanings`` what those do that
+    rows have beyond the schema, by how their names end; they stand beside the schema and not in it, because Delta would
+    keep a change of wording as a change of the table.
     """
 
     path: str
@@ -36,6 +37,12 @@ class Table:
     distinct: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     meanings: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    further_meanings: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    def meaning(self, column: str) -> str | None:
+        """What a column holds, in words; ``None`` for one that the table does not know."""
+        further = (words for end, words in self.further_meanings.items() if column.endswith(end))
+        return self.meanings.get(column) or next(further, None)
 
     def empty(self) -> pa.Table:
         return self.schema.empty_table()
@@ -54,10 +61,12 @@ def _table(
     volatile: tuple[str, ...] = (),
     distinct: tuple[str, ...] = (),
     optional: tuple[str, ...] = (),
+    further_meanings: Mapping[str, str] | None = None,
 ) -> Table:
     schema = pa.schema([pa.field(name, kind) for name, kind, _ in columns])
     meanings = {name: meaning for name, _, meaning in columns}
-    return Table(path, grain, schema, persons, partition_by, volatile, distinct, optional, meanings)
+    further = further_meanings or {}
+    return Table(path, grain, schema, persons, partition_by, volatile, distinct, optional, meanings, further)
 
 
 text, real, whole, flag, time, date = pa.string(), pa.float64(), pa.int64(), pa.bool_(), UTC_MICROSECONDS, pa.date32()
@@ -117,7 +126,6 @@ GAPS = _table(
     persons=NOBODY,
 )
 
-# Further columns ``<dimension>_share`` follow from scoring.yaml.
 SERVICE_SCORES = _table(
     "scoring/service_scores",
     "one service",
@@ -127,6 +135,12 @@ SERVICE_SCORES = _table(
     ("disposition", text, "the proposed one"),
     ("why", text, "the rule or band that proposes it"),
     persons=NOBODY,
+    # Two for each dimension of scoring.yaml, and one.
+    further_meanings={
+        "_value": "of this dimension of scoring.yaml, 0 to 100",
+        "_share": "points of its score that are due to this dimension of scoring.yaml",
+        "customers_per_year": "the largest number of any row of the inventory",
+    },
 )
 
 SENSITIVITY = _table(

@@ -44,7 +44,13 @@ CREATE TABLE {ROWS}.published (
     name text PRIMARY KEY, state text NOT NULL, rows bigint NOT NULL, published_at timestamptz NOT NULL
 );
 CREATE VIEW {VIEWS}.publications AS SELECT name, rows, published_at FROM {ROWS}.published;
+"""
+
+_MEANING_OF_BOOKS = f"""
 COMMENT ON VIEW {VIEWS}.publications IS 'Grain: one view; when its rows were last replaced.';
+COMMENT ON COLUMN {VIEWS}.publications.name IS 'the view';
+COMMENT ON COLUMN {VIEWS}.publications.rows IS 'how many it has';
+COMMENT ON COLUMN {VIEWS}.publications.published_at IS 'when they were last replaced, by a run that changed them';
 """
 
 _COLUMNS = """
@@ -125,8 +131,8 @@ class BIViews:
         view = f"{VIEWS}.{one.name}"
         connection.execute(text(f"COMMENT ON VIEW {view} IS :words"), {"words": f"Grain: {one.table.grain}."})
         for name in wanted:
-            words = one.table.meanings.get(name)
-            connection.execute(text(f"COMMENT ON COLUMN {view}.{_quoted(name)} IS :words"), {"words": words})
+            words = {"words": one.table.meaning(name)}
+            connection.execute(text(f"COMMENT ON COLUMN {view}.{_quoted(name)} IS :words"), words)
         names = ", ".join(_quoted(name) for name in wanted)
         connection.execute(text(f"DELETE FROM {ROWS}.{one.name}"))
         buffer = io.BytesIO()
@@ -204,6 +210,7 @@ def _prepare(connection: Connection) -> None:
             connection.execute(text(f"CREATE SCHEMA {schema}"))
     if connection.scalar(text("SELECT to_regclass(:name)"), {"name": f"{ROWS}.published"}) is None:
         connection.execute(text(_BOOKS))
+    connection.execute(text(_MEANING_OF_BOOKS))
 
 
 def _reason(error: DBAPIError) -> str:

@@ -84,6 +84,23 @@ def test_a_view_has_the_rows_types_and_meanings_of_its_table(views: BIViews, dat
     assert tuple(told) == (tables.COVERAGE.meanings["service"], f"Grain: {tables.COVERAGE.grain}.")
 
 
+def test_every_column_of_every_view_has_its_meaning_also_those_that_follow_from_the_project(
+    views: BIViews, database: Engine
+) -> None:
+    further = {"reach_value": 1.0, "reach_share": 0.5, "customers_per_year": 7}
+    views.publish([overlap("sales"), scores("crm", **further)], now=NOW)
+    undescribed = """
+        SELECT c.relname || '.' || a.attname FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+        WHERE c.relnamespace = 'cx'::regnamespace AND a.attnum > 0 AND col_description(c.oid, a.attnum) IS NULL
+    """
+    with database.connect() as connection:
+        columns = "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'cx'"
+        assert (
+            connection.scalar(text(columns)) == len(tables.OVERLAP.schema) + len(tables.SERVICE_SCORES.schema) + 3 + 3
+        )
+        assert connection.scalars(text(undescribed)).all() == []
+
+
 def test_a_reader_in_the_middle_of_a_publication_sees_the_old_rows_of_all_views_and_then_the_new_ones(
     views: BIViews, database: Engine
 ) -> None:
@@ -162,7 +179,8 @@ def test_a_read_only_role_reads_the_views_and_nothing_else_also_after_a_column_i
     """The statements of docs/bi.md."""
     views.publish([scores("crm", cost_share=1)], now=NOW)
     page = (Path(__file__).parents[2] / "docs" / "bi.md").read_text(encoding="utf-8")
-    statements = page.partition("```sql\n")[2].partition("```")[0].replace("LOGIN PASSWORD '...'", "NOLOGIN")
+    statements = "".join(block.partition("```")[0] for block in page.split("```sql\n")[1:])
+    statements = statements.replace("LOGIN PASSWORD '...'", "NOLOGIN")
     with database.begin() as owner:
         owner.execute(text(statements))
     views.publish([scores("crm", version="2")], now=NOW)
