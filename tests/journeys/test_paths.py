@@ -108,7 +108,7 @@ def test_variants_are_whole_paths_even_when_their_hashes_collide(log, hash_mask)
     for found in in_parts(
         customers,
         lambda *of: variants(*of, hash_mask=hash_mask),
-        lambda parts: add_variants(parts, hash_mask=hash_mask),
+        add_variants,
     ):
         for most in (1, 3, 100):
             ranked = found.most_frequent(most, names)

@@ -22,10 +22,11 @@ ALL_BITS = (1 << 63) - 1
 @dataclass(frozen=True, eq=False)
 class Variants:
     """Variant ``i`` is ``codes[start[i]:start[i + 1]]``, and ``customers[i]`` took it; in no particular order. ``low``
-    and ``high`` sum the times from first event to last."""
+    and ``high`` sum the times from first event to last. ``hashes`` are what paths were found by."""
 
     codes: Codes
     start: Ints
+    hashes: NDArray[np.uint64]
     customers: Ints
     low: Ints
     high: Ints
@@ -65,28 +66,44 @@ def variants(customer: Codes, kind: Codes, at: Ints, *, hash_mask: int = ALL_BIT
     nothing."""
     start = _starts(customer)
     span = at[start[1:] - 1] - at[start[:-1]]
-    return _grouped(kind, start, np.ones(len(span), np.int64), span & LOW_MASK, span >> LOW_BITS, hash_mask)
+    hashes = _hashes(kind, start, hash_mask)
+    return _grouped(kind, start, hashes, np.ones(len(span), np.int64), span & LOW_MASK, span >> LOW_BITS)
 
 
-def add_variants(parts: Sequence[Variants], *, hash_mask: int = ALL_BITS) -> Variants:
+def add_variants(parts: Sequence[Variants]) -> Variants:
     """The variants of several buckets together."""
     if len(parts) == 1:
         return parts[0]
     lengths = np.concatenate([part.length for part in parts])
     start = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    codes, customers, low, high = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("codes", "customers", "low", "high")
+    codes, hashes, customers, low, high = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("codes", "hashes", "customers", "low", "high")
     )
-    return _grouped(codes, start, customers, low, high, hash_mask)
+    return _grouped(codes, start, hashes, customers, low, high)
 
 
-def _grouped(codes: Codes, start: Ints, weight: Ints, low: Ints, high: Ints, hash_mask: int) -> Variants:
-    found, customers, lows, highs = _group(codes, start, weight, low, high, hash_mask)
+def _grouped(codes: Codes, start: Ints, hashes: NDArray[np.uint64], weight: Ints, low: Ints, high: Ints) -> Variants:
+    found, customers, lows, highs = _group(codes, start, hashes, weight, low, high)
     copied, starts = _copy(codes, start, found)
-    return Variants(copied, starts, customers, lows, highs)
+    return Variants(copied, starts, hashes[found], customers, lows, highs)
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]  # numba has no type stubs
+def _hashes(codes: Codes, start: Ints, mask: int) -> NDArray[np.uint64]:
+    paths = len(start) - 1
+    hashes = np.empty(paths, np.uint64)
+    for path in range(paths):
+        begin, end = start[path], start[path + 1]
+        mixed = np.uint64(end - begin)
+        for i in range(begin, end):
+            mixed = (mixed ^ np.uint64(codes[i] + 1)) * np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(29)
+        hashes[path] = mixed & np.uint64(mask)
+    return hashes
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _starts(customer: Codes) -> Ints:
     """Where each customer's rows begin, and the end of the last one's."""
     n = len(customer)
@@ -102,36 +119,29 @@ def _starts(customer: Codes) -> Ints:
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _group(
-    codes: Codes, start: Ints, weight: Ints, low: Ints, high: Ints, hash_mask: int
+    codes: Codes, start: Ints, hashes: NDArray[np.uint64], weight: Ints, low: Ints, high: Ints
 ) -> tuple[Ints, Ints, Ints, Ints]:
     paths = len(start) - 1
     bits = 4
     while (1 << bits) < 2 * paths:
         bits += 1
     slots = np.full(1 << bits, -1, np.int32)
-    hashes = np.empty(paths, np.uint64)
     found = np.empty(paths, np.int64)
     weights, lows, highs = np.zeros(paths, np.int64), np.zeros(paths, np.int64), np.zeros(paths, np.int64)
     count = 0
     last = (1 << bits) - 1
     for path in range(paths):
         begin, end = start[path], start[path + 1]
-        mixed = np.uint64(end - begin)
-        for i in range(begin, end):
-            mixed = (mixed ^ np.uint64(codes[i] + 1)) * np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(29)
-        mixed &= np.uint64(hash_mask)
-        slot = np.int64(mixed) & last
+        slot = np.int64(hashes[path]) & last
         while True:
             one = slots[slot]
             if one < 0:
                 slots[slot] = count
-                hashes[count] = mixed
                 found[count] = path
                 one = count
                 count += 1
                 break
-            if hashes[one] == mixed:
+            if hashes[found[one]] == hashes[path]:
                 other = start[found[one]]
                 if start[found[one] + 1] - other == end - begin:
                     same = 0
