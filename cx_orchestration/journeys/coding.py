@@ -200,7 +200,8 @@ def _with_asked(rows: pa.Table, charts: Sequence[CompiledMap], types: Sequence[s
     if not (items := _asked(charts, types)):
         return shown
     # The engine of this process: the rows are in its memory already.
-    found = Engine().query(f"SELECT {', '.join(items)} FROM events", {"events": rows})
+    engine = Engine().sized(rows.num_rows)
+    found = engine.query(f"SELECT {', '.join(items)} FROM events", {"events": rows})
     for name in found.column_names:
         shown = shown.append_column(name, found.column(name))
     return shown

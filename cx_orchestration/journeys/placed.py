@@ -121,8 +121,8 @@ def new_ids(journey: str, events: Events, first_event: Ints) -> pa.ChunkedArray:
             "type": pa.array(kinds, pa.string()).take(events.kind[first_event]),
         }
     )
-    sql = sql_text(__package__, "instance_ids.sql")
-    return as_uuid5(Engine().query(sql, {"begun": begun}, {"namespace": _NAMESPACE.hex, "journey": journey}).column(0))
+    sql, engine = sql_text(__package__, "instance_ids.sql"), Engine().sized(begun.num_rows)
+    return as_uuid5(engine.query(sql, {"begun": begun}, {"namespace": _NAMESPACE.hex, "journey": journey}).column(0))
 
 
 def as_table(table: tables.Table, **columns: Any) -> pa.Table:
