@@ -124,7 +124,7 @@ def fold_bucket(
             on_other_maps=micro_event(chart.journey, "abandoned") in on_maps,
         )
         steps = step_rows(seen, chart, on_map, made, found.rows, ids)
-        folded.append(Folded(steps, instances, resting, _counts(chart, instances, found, micro_events)))
+        folded.append(Folded(steps, instances, resting, _counts(chart, on_map, found, micro_events)))
     return folded
 
 
@@ -180,13 +180,15 @@ def _threads_for(count: int, parts: int, places: int) -> kernel.Threads:
     )
 
 
-def _counts(chart: CompiledMap, instances: pa.Table, found: _Pass, micro_events: int) -> JourneyCounts:
+def _counts(chart: CompiledMap, on_map: Threads, found: _Pass, micro_events: int) -> JourneyCounts:
     used, status = found.used, found.instances.status
     deviations = int(np.sum(found.rows.deviation))
+    has_instance = np.zeros(len(on_map.of_customers) - 1, np.bool_)
+    has_instance[on_map.customer[found.instances.thread]] = True
     return JourneyCounts(
         journey=chart.journey,
         map_version=chart.journey_map.version,
-        customers=pc.count_distinct(instances.column("customer_id")).as_py(),
+        customers=int(has_instance.sum()),
         active=int(np.sum(status == ACTIVE)),
         completed=int(np.sum(status == COMPLETED)),
         abandoned=int(np.sum(status == ABANDONED)),
