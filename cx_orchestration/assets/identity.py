@@ -49,9 +49,11 @@ def profiles(
     engine: dg.ResourceParam[Engine],
 ) -> dg.MaterializeResult:
     """Every customer of every service with normalised identity keys."""
+    # Before they are read: what lands meanwhile is for the next run.
+    as_of = {"events": lake.state(tables.EVENTS) or ""}
     mapped = map_profiles(engine, lake, project.services)
     run_id = context.run.run_id
-    update = update_profiles(lake, engine, mapped.profiles, mapped.keys, project.identity, run_id=run_id)
+    update = update_profiles(lake, engine, mapped.profiles, mapped.keys, project.identity, note=as_of, run_id=run_id)
     dropped = markdown_table(update.dropped.to_pylist())
     return dg.MaterializeResult(
         metadata=row_count(update.profiles, changed=update.changed, gone=update.gone, keys_that_do_not_link=dropped)

@@ -43,13 +43,14 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class AssetFailure:
-    """One step that failed. ``asset`` is its asset, or the first one of several that it makes together; ``trace`` is
-    set when the failure is none of the families we foresee."""
+    """One step that failed. ``asset`` is its asset, or the first one of several that it makes together, of which
+    ``with_it`` are the others; ``trace`` is set when the failure is none of the families we foresee."""
 
     asset: str
     message: str
     trace: str = ""
     may_pass_soon: bool = False
+    with_it: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,10 @@ class _Runner:
         #: The keys of assets that failed, or were not come to because of that, and were not made later.
         self.not_made: set[str] = set()
         assets = (each for each in defs.assets or () if isinstance(each, dg.AssetsDefinition))
-        self._keys_of_step = {each.node_def.name: [key.to_user_string() for key in each.keys] for each in assets}
+        keys_of_step = {each.node_def.name: set(each.keys) for each in assets}
+        for checks in defs.asset_checks or ():
+            keys_of_step[checks.node_def.name] = {key.asset_key for key in checks.check_keys}
+        self._keys_of_step = {step: {key.to_user_string() for key in keys} for step, keys in keys_of_step.items()}
 
     def run_service(self, service: str, need: Need) -> Iterator[AssetFailure]:
         """Read and map a service's days. A transient failure is not tried again within the run, but afterwards."""
@@ -246,7 +250,8 @@ class _Runner:
         for event in result.all_events:
             begun = begun or event.is_step_event
             if event.is_step_failure:
-                yield _failure(event, min(asked.intersection(self._keys_of_step[event.step_key or ""])))
+                of_step = self._keys_of_step[event.step_key or ""]
+                yield _failure(event, *sorted(of_step & asked or of_step))
             elif event.is_step_materialization and event.asset_key is not None:
                 # Each day of a run has the same number, that of the run.
                 sent[event.asset_key.to_user_string()] = _sent(event.step_materialization_data.materialization)
@@ -288,18 +293,18 @@ def _notes(sent: Mapping[str, Counter[str]], by_file: Collection[str]) -> Iterat
             yield f"{asset}: {counted(of_erased, 'record')} of erased persons stayed out"
 
 
-def _failure(event: dg.DagsterEvent, asset: str) -> AssetFailure:
+def _failure(event: dg.DagsterEvent, asset: str, *with_it: str) -> AssetFailure:
     data = event.step_failure_data
     if data.user_failure_data is not None:
         told = data.user_failure_data
         may_pass = told.metadata.get(MAY_PASS, dg.MetadataValue.bool(False)).value
         trace = told.metadata.get(TRACE, dg.MetadataValue.text("")).value
         reason = told.description or "failed without a reason"
-        return AssetFailure(asset, reason, trace=str(trace), may_pass_soon=bool(may_pass))
+        return AssetFailure(asset, reason, str(trace), bool(may_pass), with_it)
     error = _first_cause(data.error)
     if error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__:
         raise KeyboardInterrupt
-    return AssetFailure(asset, "an unexpected error", data.error.to_string() if data.error else "")
+    return AssetFailure(asset, "an unexpected error", data.error.to_string() if data.error else "", with_it=with_it)
 
 
 def _not_begun(events: Iterable[dg.DagsterEvent], asset: str) -> AssetFailure:

@@ -190,7 +190,8 @@ def _left_failed(materialized: Materialized, registry: Registry) -> list[FailedR
 def _reasons(materialized: Materialized, left: Sequence[FailedRange]) -> Iterator[Row]:
     """Per failed asset each reason with its days. A step tells its first reason alone, the registry knows all."""
     failures = materialized.failures
-    for asset in dict.fromkeys(failure.asset for failure in failures):
+    of_step = {failure.asset: [failure.asset, *failure.with_it] for failure in failures}
+    for asset, assets in of_step.items():
         days: dict[str, list[DayRange]] = {}
         for each in left:
             if each.assets[0] == asset:
@@ -198,14 +199,14 @@ def _reasons(materialized: Materialized, left: Sequence[FailedRange]) -> Iterato
         told = dict.fromkeys(failure.message for failure in failures if failure.asset == asset)
         without = [(message, "") for message in told if message not in days]
         for message, listed in [*without, *((why, _listed(ranges)) for why, ranges in days.items())]:
-            yield {"asset": asset, "days": listed, "message": message, "rerun": _rerun(asset, materialized.days)}
+            yield {"asset": asset, "days": listed, "message": message, "rerun": _rerun(assets, materialized.days)}
 
 
-def _rerun(asset: str, days: DayRange) -> list[str]:
-    """The options of ``cx run`` for an asset and all that follows from it."""
-    is_of_days = asset.startswith("landing/") or asset.endswith("/events")
+def _rerun(assets: Sequence[str], days: DayRange) -> list[str]:
+    """The options of ``cx run`` for the assets of a step and all that follows from them."""
+    is_of_days = any(asset.startswith("landing/") or asset.endswith("/events") for asset in assets)
     asked = ["--since", str(days.first), "--until", str(days.last)] if is_of_days else []
-    return [*asked, "--select", f'key:"{asset}"+']
+    return [*asked, "--select", " or ".join(f'key:"{asset}"+' for asset in assets)]
 
 
 def _listed(ranges: Sequence[DayRange]) -> str:

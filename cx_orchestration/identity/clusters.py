@@ -4,7 +4,6 @@ Belongs here: the rules of clustering and what of the input needs them. Does not
 (``resolve.py``), ids (``customer_ids.py``), the compiled passes (``linkage.py``).
 """
 
-import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, TypeAlias
@@ -40,14 +39,11 @@ class Linkage:
 
     Two groups are joined while the average weight of the pairs between them is at least ``threshold``. ``absent`` is
     the weight of a pair that was never compared (below ``threshold``); ``None`` leaves such pairs out of the average,
-    and those with an entity that is bare are always left out: of it there is nothing to compare. An exact link whose
-    pair weighs less than ``exact_floor`` in all, a shared key against a model that says no, does not unite by itself:
-    its weight goes into the average.
+    and those with an entity that is bare are always left out: of it there is nothing to compare.
     """
 
     threshold: float = 0.0
     absent: float | None = None
-    exact_floor: float = -math.inf
 
     def __post_init__(self) -> None:
         if self.absent is not None and self.absent >= self.threshold:
@@ -130,7 +126,7 @@ def find_clusters(
     if strong.any():
         component = group.copy()
         united(pairs.left, pairs.right, strong, component)
-    hard = _needing_more(pairs, unique, group, component, linkage)
+    hard = _needing_more(pairs, unique, group, component)
     cluster = group
     if len(hard):
         cluster = group.copy()
@@ -138,13 +134,11 @@ def find_clusters(
     return Clusters(cluster, component)
 
 
-def _needing_more(pairs: Pairs, unique: UniqueValues, group: Codes, component: Codes, linkage: Linkage) -> Codes:
+def _needing_more(pairs: Pairs, unique: UniqueValues, group: Codes, component: Codes) -> Codes:
     """The entities, in order, of the components that exact links alone do not settle."""
     needs = np.zeros(len(group), np.bool_)  # by component
     needs[component[group != component]] = True
     apart = pairs.kind == Kind.NEVER
-    if linkage.exact_floor > -math.inf:
-        apart |= (pairs.kind == Kind.MODEL) | ((pairs.kind == Kind.EXACT) & (pairs.weight < linkage.exact_floor))
     if apart.any():
         left, right = pairs.left[apart], pairs.right[apart]
         needs[component[left[group[left] == group[right]]]] = True
@@ -163,7 +157,7 @@ def _settle(hard: Codes, pairs: Pairs, unique: UniqueValues, component: Codes, l
     pairs = Pairs(position[pairs.left], position[pairs.right], pairs.weight, pairs.kind)
     unique = unique.rows(position[unique.entity] >= 0)
     unique = UniqueValues(position[unique.entity], unique.namespace, unique.value)
-    weighed, never = _weighed(len(hard), pairs, linkage), pairs.rows(pairs.kind == Kind.NEVER)
+    weighed, never = _weighed(len(hard), pairs), pairs.rows(pairs.kind == Kind.NEVER)
     group = _unite(len(hard), weighed, never, unique)
     return _join(group, component[hard], weighed, never, unique, linkage, bare[hard])
 
@@ -184,7 +178,7 @@ class _Weighed:
     exact: Flags
 
 
-def _weighed(entities: int, pairs: Pairs, linkage: Linkage) -> _Weighed:
+def _weighed(entities: int, pairs: Pairs) -> _Weighed:
     pairs = pairs.rows(pairs.kind != Kind.NEVER)
     key, order = _pair_keys(entities, pairs.left, pairs.right)
     kind = pairs.kind[order]
@@ -198,7 +192,7 @@ def _weighed(entities: int, pairs: Pairs, linkage: Linkage) -> _Weighed:
         weight=weight,
         weighs=_any(kind != Kind.ALWAYS, starts),
         always=always,
-        exact=_any(kind == Kind.EXACT, starts) & (weight >= linkage.exact_floor * _UNIT),
+        exact=_any(kind == Kind.EXACT, starts),
     )
 
 

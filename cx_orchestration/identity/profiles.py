@@ -3,6 +3,7 @@
 Belongs here: what differs, and what of the tables stays. Does not belong here: how a key is read (``keys.py``).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,14 +31,21 @@ class ProfilesUpdate:
 
 
 def update_profiles(
-    lake: Lake, engine: Engine, profiles: pa.Table, seen: pa.Table, config: IdentityConfig, *, run_id: str
+    lake: Lake,
+    engine: Engine,
+    profiles: pa.Table,
+    seen: pa.Table,
+    config: IdentityConfig,
+    *,
+    note: Mapping[str, str] | None = None,
+    run_id: str,
 ) -> ProfilesUpdate:
     """Bring ``identity/profiles``, ``identity/keys`` and ``identity/keys_dropped`` up to date with what was received.
 
     ``profiles`` are those of all customers of all services, and ``seen`` their keys one by one, both as received. What
     has the fingerprint of last night's is copied; where nothing differs, neither of them is written. The keys are
     written before the profiles, which note their version: after a run that was killed between the two, and after an
-    erasure, all are read anew. ``keys_dropped`` is always written: its age tells when profiles were last looked at.
+    erasure, all are read anew. ``keys_dropped`` is always written, with ``note``: what the profiles are as of.
     """
     if lake.note(PROFILES).get(_KEYS_VERSION) == str(lake.version(KEYS_SEEN)):
         changed, gone = _update(lake, engine, profiles, seen, config, run_id)
@@ -46,7 +54,7 @@ def update_profiles(
         changed, gone = found.profiles.num_rows, 0
         _write(lake, found.profiles, found.keys, run_id)
     dropped = count_dropped(engine, lake.scan(PROFILES))
-    lake.replace(KEYS_DROPPED, dropped, run_id=run_id)
+    lake.replace(KEYS_DROPPED, dropped, run_id=run_id, note=note)
     return ProfilesUpdate(lake.rows(PROFILES), changed, gone, dropped)
 
 

@@ -29,7 +29,8 @@ def check_headings(where: str, stream: Stream, headings: Sequence[str]) -> None:
     lacks = _lacks(stream, has, of_each=True)
     if lacks:
         # The first line of a file without headings is a record, which may not be repeated.
-        known = any(has(path) for path in _paths(stream))
+        named = [path for path in _paths(stream) if isinstance(next(iter(parse_path(path).steps), None), str)]
+        known = _most(sum(map(has, named)), len(named))
         raise _lacking(where, lacks, "column", _listed("there are", headings) if known else _NO_HEADINGS)
 
 
@@ -63,8 +64,8 @@ class RecordsChecked:
     def finish(self) -> None:
         """Raises ``PermanentFailure`` when there are several records and none has what all of them need."""
         if self._lacks and self._records > 1:
-            # Where nothing is what it should be, names may be values.
-            known = len(self._waited_for) < len(self._wanted)
+            # Where little is what it should be, names may be values.
+            known = _most(len(self._wanted) - len(self._waited_for), len(self._wanted))
             told = _listed("there are", list(self._names)) if known else "nor any other of those that it needs"
             raise _lacking(self._where, self._lacks, "field", f"{told} (in {self._records:,} records)")
 
@@ -78,6 +79,11 @@ class RecordsChecked:
 
 
 _NO_HEADINGS = "nor any other of those that it needs: is there a line of headings above the records?"
+
+
+def _most(found: int, wanted: int) -> bool:
+    """Whether so much is there that the rest are names, too, and may be repeated."""
+    return 2 * found >= wanted > 0
 
 
 def _lacking(where: str, lacks: list[str], what: str, found: str) -> PermanentFailure:

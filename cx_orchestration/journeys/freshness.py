@@ -14,14 +14,15 @@ from cx_orchestration.storage.lake import Lake
 def know_newest_events(lake: Lake) -> bool:
     """Whether identity, sequences and the fold were made one after the other since the last event came in.
 
-    Identity notes no state of events, as it reads none; so its tables that every night writes, the first and the last,
-    must be younger than the events.
+    Identity reads no events. The first of its tables that every night writes notes which there were before profiles
+    were read; the last must be younger.
     """
-    order = [_written(lake, table) for table in (tables.EVENTS, tables.KEYS_DROPPED, tables.SCORECARD)]
     fold, sources = last_fold(lake), Sources.now(lake)
     return (
         fold is not None
-        and 0 < order[0] < order[1] <= order[2]
+        and sources.events is not None
+        and lake.note(tables.KEYS_DROPPED).get("events") == sources.events
+        and _written(lake, tables.KEYS_DROPPED) <= _written(lake, tables.SCORECARD)
         and Sources.of(lake.note(tables.SEQUENCES)) == sources
         and fold.sequences == lake.state(tables.SEQUENCES)
     )

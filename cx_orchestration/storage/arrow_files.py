@@ -27,9 +27,13 @@ def read_columns(table: Table, folder: Path, file: DataFile, columns: Sequence[s
 
 
 def read_rows(table: Table, folder: Path, file: DataFile) -> pa.Table:
-    """All rows of one file as ``read_columns`` gives them, with all of the table's columns."""
+    """All rows of one file as ``read_columns`` gives them, with all of the table's columns; null
+    are those that came after the file was written."""
     partition = table.partition_by
     rows = read_columns(table, folder, file, [name for name in table.schema.names if name not in partition])
+    for field in table.schema:
+        if field.name not in rows.column_names and field.name not in partition:
+            rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
     for name, value in zip(partition, file.partition, strict=True):
         rows = rows.append_column(name, pa.repeat(pa.scalar(value, table.schema.field(name).type), rows.num_rows))
     return rows.select(table.schema.names).cast(table.schema)

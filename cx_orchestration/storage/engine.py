@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
+from functools import cache
 from importlib.resources import files
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -69,7 +70,7 @@ class Engine:
         A thread that waits for others polls without pause, so many threads with little to do burn CPU for nothing.
         """
         fitted = copy(self)
-        fitted._config = {**self._config, "threads": min(os.cpu_count() or 1, rows // _ROWS_A_THREAD + 1)}
+        fitted._config = {**self._config, "threads": min(_most_threads(), rows // _ROWS_A_THREAD + 1)}
         return fitted
 
     def query(
@@ -121,6 +122,14 @@ class Engine:
                 f"a query needs more than its memory ({memory}) and the disk of {folder}, where it spills to, have; "
                 "it gave no result. Make room there, or raise the engine's memory_limit, then rerun"
             ) from None
+
+
+@cache
+def _most_threads() -> int:
+    """As many as DuckDB takes by itself, which knows what of the machine's processors this process may have."""
+    with duckdb.connect() as connection:
+        (threads,) = connection.execute("SELECT current_setting('threads')").fetchall()[0]
+    return int(threads)
 
 
 @contextmanager

@@ -17,11 +17,10 @@ _Commit: TypeAlias = tuple[int, int]
 
 
 class TableLogs:
-    """The latest few tables that were opened, by folder and version."""
+    """The latest tables that were opened, ``most`` of them, by folder and version."""
 
-    _MOST = 64
-
-    def __init__(self) -> None:
+    def __init__(self, most: int = 64) -> None:
+        self._most = most
         self._opened: OrderedDict[tuple[str, int], tuple[DeltaTable, _Commit]] = OrderedDict()
         self._newest: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -60,7 +59,7 @@ class TableLogs:
             self._newest[place] = number
         if (commit := _commit(place, number)) is not None:
             self._opened[place, number] = opened, commit
-        while len(self._opened) > self._MOST:
+        while len(self._opened) > self._most:
             (dropped, number), _ = self._opened.popitem(last=False)
             if self._newest.get(dropped) == number:
                 del self._newest[dropped]

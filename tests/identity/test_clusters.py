@@ -77,8 +77,6 @@ def reference(entities: int, rows: Iterable[Row], values: Iterable[Value], linka
     for pair in sorted(uniting, key=lambda pair: (uniting[pair], -compared.get(pair, 0.0), pair)):
         one, other = (next(group for group in groups if entity in group) for entity in pair)
         by_people = uniting[pair] == 0
-        if not by_people and compared[pair] < linkage.exact_floor:
-            continue
         if one != other and not parted(one, other) and (by_people or not conflict(one, other)):
             unite(one, other)
 
@@ -113,9 +111,7 @@ _others = st.lists(
     max_size=8,
 )
 _values = st.lists(st.tuples(_codes, st.integers(0, 1), st.integers(0, 2)), max_size=8)
-_linkages = st.sampled_from(
-    [Linkage(), Linkage(1.0), Linkage(0.5, absent=0.0), Linkage(0.0, absent=-4.0), Linkage(1.0, exact_floor=4.0)]
-)
+_linkages = st.sampled_from([Linkage(), Linkage(1.0), Linkage(0.5, absent=0.0), Linkage(0.0, absent=-4.0)])
 
 
 @settings(deadline=None, max_examples=300)
@@ -181,10 +177,9 @@ def test_a_chain_of_good_pairs_does_not_glue_strangers_together() -> None:
     assert clusters(3, chain) == {frozenset({0, 1}), frozenset({2})}
 
 
-def test_a_shared_key_against_a_model_that_says_no_unites_only_above_the_floor() -> None:
+def test_a_shared_key_unites_against_a_model_that_says_no() -> None:
     rows = [(0, 1, 20.0, EXACT), (0, 1, -18.0, MODEL)]
     assert clusters(2, rows, linkage=Linkage(5.0)) == {frozenset({0, 1})}
-    assert clusters(2, rows, linkage=Linkage(5.0, exact_floor=5.0)) == {frozenset({0}), frozenset({1})}
 
 
 def test_a_weight_that_is_no_number_is_refused() -> None:

@@ -169,7 +169,7 @@ def test_the_command_says_which_slip_forbids_and_shows_the_values(parted, tmp_pa
     assert result.exit_code == 0, result.output
     for expected in (
         "the same login",
-        "only birth_date forbids it",
+        "birth_date forbids it",
         "1990-04-05",
         "1990-04-06",
         "crm/1b desk/1 always",

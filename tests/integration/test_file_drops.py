@@ -243,6 +243,18 @@ def test_a_file_without_a_line_of_headings_fails_its_day_and_shows_no_record(tmp
     assert PERSON not in str(raised.value)
 
 
+def test_a_value_that_happens_to_be_called_like_a_field_makes_no_headings_of_a_record(tmp_path: Path) -> None:
+    path = tmp_path / "2024-01-01.csv"
+    path.write_text(f"1,2024-01-01T12:00:00Z,card,{PERSON}\n")
+    stream = stream_for(
+        endpoint=None, files={"pattern": "{day}", "format": "csv"}, updated_at="at", events=[SALES, RETURNS]
+    )
+    assert stream.files is not None
+    with pytest.raises(PermanentFailure, match="is there a line of headings above the records") as raised:
+        list(file_records("till", stream, stream.files, path, tmp_path))
+    assert PERSON not in str(raised.value)
+
+
 def test_a_single_record_that_lacks_a_field_is_left_to_the_mapping(tmp_path: Path) -> None:
     write(tmp_path / "2024-01-01.jsonl", "jsonl", ["id"], rows=1)
     write(tmp_path / "2024-01-02.jsonl", "jsonl", ["id", "at"])

@@ -103,7 +103,7 @@ def test_steps_of_an_earlier_version_are_drawn_beside_the_newest_ones_own(tmp_pa
     assert 'data-source="taken" data-target="kept"' in drawn
     assert 'data-step="taken"' not in drawing_svg(newest, found)
     page = drawing_page(newest, found, versions, as_of=as_of)
-    assert "2; 1 open instances go on with an earlier one" in page
+    assert "2; 1 open instance of an earlier one" in page
     assert "a step of an earlier version" in page
     assert_adds_up(lake, as_of)
 

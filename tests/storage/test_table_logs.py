@@ -43,9 +43,8 @@ def test_a_table_made_anew_in_the_same_place_is_another(folder: Path) -> None:
     assert logs.open(folder).metadata().id != before
 
 
-def test_of_many_tables_the_latest_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TableLogs, "_MOST", 2)
-    logs = TableLogs()
+def test_of_many_tables_the_latest_are_kept(tmp_path: Path) -> None:
+    logs = TableLogs(most=2)
     for name in "abc":
         commit(tmp_path / name, 1)
     opened = {name: logs.open(tmp_path / name) for name in "abc"}

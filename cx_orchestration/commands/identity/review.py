@@ -47,7 +47,7 @@ def _print(console: Console, number: int, pair: OpenPair, folders: Folders) -> N
     said = f"   {pair.says} ({pair.weight:+.1f} bits: {pair.odds})"
     console.print(said, markup=False, highlight=False, soft_wrap=True)
     if pair.forbidden_by:
-        doubt = f"   only {pair.forbidden_by} forbids it, and differs by a slip of the pen: is it one person's?"
+        doubt = f"   {pair.forbidden_by} forbids it, and differs by a slip of the pen: is it one person's?"
         console.print(doubt, markup=False, highlight=False, soft_wrap=True)
     console.print(fields_table(pair.left, pair.right, pair.fields))
     decisions: tuple[Verdict, ...] = ("always", "never")

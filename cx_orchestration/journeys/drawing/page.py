@@ -17,6 +17,7 @@ from cx_orchestration.journeys.drawing.earlier import with_earlier_steps
 from cx_orchestration.journeys.drawing.figures import Figures
 from cx_orchestration.journeys.drawing.layout import BOX_HEIGHT, BOX_WIDTH, FEELINGS_HEIGHT, Arrow, lay_out
 from cx_orchestration.model.journey import JourneyMap
+from cx_orchestration.model.words import counted
 
 
 def drawing_svg(journey_map: JourneyMap, figures: Figures, versions: Sequence[JourneyMap] = ()) -> str:
@@ -24,8 +25,10 @@ def drawing_svg(journey_map: JourneyMap, figures: Figures, versions: Sequence[Jo
 
     Of ``versions``, those that journeys were folded with, steps are drawn that the map has no more.
     """
-    drawn = with_earlier_steps(journey_map, versions, figures)
+    return _svg(journey_map, with_earlier_steps(journey_map, versions, figures), figures)
 
+
+def _svg(journey_map: JourneyMap, drawn: JourneyMap, figures: Figures) -> str:
     def details(name: str) -> str:
         step = drawn.steps[name]
         facts = [step.layer, step.stance, *[text for text in (step.owner, step.channel) if text]]
@@ -70,7 +73,7 @@ def drawing_page(
         ("Owner", journey_map.owner),
         (
             "Version",
-            f"{journey_map.version}; {behind:,} open instances go on with an earlier one"
+            f"{journey_map.version}; {counted(behind, 'open instance')} of an earlier one"
             if behind
             else str(journey_map.version),
         ),
@@ -87,7 +90,7 @@ def drawing_page(
             conformance=figures.conformance,
             earlier=drawn.steps.keys() - journey_map.steps.keys(),
             titles=_titles(drawn),
-            drawing=Markup(drawing_svg(journey_map, figures, versions)),  # noqa: S704  # made above, its texts escaped
+            drawing=Markup(_svg(journey_map, drawn, figures)),  # noqa: S704  # made above, its texts escaped
         )
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cx_orchestration.journeys.guards import Guards
+from cx_orchestration.journeys.micro_events import is_micro_event
 from cx_orchestration.journeys.paths.funnel import SEMANTICS
 from cx_orchestration.model.days import MICROSECONDS_A_DAY
 from cx_orchestration.model.funnel import DeclaredFunnel, EventChoice, Semantics
@@ -113,9 +114,10 @@ def _milestones(journey_map: JourneyMap, code: Mapping[str, int]) -> Iterable[tu
     """Where customers enter, and the milestones that are asked of them.
 
     One event stands for one step: who begins right at a milestone has come there without a way, and is no entry. Where
-    everybody begins at a milestone, all are entries, and those milestones are not asked for.
+    everybody begins at a milestone, all are entries, and those milestones are not asked for. Nobody is seen to begin by
+    what another journey does: that is no event of ``journeys/sequences``.
     """
-    begun = [(kind, beginning.target) for _, kind, beginning in journey_map.beginnings()]
+    begun = [(kind, beginning.target) for _, kind, beginning in journey_map.beginnings() if not is_micro_event(kind)]
     asked = [name for name, step in journey_map.steps.items() if step.milestone]
     entries = [kind for kind, target in begun if target not in asked]
     if not entries:
