@@ -29,7 +29,7 @@ from cx_orchestration.model.failures import PermanentFailure, TransientFailure
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
-from cx_orchestration.storage.registry import MAPPING, Attempt, Registry
+from cx_orchestration.storage.registry import MAPPING, Attempt, LeftFailed, Registry
 
 ORDERS = "drops/store_till/orders-2026-01.csv"
 OF_ORDERS = "landing/store_till/orders,integration/store_till/events"
@@ -333,6 +333,19 @@ def test_a_run_that_ended_before_its_first_step_failed(company: Path) -> None:
         done = materialize_project(project, instance, days=days, select=select, resources={"registry": Away()})
     assert AssetFailure("integration/customer_events", "the registry cannot be reached") in done.failures
     assert "integration/customer_events" in done.not_made
+
+
+def test_a_check_that_cannot_be_made_is_a_failure_beside_the_others(company: Path) -> None:
+    class Locked(Registry):
+        def left_failed(self, service: str | None = None) -> list[LeftFailed]:
+            raise TransientFailure("the registry is locked")
+
+    project, days = CXProject.load(company), DayRange(dt.date(2026, 1, 5), dt.date(2026, 1, 5))
+    registry = dg.ResourceDefinition.hardcoded_resource(Locked(project.registry_url()))
+    with dg.DagsterInstance.ephemeral() as instance:
+        select = "integration/customer_events,journeys/maps"
+        done = materialize_project(project, instance, days=days, select=select, resources={"registry": registry})
+    assert {failure.asset for failure in done.failures} >= {"integration/customer_events"}
 
 
 def test_neighbouring_days_with_one_reason_are_one_command(company: Path) -> None:
