@@ -8,15 +8,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from cx_orchestration.identity.matching.comparisons import FIELDS, Comparison, key_column
 from cx_orchestration.identity.matching.estimation import Patterns
 from cx_orchestration.storage.engine import Session
 
 
+def levels_of(counted: pa.Table, comparisons: Sequence[Comparison]) -> NDArray[np.int64]:
+    """The levels of ``weighing.count_levels``, as ``Patterns`` have them."""
+    return np.column_stack([counted[each.column].to_numpy() for each in comparisons]).astype(np.int64)
+
+
 def patterns_of(counted: pa.Table, comparisons: Sequence[Comparison]) -> dict[str, Patterns]:
     """How many pairs show which pattern, by match_key, from ``weighing.count_levels``."""
-    levels = np.column_stack([counted[each.column].to_numpy() for each in comparisons]).astype(np.int64)
+    levels = levels_of(counted, comparisons)
     kinds, pairs = np.asarray(counted["match_key"].to_pylist(), dtype=str), counted["pairs"].to_numpy()
     return {str(kind): Patterns(levels[kinds == kind], pairs[kinds == kind]) for kind in np.unique(kinds)}
 

@@ -87,7 +87,7 @@ def score_changed(
 
 def score_trained(session: Session, model: MatchingModel, config: IdentityConfig) -> ScoredPairs:
     """``score_pairs`` of everything, in the workspace in which the ``model`` was just trained."""
-    candidates = int(session.query("SELECT count(*) AS pairs FROM candidates")["pairs"][0].as_py())
+    candidates = find_candidates(session, model.caps)
     return _scored(session, model, config, candidates, model.profile)
 
 

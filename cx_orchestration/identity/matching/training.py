@@ -19,11 +19,12 @@ from cx_orchestration.identity.matching.comparisons import (
     derive_comparisons,
     key_column,
 )
-from cx_orchestration.identity.matching.estimation import Block, Estimates, Patterns, estimate
+from cx_orchestration.identity.matching.estimation import Block, Patterns, estimate
 from cx_orchestration.identity.matching.model import FieldProfile, MatchingModel, version_of
 from cx_orchestration.identity.matching.observation import level_shares, measure_coverage, patterns_of
-from cx_orchestration.identity.matching.pairs import find_candidates, workspace
-from cx_orchestration.identity.matching.weighing import count_frequencies, count_levels, settings
+from cx_orchestration.identity.matching.pairs import workspace
+from cx_orchestration.identity.matching.rules import choose_rules, sample_rules
+from cx_orchestration.identity.matching.weighing import count_frequencies, count_levels, settings, untrained
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.storage.engine import Engine, Session, sql_text
 
@@ -94,26 +95,27 @@ def _trained(
     comparisons = derive_comparisons(coverage, household, guarded)
     if not comparisons:
         return None
-    caps = _choose_caps(session, fields.num_rows)
-    candidates = find_candidates(session, caps)
+    offered = _offer_rules(session, fields.num_rows)
+    sample = sample_rules(session, comparisons, offered)
     blocks = _training_blocks(comparisons, namespaces, household | guarded)
-    patterns = _compare_sample(session, comparisons, [rule for rule, _, _ in blocks], fields.num_rows, candidates)
+    patterns = _compare_sample(session, comparisons, [rule for rule, _, _ in blocks], fields.num_rows)
     estimates = estimate(
         comparisons,
         strangers=patterns[STRANGERS],
         neighbours=patterns[NEIGHBOURS],
         housemates=patterns[HOUSEMATES],
         blocks=[Block(rule, patterns[rule], unused, unjudged) for rule, unused, unjudged in blocks],
-        candidates=patterns["candidates"],
-        candidate_share=max(patterns["candidates"].total(), 1.0) / max(candidates, 1),
+        candidates=sample.patterns,
+        candidate_share=sample.share,
         entities=fields.num_rows,
     )
     model = settings(comparisons, estimates)
     frequencies = count_frequencies(session, model)
+    rules = choose_rules(session, sample, model, frequencies)
+    caps = {row["rule"]: int(row["cap"]) for row in offered.to_pylist() if row["rule"] in rules}
+    candidates = sample.of(rules)
     profile = FieldProfile(
-        coverage,
-        level_shares(patterns["candidates"], comparisons),
-        candidates / fields.num_rows,
+        coverage, level_shares(candidates, comparisons), candidates.total() / sample.share / fields.num_rows
     )
     return MatchingModel(
         version=version_of(model, caps, frequencies),
@@ -155,18 +157,18 @@ def _training_blocks(
     return [(rule, unused, shared if rule in meeting else frozenset()) for rule, unused in rules]
 
 
-def _choose_caps(session: Session, entities: int) -> dict[str, int]:
+def _offer_rules(session: Session, entities: int) -> pa.Table:
+    """The rules that may be of use, with the cap of their blocks and how many pairs these bring (``caps.sql``)."""
     limits = {"largest": _LARGEST_BLOCK, "pairs": _PAIRS_PER_ENTITY * entities}
-    rows = session.query(sql_text(__package__, "caps.sql"), limits).to_pylist()
-    return {row["rule"]: int(row["cap"]) for row in rows}
+    return session.query(sql_text(__package__, "caps.sql"), limits)
 
 
 def _compare_sample(
-    session: Session, comparisons: Sequence[Comparison], rules: Sequence[str], entities: int, candidates: int
+    session: Session, comparisons: Sequence[Comparison], rules: Sequence[str], entities: int
 ) -> dict[str, Patterns]:
     """The patterns of every kind of pairs that ``training_pairs.sql`` offers; kinds without pairs are empty.
 
-    Of neighbours and candidates a sample is drawn by a hash of the two, so that the same entities give the same pairs.
+    Of neighbours a sample is drawn by a hash of the two, so that the same entities give the same pairs.
     """
     session.keep("drawn", _draw_strangers(entities))
     session.keep("rules", pa.table({"rule": pa.array(rules, pa.string())}))
@@ -178,14 +180,13 @@ def _compare_sample(
     session.make_in_parts(
         "training_pairs",
         "SELECT join_key_l, join_key_r, match_key FROM offered WHERE hash(join_key_l, join_key_r) % 1000000 <"
-        " CASE match_key WHEN 'neighbours' THEN $neighbours WHEN 'candidates' THEN $candidates ELSE 1000000 END",
+        " CASE match_key WHEN 'neighbours' THEN $neighbours ELSE 1000000 END",
         "offered",
-        {"neighbours": 1e6 * _SAMPLE / (3 * entities + 1), "candidates": 1e6 * _SAMPLE / (candidates + 1)},
+        {"neighbours": 1e6 * _SAMPLE / (3 * entities + 1)},
     )
-    model = settings(comparisons, _untrained(comparisons))
     nothing = Patterns(np.empty((0, len(comparisons)), np.int64), np.empty(0))
-    found = patterns_of(count_levels(session, model["comparisons"], "training_pairs"), comparisons)
-    return {kind: found.get(kind, nothing) for kind in (*rules, STRANGERS, NEIGHBOURS, HOUSEMATES, "candidates")}
+    found = patterns_of(count_levels(session, untrained(comparisons), "training_pairs"), comparisons)
+    return {kind: found.get(kind, nothing) for kind in (*rules, STRANGERS, NEIGHBOURS, HOUSEMATES)}
 
 
 def _draw_strangers(entities: int) -> pa.Table:
@@ -198,8 +199,3 @@ def _draw_strangers(entities: int) -> pa.Table:
         drawn = drawn[:, drawn[0] != drawn[1]]
         left, right = drawn.min(axis=0), drawn.max(axis=0)
     return pa.table({"join_key_l": left, "join_key_r": right})
-
-
-def _untrained(comparisons: Sequence[Comparison]) -> Estimates:
-    expected = tuple(np.array([level.expected for level in comparison.levels]) for comparison in comparisons)
-    return Estimates(m=expected, u=tuple(np.full(len(shares), 1 / len(shares)) for shares in expected), prior=0.001)

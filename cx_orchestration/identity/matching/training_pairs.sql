@@ -1,8 +1,8 @@
 -- Grain: one pair of entities that may be learnt from, once in each kind of pairs that it is of.
 -- Columns: join_key_l, join_key_r (unique_id, the smaller one first), match_key (the kind: a rule of blocks,
--- `neighbours` of one surname, `housemates` of one street and number or of one surname in one postcode, `candidates`, or
+-- `neighbours` of one surname, `housemates` of one street and number or of one surname in one postcode, or
 -- `strangers`).
--- Inputs: members (training_members.sql); candidates; shuffled (unique_id, family, place: a random one that stays);
+-- Inputs: members (training_members.sql); shuffled (unique_id, family, place: a random one that stays);
 -- drawn (join_key_l, join_key_r), random pairs.
 WITH followers AS (
     SELECT unique_id, lead(unique_id, 1) OVER by_surname AS first, lead(unique_id, 2) OVER by_surname AS second,
@@ -24,8 +24,5 @@ UNION ALL
 SELECT least(unique_id, other), greatest(unique_id, other), 'neighbours'
 FROM surnames
 WHERE other IS NOT NULL
-UNION ALL
-SELECT join_key_l, join_key_r, 'candidates'
-FROM candidates
 UNION ALL
 SELECT join_key_l, join_key_r, 'strangers' FROM drawn

@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -40,6 +41,13 @@ def settings(comparisons: Sequence[Comparison], estimates: Estimates) -> dict[st
         "retain_matching_columns": True,
         "retain_intermediate_calculation_columns": False,
     }
+
+
+def untrained(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """What settings ask of a pair in these comparisons, with the probabilities that are expected before training."""
+    expected = tuple(np.array([level.expected for level in comparison.levels]) for comparison in comparisons)
+    by_chance = tuple(np.full(len(shares), 1 / len(shares)) for shares in expected)
+    return list(settings(comparisons, Estimates(m=expected, u=by_chance, prior=0.001))["comparisons"])
 
 
 def count_levels(session: Session, comparisons: Sequence[Mapping[str, Any]], pairs: str) -> pa.Table:

@@ -2,10 +2,15 @@
 
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from town import CONFIG, NOW, town, without_person
 
+from cx_orchestration.identity.matching.fields import matching_fields
+from cx_orchestration.identity.matching.model import load_model
 from cx_orchestration.identity.matching.nights import Matched, update_matches
+from cx_orchestration.identity.matching.pairs import workspace
+from cx_orchestration.identity.matching.rules import count_matches, sample_rules
 from cx_orchestration.model.tables import LINKS, MATCHING_FIELDS, PROFILES
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -59,3 +64,20 @@ def test_a_table_has_the_same_rows(lived, table):
     (duckdb_lake, _), (spark_lake, _) = lived
     assert spark_lake.rows(table) > 100
     assert spark_lake.content_hash(table) == duckdb_lake.content_hash(table)
+
+
+def test_both_see_the_same_pairs_and_matches_under_each_rule(lived, spark):
+    (lake, _), _ = lived
+    model, seen = load_model(lake, Engine()), []
+    assert model is not None
+    offered = pa.table({"rule": list(model.caps), "cap": list(model.caps.values()), "pairs": [1] * len(model.caps)})
+    for engine in (Engine(), spark):
+        fields = matching_fields(engine, lake.scan(PROFILES), CONFIG, model.habits, today=NOW.date())
+        with workspace(engine, fields.rows, model.namespaces) as session:
+            sample_rules(session, model.comparisons, offered)
+            seen.append(count_matches(session, model.settings, model.frequencies).to_pydict())
+    on_duckdb, on_spark = seen
+    assert sum(on_duckdb["pairs"]) > 200
+    assert on_spark["found_by"] == on_duckdb["found_by"]
+    assert on_spark["pairs"] == on_duckdb["pairs"]
+    assert on_spark["matches"] == pytest.approx(on_duckdb["matches"])
