@@ -27,7 +27,13 @@ from cx_orchestration.storage.scan import Scan
 
 #: What a session needs for its answers to be DuckDB's: instants in UTC, and an error, not null, where a cast or a sum
 #: does not fit.
-_SETTINGS = {"spark.sql.session.timeZone": "UTC", "spark.sql.ansi.enabled": "true"}
+_SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    # A checkpoint keeps what its plan knew of its columns, under the names they had there: a union of what was made
+    # from one then fails with "key not found".
+    "spark.sql.constraintPropagation.enabled": "false",
+}
 
 
 @cache

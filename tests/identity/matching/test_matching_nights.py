@@ -4,14 +4,12 @@ import dataclasses
 import datetime as dt
 import json
 import random
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from town import CONFIG, NOW, profile_rows, without_person
+from town import CONFIG, NOW, erase, profile_rows, without_person
 
 from cx_orchestration.identity.ledger import standing_links
 from cx_orchestration.identity.matching.drift import measure_drift
@@ -24,7 +22,6 @@ from cx_orchestration.model.identity import IdentityConfig, Matching
 from cx_orchestration.model.tables import LINKS, MATCHING_FIELDS, MATCHING_MODELS, PROFILES
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
-from cx_orchestration.storage.rewriting import Edits, remove_history, rewrite
 
 Rows = list[dict[str, Any]]
 
@@ -155,17 +152,6 @@ def test_who_was_erased_leaves_a_block_that_the_others_are_looked_at_in(
     before = lived.lake.version(MATCHING_FIELDS)
     again = lived.night(without_person(others))
     assert (again.ledger.made, again.ledger.retracted, lived.lake.version(MATCHING_FIELDS)) == (0, 0, before)
-
-
-def erase(lake: Lake, profile: dict[str, Any]) -> None:
-    """What an erasure does to a table that has the customer."""
-
-    def judge(_: Mapping[str, Any], batch: pa.RecordBatch) -> Edits:
-        found = zip(batch["service"].to_pylist(), batch["entity"].to_pylist(), strict=True)
-        return Edits(np.array([pair == (profile["service"], profile["entity"]) for pair in found], np.bool_))
-
-    assert rewrite(lake, MATCHING_FIELDS, ["service", "entity"], judge, run_id="erasure").removed == 1
-    remove_history(lake, MATCHING_FIELDS)
 
 
 def test_a_night_without_changes_appends_nothing_and_compares_nothing(place: Town, rows: Rows) -> None:

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import PROFILES
+from cx_orchestration.model.tables import MATCHING_FIELDS, PROFILES
+from cx_orchestration.storage.lake import Lake
+from cx_orchestration.storage.rewriting import Edits, remove_history, rewrite
 
 NOW = dt.datetime(2026, 3, 1, 2, 30, tzinfo=dt.UTC)
 CONFIG = IdentityConfig.model_validate(
@@ -86,3 +89,14 @@ def town(people: int = 210, seed: int = 7) -> list[dict[str, Any]]:
 
 def without_person(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return profile_rows([{name: value for name, value in row.items() if name != "person"} for row in rows])
+
+
+def erase(lake: Lake, profile: dict[str, Any]) -> None:
+    """What an erasure does to the fields that are kept of a customer."""
+
+    def judge(_: Mapping[str, Any], batch: pa.RecordBatch) -> Edits:
+        found = zip(batch["service"].to_pylist(), batch["entity"].to_pylist(), strict=True)
+        return Edits(np.array([pair == (profile["service"], profile["entity"]) for pair in found], np.bool_))
+
+    assert rewrite(lake, MATCHING_FIELDS, ["service", "entity"], judge, run_id="erasure").removed == 1
+    remove_history(lake, MATCHING_FIELDS)
