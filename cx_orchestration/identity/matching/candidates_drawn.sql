@@ -1,5 +1,5 @@
 -- Grain: one pair of entities to compare, of which one at least was drawn. Keys: join_key_l, join_key_r (unique_id, the
--- smaller one first). Columns: the keys and match_key, the bits of all rules that find it, added up.
+-- smaller one first). Columns: the keys and match_key, the bits of all rules that find it, in one number.
 -- Inputs: blocks (blocks.sql); offered_rules (rule, cap, bit); drawn_entities (unique_id). Blocks count as in candidates.sql.
 WITH theirs AS (
     SELECT b.block, r.cap, r.bit, b.unique_id

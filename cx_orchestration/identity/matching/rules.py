@@ -7,9 +7,11 @@ Most pairs that one block alone brings together share a frequent name, a day of 
 the more entities there are, the more of them for each pair of one person.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import sqrt
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,8 @@ _PAIRS_A_MATCH = 1_000
 _LOST = 0.002
 #: A pair that weighs less is no match.
 _LEAST_BITS = -10.0
+#: The bit of all rules for which a number of 64 bits has none of their own. They stay.
+_OTHERS = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class RuleSample:
     """A ``share`` of the pairs that rules of blocks find: all pairs of some entities.
 
     They lie in the table ``rule_pairs`` of a workspace (``candidates_drawn.sql``). ``found_by`` are the rules that find
-    the pairs of each of the ``patterns``: their ``bits``, added up.
+    the pairs of each of the ``patterns``: their ``bits``, in one number.
     """
 
     patterns: Patterns
@@ -54,7 +58,7 @@ class RuleSample:
 
     def of(self, rules: Collection[str]) -> Patterns:
         """Of the sample, what one of these rules finds, or several."""
-        theirs = (self.found_by & sum(self.bits[rule] for rule in rules)) > 0
+        theirs = (self.found_by & _together(self.bits[rule] for rule in rules)) > 0
         return Patterns(self.patterns.levels[theirs], self.patterns.pairs[theirs])
 
 
@@ -63,7 +67,7 @@ def sample_rules(session: Session, comparisons: Sequence[Comparison], offered: p
 
     Entities are drawn by a hash, so that the same ones give the same pairs.
     """
-    bits = {rule: 1 << place for place, rule in enumerate(offered["rule"].to_pylist())}
+    bits = {rule: min(1 << place, _OTHERS) for place, rule in enumerate(offered["rule"].to_pylist())}
     most = max(float(np.sum(offered["pairs"].to_numpy())), 1.0)
     drawn = 1 - sqrt(1 - min(_SAMPLE / most, 1.0))
     session.keep("offered_rules", offered.append_column("bit", pa.array(bits.values(), pa.int64())))
@@ -91,18 +95,18 @@ def count_matches(session: Session, model: Mapping[str, Any], frequencies: pa.Ta
 def fruitful_rules(bits: Mapping[str, int], found: pa.Table) -> list[str]:
     """The rules but for those that hardly find anybody whom no other one finds.
 
-    ``found``: how many ``pairs``, and how many ``matches`` among them, the rules ``found_by`` (their ``bits``, added
-    up) find together. The least fruitful rule is left out, then of those that stay the least fruitful one, and so on.
-    A rule that brings no pair of its own stays, as it costs nothing.
+    ``found``: how many ``pairs``, and how many ``matches`` among them, the rules ``found_by`` (their ``bits``, in one
+    number) find together. The least fruitful rule is left out, then of those that stay the least fruitful one, and so
+    on. A rule that brings no pair of its own stays, as it costs nothing.
     """
     found_by, pairs, matches = (found[name].to_numpy() for name in ("found_by", "pairs", "matches"))
     kept, may_lose = dict(bits), _LOST * float(matches.sum())
 
     def found_alone(rule: str) -> tuple[float, float]:
-        alone = (found_by & sum(kept.values())) == kept[rule]
+        alone = (found_by & _together(kept.values())) == kept[rule]
         return float(matches[alone].sum()), float(pairs[alone].sum())
 
-    while alone := {rule: its for rule in kept if (its := found_alone(rule))[1] > 0}:
+    while alone := {rule: its for rule, bit in kept.items() if bit < _OTHERS and (its := found_alone(rule))[1] > 0}:
         rule = min(alone, key=lambda each: (alone[each][0] / alone[each][1], each))
         lost, saved = alone[rule]
         if lost * _PAIRS_A_MATCH > saved or lost > may_lose:
@@ -110,3 +114,7 @@ def fruitful_rules(bits: Mapping[str, int], found: pa.Table) -> list[str]:
         may_lose -= lost
         del kept[rule]
     return list(kept)
+
+
+def _together(bits: Iterable[int]) -> int:
+    return reduce(or_, bits, 0)

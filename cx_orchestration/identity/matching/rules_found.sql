@@ -1,4 +1,4 @@
--- Grain: one set of rules that find the same pairs. Keys: found_by (the bits of the rules, added up). Columns: pairs;
+-- Grain: one set of rules that find the same pairs. Keys: found_by (the bits of the rules, in one number). Columns: pairs;
 -- matches, how many of them are expected to be one person.
 -- Inputs: rule_pairs (candidates_drawn.sql); scored, those of them that weigh something. A weight of w bits is a
 -- probability of 1 / (1 + 2 ** -w).

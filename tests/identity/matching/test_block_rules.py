@@ -35,6 +35,20 @@ def test_rules_that_are_left_out_lose_few_matches_together() -> None:
     assert fruitful_rules(BITS, many) == ["email", "name", "street"]
 
 
+def test_more_rules_than_there_are_bits_are_told_apart_as_far_as_they_can_be(
+    engine: Engine, fields: Fields, model: MatchingModel
+) -> None:
+    many = [f"a rule {place:02}" for place in range(60)] + list(model.caps)
+    caps = pa.table({"rule": many, "cap": [0] * 60 + list(model.caps.values()), "pairs": [1] * len(many)})
+    with workspace(engine, fields.rows, model.namespaces) as session:
+        sample = sample_rules(session, model.comparisons, caps)
+        assert sample.of(many).total() == sample.pairs == find_candidates(session, model.caps)
+        kept = fruitful_rules(sample.bits, count_matches(session, model.settings, model.frequencies))
+    last = many[62:]
+    assert kept[-len(last) :] == last
+    assert len({sample.bits[rule] for rule in last}) == 1
+
+
 def test_sample_of_everything_has_each_pair_under_all_rules_that_find_it(
     engine: Engine, fields: Fields, model: MatchingModel
 ) -> None:
