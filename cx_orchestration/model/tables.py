@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 import pyarrow as pa
 
@@ -14,6 +15,8 @@ KEYS = pa.list_(pa.struct([("namespace", pa.string()), ("value", pa.string())]))
 DROPPED = pa.list_(pa.struct([("namespace", pa.string()), ("reason", pa.string())]))
 MONEY = pa.decimal128(18, 4)
 
+Nightly: TypeAlias = Literal["rewritten", "grows"]
+
 
 @dataclass(frozen=True)
 class Table:
@@ -21,11 +24,12 @@ class Table:
 
     ``path`` is the folder under the lake's root, ``partition_by`` the columns whose values a partition replace names.
     ``volatile`` columns record when or by which run something was written: they do not count when two contents are
-    compared. Values of ``distinct`` columns hardly ever repeat; rows may come without
-    ``optional`` ones, which are then null. ``persons`` says how its rows lead to the persons they are about; every
-    table must say it. ``meanings`` says in words what each column holds, and ``further_meanings`` what those do that
-    rows have beyond the schema, by how their names end; they stand beside the schema and not in it, because Delta would
-    keep a change of wording as a change of the table.
+    compared. Values of ``distinct`` columns (or parts of them, as Parquet names these) hardly ever repeat; rows may
+    come without ``optional`` ones, which are then null. ``nightly`` says of a table that each night reads whole whether
+    the night also writes it anew (``rewritten``) or adds to it (``grows``). ``persons`` says how its rows lead to the
+    persons they are about; every table must say it. ``meanings`` says in words what each column holds, and
+    ``further_meanings`` what those do that rows have beyond the schema, by how their names end; they stand beside the
+    schema and not in it, because Delta would keep a change of wording as a change of the table.
     """
 
     path: str
@@ -35,6 +39,7 @@ class Table:
     partition_by: tuple[str, ...] = ()
     volatile: tuple[str, ...] = ()
     distinct: tuple[str, ...] = ()
+    nightly: Nightly | None = None
     optional: tuple[str, ...] = ()
     meanings: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     further_meanings: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
@@ -60,13 +65,14 @@ def _table(
     partition_by: tuple[str, ...] = (),
     volatile: tuple[str, ...] = (),
     distinct: tuple[str, ...] = (),
+    nightly: Nightly | None = None,
     optional: tuple[str, ...] = (),
     further_meanings: Mapping[str, str] | None = None,
 ) -> Table:
     schema = pa.schema([pa.field(name, kind) for name, kind, _ in columns])
     meanings = {name: meaning for name, _, meaning in columns}
     further = further_meanings or {}
-    return Table(path, grain, schema, persons, partition_by, volatile, distinct, optional, meanings, further)
+    return Table(path, grain, schema, persons, partition_by, volatile, distinct, nightly, optional, meanings, further)
 
 
 text, real, whole, flag, time, date = pa.string(), pa.float64(), pa.int64(), pa.bool_(), UTC_MICROSECONDS, pa.date32()
@@ -349,7 +355,8 @@ PROFILES = _table(
     ("dropped", DROPPED, "of each key that does not link its namespace and the reason"),
     ("fingerprint", whole, "of all that was received of the customer, and of the rules by which keys are read"),
     persons=Persons(entities=(("service", "entity"),), texts=("attributes",), dated="updated_at"),
-    distinct=("entity", "updated_at", "fingerprint"),
+    distinct=("entity", "keys.list.element.value", "updated_at", "fingerprint"),
+    nightly="rewritten",
     optional=("dropped", "fingerprint"),
 )
 
@@ -365,6 +372,7 @@ KEYS_SEEN = _table(
     ("state", text, "the best it was seen in: `authenticated`, `logged_out`, `ambiguous`"),
     persons=Persons(entities=(("service", "entity"),), dated="last_seen"),
     distinct=("entity", "value", "first_seen", "last_seen"),
+    nightly="rewritten",
 )
 
 KEYS_DROPPED = _table(
@@ -410,6 +418,7 @@ KEY_VALUES = _table(
     persons=Persons(digests=(("namespace", "digest"),)),
     volatile=("since",),
     distinct=("digest", "fingerprint"),
+    nightly="rewritten",
 )
 
 LINKED = _table(
@@ -440,6 +449,8 @@ LINKS = _table(
     ("model_version", text, "of the model that weighed the pair; null where no model did"),
     persons=Persons(entities=(("left_service", "left_entity"), ("right_service", "right_entity"))),
     volatile=("made_at", "retracted_at"),
+    distinct=("link_id", "left_entity", "right_entity"),
+    nightly="grows",
 )
 
 MATCHING_FIELDS = _table(
@@ -473,7 +484,8 @@ MATCHING_FIELDS = _table(
     ),
     ("read_by", text, "digest of the rules by which it was read"),
     persons=Persons(entities=(("service", "entity"),)),
-    distinct=("number", "replaces", "profile", "blocks"),
+    distinct=("entity", "fingerprint", "keys.list.element.value", "number", "replaces", "profile", "blocks"),
+    nightly="grows",
 )
 
 MATCHING_MODELS = _table(
@@ -520,6 +532,8 @@ IDENTITY_MAP = _table(
     ),
     persons=OF_ENTITIES,
     volatile=("since", "born_at"),
+    distinct=("entity", "customer_id"),
+    nightly="rewritten",
     optional=("born_at", "before_merge", "component", "is_bare"),
 )
 
