@@ -19,8 +19,8 @@ _SUDDEN = pa.array(["born", "retired"])
 def explained_events(session: Session, events: pa.Table) -> pa.Table:
     """The events of an assignment with their evidence: the rules, links and reasons of each merge and split.
 
-    The ``session`` has assigned (``customer_ids.py``); ledger; fresh (link_id), the links with entries since the last
-    run; unique_now, the values that only one person has.
+    The ``session`` has assigned (``customer_ids.py``); near (resolve_near.sql); fresh (link_id), the links with entries
+    since the last run; unique_now, the values that only one person has.
     """
     sudden = pc.is_in(events["event"], _SUDDEN)
     alone, moved = events.filter(sudden), events.filter(pc.invert(sudden))

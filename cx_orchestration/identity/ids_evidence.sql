@@ -1,7 +1,7 @@
 -- Grain: one merge, or one part that left a customer. Keys: event, customer_id, other_customer_id.
 -- Columns: the keys; evidence, JSON: rules, links and reasons.
--- Inputs: moved (ids_events.sql, without born and retired); assigned; ledger; fresh (link_id), links with entries since the
--- last run; unique_now.
+-- Inputs: moved (ids_events.sql, without born and retired); assigned; near (resolve_near.sql); fresh (link_id), links with
+-- entries since the last run; unique_now.
 WITH parts AS (
     SELECT event, customer_id, other_customer_id, entities,
            CASE WHEN event = 'split' THEN customer_id ELSE other_customer_id END AS was,
@@ -9,18 +9,8 @@ WITH parts AS (
     FROM moved
 ),
 ends AS (
-    SELECT service, entity, old_customer_id, customer_id FROM assigned
+    SELECT service, entity, code, old_customer_id, customer_id FROM assigned
     WHERE customer_id IN (SELECT became FROM parts) OR old_customer_id IN (SELECT was FROM parts)
-),
-codes AS (
-    SELECT hash(service, entity) AS code FROM ends
-),
--- The ledger is long and the ends are few: their hashes leave little to join.
-near AS (
-    SELECT *
-    FROM ledger
-    WHERE hash(left_service, left_entity) IN (SELECT code FROM codes)
-      AND hash(right_service, right_entity) IN (SELECT code FROM codes)
 ),
 links AS (
     SELECT l.link_id, l.rule, max(l.match_weight) AS match_weight, max_by(l.retracted_why, l.made_at) AS retracted_why,
@@ -28,8 +18,8 @@ links AS (
            a.old_customer_id AS left_was, a.customer_id AS left_became,
            b.old_customer_id AS right_was, b.customer_id AS right_became
     FROM near l
-    JOIN ends a ON a.service = l.left_service AND a.entity = l.left_entity
-    JOIN ends b ON b.service = l.right_service AND b.entity = l.right_entity
+    JOIN ends a ON a.code = l.left_code
+    JOIN ends b ON b.code = l.right_code
     WHERE a.old_customer_id IS DISTINCT FROM b.old_customer_id OR a.customer_id <> b.customer_id
     GROUP BY l.link_id, l.rule, a.old_customer_id, a.customer_id, b.old_customer_id, b.customer_id
 ),

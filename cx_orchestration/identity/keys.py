@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from cx_orchestration.identity.dates import normalise_dates
 from cx_orchestration.identity.emails import local_parts, normalise_emails
+from cx_orchestration.identity.fingerprints import fingerprints
 from cx_orchestration.identity.phones import normalise_phones
 from cx_orchestration.model.identity import IdentityConfig, KeyNamespace, Normaliser
 from cx_orchestration.model.tables import KEYS_DROPPED, KEYS_SEEN, PROFILES
@@ -67,12 +68,12 @@ def normalise_profiles(
     engine = engine or Engine()
     rows = conform(PROFILES, profiles)
     seen = conform(KEYS_SEEN, keys_of_profiles(engine, rows) if seen is None else seen)
+    told = fingerprints(engine, rows, seen, reading_rules(config))
+    rows = rows.set_column(rows.schema.get_field_index("fingerprint"), "fingerprint", told.of_profiles)
     values = engine.query(sql_text(__package__, "values_received.sql"), {"seen": seen})
     inputs: dict[str, Input] = {"profiles": rows, "seen": seen, "verdicts": _verdicts(values, config)}
     keys = engine.query(sql_text(__package__, "keys_normalised.sql"), inputs)
     inputs["keys"] = keys.append_column("place", pa.array(np.arange(keys.num_rows)))
-    rules = {"rules": reading_rules(config)}
-    inputs["fingerprints"] = engine.query(sql_text(__package__, "profiles_fingerprinted.sql"), inputs, rules)
     found = engine.query(sql_text(__package__, "profiles_normalised.sql"), inputs)
     lists = _lists(keys, found["place"], found["held"])
     read = found.drop_columns(["place", "held"]).append_column("keys", lists)

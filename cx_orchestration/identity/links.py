@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from cx_orchestration.identity.changed import changed_since
 from cx_orchestration.identity.hygiene import ALIKE, judge_values, judging_rules, reasons_against, values_to_keep
 from cx_orchestration.identity.ledger import LedgerChange, update_ledger
 from cx_orchestration.model.identity import IdentityConfig
@@ -46,11 +47,6 @@ class _State:
         rows = lake.read(LINKED).drop_columns("linked_at").to_pylist()
         return cls(**rows[0]) if rows else None
 
-    def is_there(self, lake: Lake) -> bool:
-        """Whether both versions can still be read."""
-        versions = ((PROFILES, self.profiles_version), (KEYS_SEEN, self.keys_version))
-        return all(version is not None and lake.holds(table, version) for table, version in versions)
-
 
 def find_links(session: Session, *, scope: bool) -> pa.Table:
     """The links by shared values, with the columns of ``ledger.WANTED``.
@@ -77,13 +73,13 @@ def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.
     last, this = _State.of_ledger(lake), _State.now(lake, config)
     if last == this:
         return LedgerChange(made=0, retracted=0)
-    anew = last is None or last.rules != this.rules or not last.is_there(lake)
+    since = last.profiles_version if last is not None and last.rules == this.rules else None
+    anew = since is None or not lake.holds(PROFILES, since)
     tables = {"profiles": PROFILES, "keys": KEYS_SEEN, "previous": KEY_VALUES}
     inputs: dict[str, Input] = {name: lake.scan(table) for name, table in tables.items()}
-    if last is not None and not anew:
+    if since is not None and not anew:
         engine = engine.sized(lake.rows(PROFILES))
-        inputs["before"] = lake.scan(PROFILES, version=last.profiles_version)
-        inputs["keys_before"] = lake.scan(KEYS_SEEN, version=last.keys_version)
+        inputs["changed"] = changed_since(lake, engine, since)
     with engine.session(inputs) as session:
         if not anew:
             _look_around(session, config)
@@ -102,9 +98,9 @@ def update_links(lake: Lake, engine: Engine, config: IdentityConfig, *, now: dt.
 def _look_around(session: Session, config: IdentityConfig) -> None:
     """Keep the ``scope``, the entities whose links are looked at, and ``looked_at``, the values to judge for it: those
     that were touched, and all that they hold."""
-    session.define("now", "SELECT service, entity, fingerprint FROM profiles")
-    session.make("differing", sql_text(__package__, "profiles_differing.sql"))
-    session.make("looked_at", sql_text(__package__, "values_touched.sql"))
+    session.make(
+        "looked_at", "SELECT DISTINCT k.namespace, k.value FROM (SELECT unnest(keys) AS k FROM changed) AS held"
+    )
     judge_values(session, config, some=True)
     session.make("scope", sql_text(__package__, "touched.sql"))
     session.make("looked_at", sql_text(__package__, "values_of_scope.sql"))

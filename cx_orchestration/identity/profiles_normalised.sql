@@ -2,7 +2,7 @@
 -- Keys: service, entity. Columns: those of identity/profiles but keys; dropped, the namespace and reason of each key that
 -- will not link, ordered likewise; place and held, where its usable keys begin among all, and how many they are.
 -- Inputs: profiles; keys (keys_normalised.sql, in its order, and place: 0 for the first); seen; verdicts (namespace, value,
--- normal, reason), reason null if nothing is wrong; fingerprints (profiles_fingerprinted.sql).
+-- normal, reason), reason null if nothing is wrong.
 WITH places AS (
     SELECT service, entity, min(place) AS place, count(*) AS held FROM keys GROUP BY service, entity
 ),
@@ -13,10 +13,9 @@ refused AS (
     WHERE v.reason IS NOT NULL
     GROUP BY s.service, s.entity
 )
-SELECT p.* EXCLUDE (keys) REPLACE (r.dropped AS dropped, f.fingerprint AS fingerprint),
+SELECT p.* EXCLUDE (keys) REPLACE (r.dropped AS dropped),
        coalesce(k.place, 0) AS place, coalesce(k.held, 0) AS held
 FROM profiles p
-JOIN fingerprints f ON f.who = hash(p.service, p.entity)
 LEFT JOIN places k ON k.service = p.service AND k.entity = p.entity
 LEFT JOIN refused r ON r.service = p.service AND r.entity = p.entity
 ORDER BY p.service, p.entity

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cx_orchestration.identity.changed import changed_since
 from cx_orchestration.identity.clusters import Linkage, Pairs, UniqueValues, find_clusters
 from cx_orchestration.identity.customer_history import explained_events, write_history
 from cx_orchestration.identity.customer_ids import IdentityChange, assign_ids
@@ -38,8 +39,8 @@ def resolve(
 
     Only the components of entities are looked at that came or went, got entries in the ledger, other unique values or a
     first thing to compare since the last run; all of them when there was none, when ``linkage`` or the unique
-    namespaces are others, or when the ledger was rewritten. ``gate`` judges the new map before anything is written;
-    where it raises, everything stays as it is.
+    namespaces are others, when the ledger was rewritten, or when the map is not as the last run left it, as after a
+    killed run. ``gate`` judges the new map before anything is written; where it raises, everything stays as it is.
 
     A table whose content stays the same is not written, so its version tells when it last changed. The history is
     written first, under the version that the map will get: a rerun replaces what a killed run wrote there. Then come
@@ -50,11 +51,12 @@ def resolve(
     inputs, last = _Inputs.of(lake, linkage, unique), _last(lake)
     anew = last is None or not inputs.follow(lake, last)
     engine = engine if anew else engine.sized(lake.rows(PROFILES))
-    with engine.session(inputs.all() if last is None or anew else inputs.since(lake, last)) as session:
-        session.make("bare", sql_text(__package__, "resolve_bare.sql"))
-        if not anew:
+    with engine.session(inputs.all() if last is None or anew else inputs.since(lake, engine, last)) as session:
+        if anew:
+            session.make("bare", sql_text(__package__, "resolve_bare.sql"))
+        else:
             _look_around(session)
-        records = _clustered(session, linkage)
+        records = _clustered(session, linkage, anew=anew)
         assignment = assign_ids(session, records, now=now)
         history = explained_events(session, assignment.events)
         rows = assignment.rows.select(IDENTITY_MAP.schema.names)
@@ -100,20 +102,23 @@ class _Inputs:
     links: Scan
     unique: UniqueKeys | None
     map_version: int | None
+    profiles_version: int | None
     links_version: int | None
     unique_version: int | None
     settings: str
 
     @classmethod
     def of(cls, lake: Lake, linkage: Linkage, unique: UniqueKeys | None) -> "_Inputs":
+        profiles_version = lake.version(PROFILES)
         map_version, links_version = lake.version(IDENTITY_MAP), lake.version(LINKS)
         return cls(
-            profiles=lake.scan(PROFILES),
+            profiles=lake.scan(PROFILES, version=profiles_version),
             identity_map=lake.scan(IDENTITY_MAP, version=map_version),
             aliases=lake.scan(CUSTOMER_ALIASES),
             links=lake.scan(LINKS, version=links_version),
             unique=unique,
             map_version=map_version,
+            profiles_version=profiles_version,
             links_version=links_version,
             unique_version=lake.version(unique.table) if unique else None,
             settings=json.dumps(
@@ -122,14 +127,20 @@ class _Inputs:
         )
 
     def follow(self, lake: Lake, last: dict[str, Any]) -> bool:
-        """Whether what changed since the last run can be told: the map is there, the ledger only grew, and no erasure
-        has removed what the last run read."""
-        read = ((LINKS, last["links_version"]), (self.unique.table if self.unique else None, last["unique_version"]))
+        """Whether what changed since the last run can be told: the map is as it left it, the ledger only grew, and no
+        erasure has removed what it read."""
+        read = (
+            (PROFILES, last["profiles_version"]),
+            (LINKS, last["links_version"]),
+            (self.unique.table if self.unique else None, last["unique_version"]),
+        )
         if not all(lake.holds(table, version) for table, version in read if table is not None and version is not None):
             return False
         before = _files(lake, LINKS, last["links_version"])
         return (
             self.map_version is not None
+            and self.map_version == last["map_version"]
+            and last["profiles_version"] is not None
             and last["settings"] == self.settings
             and before <= set(self.links.files)
             and (last["unique_version"] is None) == (self.unique_version is None)
@@ -153,13 +164,13 @@ class _Inputs:
             return UNIQUE.empty_table()
         return self.unique.values(version).select(UNIQUE.names)
 
-    def since(self, lake: Lake, last: dict[str, Any]) -> dict[str, Input]:
+    def since(self, lake: Lake, engine: Engine, last: dict[str, Any]) -> dict[str, Input]:
         """What a run reads that looks at what changed since ``last``."""
         known = _files(lake, LINKS, last["links_version"])
         now = self.unique_values(self.unique_version)
         same = last["unique_version"] == self.unique_version
         return {
-            "profiles": self.profiles,
+            "changed": changed_since(lake, engine, last["profiles_version"]),
             "identity_map": self.identity_map,
             "ledger": self.links,
             "entries": replace(self.links, files=tuple(file for file in self.links.files if file not in known)),
@@ -187,6 +198,7 @@ class _Inputs:
     ) -> None:
         state = {
             "map_version": map_version,
+            "profiles_version": self.profiles_version,
             "links_version": self.links_version,
             "unique_version": self.unique_version,
             "settings": self.settings,
@@ -219,16 +231,23 @@ def _look_around(session: Session) -> None:
         session.make("touched", "SELECT * FROM partners")
     for name in ("previous", "present"):
         made(name)
+    session.make("bare", sql_text(__package__, "resolve_bare_now.sql"))
     session.make("fresh", "SELECT DISTINCT link_id FROM entries")
 
 
-def _clustered(session: Session, linkage: Linkage) -> pa.Table:
+def _clustered(session: Session, linkage: Linkage, *, anew: bool) -> pa.Table:
     """The entities looked at (resolve_records.sql), with the codes of the first of their cluster and component.
 
-    The session keeps them, and the ``pairs`` that they are in (resolve_pairs.sql).
+    The session keeps them, and the ``pairs`` that they are in (resolve_pairs.sql). It also has the entries that are
+    ``near`` (resolve_near.sql): of few entities they are kept, and the ledger is passed through once.
     """
     records = session.keep("records", session.query(sql_text(__package__, "resolve_records.sql")))
     _refuse_repeated(records)
+    near = sql_text(__package__, "resolve_near.sql")
+    if anew:
+        session.define("near", near)
+    else:
+        session.make("near", near)
     session.make("pairs", sql_text(__package__, "resolve_pairs.sql"))
     pairs = session.query("SELECT * FROM pairs")
     values = session.query(sql_text(__package__, "resolve_unique.sql"))

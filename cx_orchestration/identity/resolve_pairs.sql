@@ -1,15 +1,12 @@
 -- Grain: one pair of entities and kind of rule. Columns: left_code, right_code, kind (0 exact, 1 model, 2 always,
 -- 3 never), match_weight, the sum over the pair's standing links of the kind.
--- Inputs: ledger; records (service, entity, code). An entry stands while it was made more often than it was retracted; of
--- a link that runs at the same time made twice the newest entry counts (standing_links.sql says it for whole rows).
+-- Input: near (resolve_near.sql). An entry stands while it was made more often than it was retracted; of a link that runs
+-- at the same time made twice the newest entry counts (standing_links.sql says it for whole rows).
 -- Nearly all links have one entry, so only the others are looked at entry by entry.
 WITH entries AS MATERIALIZED (
-    SELECT a.code AS left_code, b.code AS right_code, l.rule, l.match_weight, l.made_at,
-           CASE WHEN l.retracted_at IS NULL THEN 1 ELSE -1 END::TINYINT AS copies
-    FROM ledger l
-    JOIN records a ON a.service = l.left_service AND a.entity = l.left_entity
-    JOIN records b ON b.service = l.right_service AND b.entity = l.right_entity
-    WHERE a.code IS NOT NULL AND b.code IS NOT NULL
+    SELECT left_code, right_code, rule, match_weight, made_at,
+           CASE WHEN retracted_at IS NULL THEN 1 ELSE -1 END::TINYINT AS copies
+    FROM near
 ),
 links AS (
     SELECT left_code, right_code, rule, count(*) AS entries, any_value(match_weight) AS match_weight,

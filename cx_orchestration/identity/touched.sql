@@ -1,7 +1,7 @@
 -- Grain: one entity whose exact links have to be looked at. Keys: service, entity.
--- Inputs: differing (profiles_differing.sql); holders (holders.sql); key_values (key_values.sql). A value that linked
+-- Inputs: changed (identity/profiles_changed); holders (holders.sql); key_values (key_values.sql). A value that linked
 -- nobody and links nobody touches nobody, however many hold it.
-SELECT service, entity FROM differing
+SELECT service, entity FROM changed
 UNION
 SELECT h.service, h.entity
 FROM holders h

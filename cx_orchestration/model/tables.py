@@ -360,6 +360,19 @@ PROFILES = _table(
     optional=("dropped", "fingerprint"),
 )
 
+PROFILES_CHANGED = _table(
+    "identity/profiles_changed",
+    "one state of one customer of one service whom the last change of `identity/profiles` was about: as they were, as "
+    "they are",
+    ("service", text, "the service, as its name stands in keys"),
+    ("entity", text, "the customer's id in this service"),
+    ("is_there", flag, "whether this is how they are"),
+    ("keys", KEYS, "as in `identity/profiles`"),
+    ("is_bare", flag, "of those who are there as in `identity/identity_map`, else null"),
+    persons=OF_ENTITIES,
+    distinct=("entity", "keys.list.element.value"),
+)
+
 KEYS_SEEN = _table(
     "identity/keys",
     "one identity key of one customer of one service",
@@ -577,11 +590,13 @@ RESOLVED = _table(
     ("resolved_at", time, "when it ended"),
     ("map_version", whole, "the version of `identity/identity_map` that it left"),
     ("links_version", whole, "the version of `identity/links` that it read; null when there was none"),
+    ("profiles_version", whole, "likewise, of `identity/profiles`"),
     ("unique_version", whole, "likewise, of the values that only one person can have"),
     ("settings", text, "JSON: by which settings pairs were joined"),
     ("customers", whole, "how many there are"),
     persons=NOBODY,
     volatile=("resolved_at",),
+    optional=("profiles_version",),
 )
 
 REVIEW_QUEUE = _table(

@@ -26,14 +26,15 @@ def read_columns(table: Table, folder: Path, file: DataFile, columns: Sequence[s
         raise damaged_file(table, str(folder / file.path)) from None
 
 
-def read_rows(table: Table, folder: Path, file: DataFile) -> pa.Table:
-    """All rows of one file as ``read_columns`` gives them, with all of the table's columns; null
+def read_rows(table: Table, folder: Path, file: DataFile, columns: Sequence[str] | None = None) -> pa.Table:
+    """All rows of one file as ``read_columns`` gives them, with all of the table's columns, or these; null
     are those that came after the file was written."""
     partition = table.partition_by
-    rows = read_columns(table, folder, file, [name for name in table.schema.names if name not in partition])
-    for field in table.schema:
+    schema = table.schema if columns is None else pa.schema([table.schema.field(name) for name in columns])
+    rows = read_columns(table, folder, file, [name for name in schema.names if name not in partition])
+    for field in schema:
         if field.name not in rows.column_names and field.name not in partition:
             rows = rows.append_column(field, pa.nulls(rows.num_rows, field.type))
     for name, value in zip(partition, file.partition, strict=True):
         rows = rows.append_column(name, pa.repeat(pa.scalar(value, table.schema.field(name).type), rows.num_rows))
-    return rows.select(table.schema.names).cast(table.schema)
+    return rows.select(schema.names).cast(schema)

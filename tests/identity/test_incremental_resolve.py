@@ -81,7 +81,7 @@ def test_a_night_without_changes_writes_nothing(company, profiles) -> None:
     tables = (IDENTITY_MAP, CUSTOMER_ALIASES, RESOLVED)
     versions = [company.lake.version(table) for table in tables]
     company.now += dt.timedelta(days=1)
-    change = live(company, present, links, profiles)
+    change = resolve(company.lake, company.engine, linkage=LINKAGE, now=company.now, run_id="night")
     assert [company.lake.version(table) for table in tables] == versions
     assert (change.unchanged, change.renumbered) == (change.customers, 0)
 
