@@ -16,7 +16,7 @@ from cx_orchestration.identity.fingerprints import Integers, fingerprints
 from cx_orchestration.identity.keys import count_dropped, normalise_profiles, reading_rules
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.model.tables import KEYS_DROPPED, KEYS_SEEN, PROFILES
-from cx_orchestration.storage.arrow_files import read_rows
+from cx_orchestration.storage.arrow_files import read_files
 from cx_orchestration.storage.engine import Engine, Input
 from cx_orchestration.storage.lake import Lake, conform
 
@@ -76,7 +76,8 @@ def _update(
     """How many are new or changed, and how many are gone; ``None`` where profiles cannot be told apart."""
     little = engine.sized(received.num_rows)
     told = fingerprints(little, received, seen, reading_rules(config))
-    before = _before(lake)
+    files = lake.live_files(PROFILES)
+    before = read_files(PROFILES, lake.folder_of(PROFILES), files, ["service", "entity", *_READ])
     was = _places_in(before, told.of_profiles)
     is_kept = was >= 0
     is_stale = np.ones(before.num_rows, np.bool_)
@@ -110,14 +111,6 @@ def _places_in(profiles: pa.Table, fingerprints: pa.Array) -> Integers:
     """The place of each fingerprint among the profiles, -1 where they have none such."""
     found = pc.index_in(fingerprints, value_set=profiles["fingerprint"].combine_chunks())
     return np.array(found.fill_null(-1))
-
-
-def _before(lake: Lake) -> pa.Table:
-    """Last night's profiles, as far as a night needs them."""
-    columns = ["service", "entity", *_READ]
-    files = lake.live_files(PROFILES)
-    parts = [read_rows(PROFILES, lake.folder_of(PROFILES), file, columns) for file in files]
-    return pa.concat_tables([PROFILES.empty().select(columns), *parts])
 
 
 def _write(

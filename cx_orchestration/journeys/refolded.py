@@ -23,7 +23,7 @@ from cx_orchestration.journeys.refold import BucketFolded, BucketNight
 from cx_orchestration.journeys.weeks import leaves_rows
 from cx_orchestration.model import tables
 from cx_orchestration.model.tables import Table
-from cx_orchestration.storage.arrow_files import read_rows
+from cx_orchestration.storage.arrow_files import read_files
 from cx_orchestration.storage.data_files import DataFile
 from cx_orchestration.storage.lake import Change, Lake
 
@@ -149,7 +149,7 @@ def _write(
 
 def _staying(lake: Lake, table: Table, files: Sequence[DataFile], customers: pa.Array) -> pa.Table:
     """The rows of some files but those of the customers who have others now."""
-    there = pa.concat_tables([table.empty(), *(read_rows(table, lake.folder_of(table), file) for file in files)])
+    there = read_files(table, lake.folder_of(table), files)
     return there.filter(pc.invert(pc.is_in(there["customer_id"], customers)))
 
 

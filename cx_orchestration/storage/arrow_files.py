@@ -3,7 +3,7 @@
 Belongs here: reading whole columns, and whole rows. Does not belong here: choosing or joining rows (``engine.py``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,3 +38,9 @@ def read_rows(table: Table, folder: Path, file: DataFile, columns: Sequence[str]
     for name, value in zip(partition, file.partition, strict=True):
         rows = rows.append_column(name, pa.repeat(pa.scalar(value, table.schema.field(name).type), rows.num_rows))
     return rows.select(schema.names).cast(schema)
+
+
+def read_files(table: Table, folder: Path, files: Iterable[DataFile], columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of several files as ``read_rows`` gives them, one file after the other."""
+    empty = table.empty() if columns is None else table.empty().select(columns)
+    return pa.concat_tables([empty, *(read_rows(table, folder, file, columns) for file in files)])
