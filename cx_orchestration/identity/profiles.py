@@ -15,7 +15,7 @@ from cx_orchestration.identity.changed import keep_change
 from cx_orchestration.identity.fingerprints import Integers, fingerprints
 from cx_orchestration.identity.keys import count_dropped, normalise_profiles, reading_rules
 from cx_orchestration.model.identity import IdentityConfig
-from cx_orchestration.model.tables import KEYS_DROPPED, KEYS_SEEN, PROFILES
+from cx_orchestration.model.tables import KEYS_DROPPED, KEYS_SEEN, PROFILES, PROFILES_CHANGED
 from cx_orchestration.storage.arrow_files import read_files
 from cx_orchestration.storage.engine import Engine, Input
 from cx_orchestration.storage.lake import Lake, conform
@@ -63,6 +63,7 @@ def update_profiles(
     if update is None:
         found = normalise_profiles(received, config, seen=keys, engine=engine)
         update = found.profiles.num_rows, 0
+        lake.replace(PROFILES_CHANGED, PROFILES_CHANGED.empty(), run_id=run_id)
         _write(lake, found.profiles, found.keys, run_id)
     changed, gone = update
     dropped = count_dropped(engine, lake.scan(PROFILES))

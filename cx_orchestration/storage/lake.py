@@ -281,8 +281,10 @@ class Lake:
         return _LOGS.has(self._path(table))
 
     def holds(self, table: Table, version: int) -> bool:
-        """Whether a version can be read: an erasure of persons removes the files of earlier ones."""
-        if not self.exists(table):
+        """Whether a version can be read: an erasure of persons removes the files of earlier ones, and a table that was
+        moved away and made again begins anew."""
+        newest = self.version(table)
+        if newest is None or version > newest:
             return False
         uris = self._at(table, version).file_uris()
         return all(Path(unquote(uri.removeprefix("file://"))).exists() for uri in uris)

@@ -1,5 +1,7 @@
 """Who is otherwise than last night is told once, and what is kept of it is what a comparison of all would find."""
 
+import shutil
+
 import pyarrow as pa
 
 from cx_orchestration.identity.changed import changed_since
@@ -61,3 +63,11 @@ def test_where_a_customer_comes_twice_all_are_read_anew(company, profiles) -> No
     seen = keys_of_profiles(company.engine, received)
     update = update_profiles(company.lake, company.engine, received, seen, company.config, run_id="night")
     assert (update.profiles, update.changed) == (5, 5)
+
+
+def test_profiles_that_were_moved_away_and_made_again_are_looked_at_anew(company) -> None:
+    company.night(BEFORE)
+    company.night(AFTER)
+    shutil.rmtree(company.lake.folder_of(PROFILES))
+    company.night(BEFORE)
+    assert sorted(company.who()) == sorted(BEFORE)
