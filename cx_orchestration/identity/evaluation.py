@@ -48,6 +48,8 @@ class ClusterScores:
     the share of the pairs of one person that are in one customer. ``clusters`` counts whole ones: the share of the
     customers that are exactly a person, of the persons that are exactly a customer. ``b_cubed`` counts records: how
     much of its customer is its person, and how much of its person is in its customer, on average.
+
+    A record that is in no customer is a miss: it costs recall, of all three, and is nothing to be precise about.
     """
 
     pairs: Scores
@@ -58,6 +60,8 @@ class ClusterScores:
 def score_clusters(found: ArrayLike, truth: ArrayLike) -> ClusterScores:
     """Score records by position: ``found`` says which customer each is in, ``truth`` which person it is.
 
+    In ``found`` a missing value (NaN, None) stands for a record that is in no customer.
+
     The intervals are percentiles of a bootstrap over persons, since the records of one person are right or wrong
     together; a wrong pair is charged to both of its persons by half, and a customer to its persons by their records.
     Where the bootstrap sees no error at all, or nothing but errors, it cannot tell how rare the other is: there the
@@ -67,7 +71,7 @@ def score_clusters(found: ArrayLike, truth: ArrayLike) -> ClusterScores:
     return ClusterScores(
         pairs=sample.scores(("pairs_right", "pairs_found"), ("pairs_right", "pairs_true")),
         clusters=sample.scores(("clusters_right", "clusters_found"), ("clusters_right", "clusters_true")),
-        b_cubed=sample.scores(("b_precision", "records"), ("b_recall", "records")),
+        b_cubed=sample.scores(("b_precision", "records_found"), ("b_recall", "records")),
     )
 
 
@@ -130,20 +134,25 @@ def _by_person(found: ArrayLike, truth: ArrayLike) -> pd.DataFrame:
     customer, person = pd.factorize(np.asarray(found))[0], pd.factorize(np.asarray(truth))[0]
     cells = pd.DataFrame({"customer": customer, "person": person}).value_counts(sort=False).rename("n").reset_index()
     n = cells["n"].to_numpy(np.float64)
-    of_customer = np.bincount(customer).astype(np.float64)[cells["customer"]] if len(customer) else n
     of_person = np.bincount(person).astype(np.float64)[cells["person"]] if len(person) else n
-    exact = ((n == of_customer) & (n == of_person)).astype(np.float64)
+    # Records that are in no customer have the number -1; here and below they count where persons do, and only there.
+    known = cells["customer"].to_numpy() >= 0
+    in_customer = np.where(known, n, 0.0)
+    of_customer = n.copy()
+    of_customer[known] = np.bincount(customer[customer >= 0])[cells["customer"][known]]
+    exact = (known & (n == of_customer) & (n == of_person)).astype(np.float64)
     parts = {
         "records": n,
-        "pairs_right": n * (n - 1) / 2,
+        "records_found": in_customer,
+        "pairs_right": in_customer * (n - 1) / 2,
         # A person's pairs with others in the customer, by half: the other person has the other half.
-        "pairs_found": n * (n - 1) / 2 + n * (of_customer - n) / 2,
+        "pairs_found": in_customer * (n - 1) / 2 + in_customer * (of_customer - n) / 2,
         "pairs_true": n * (of_person - 1) / 2,
         "clusters_right": exact,
-        "clusters_found": n / of_customer,
+        "clusters_found": in_customer / of_customer,
         "clusters_true": n / of_person,
-        "b_precision": n * n / of_customer,
-        "b_recall": n * n / of_person,
+        "b_precision": in_customer * n / of_customer,
+        "b_recall": in_customer * n / of_person,
     }
     return pd.DataFrame(parts).groupby(cells["person"].to_numpy()).sum()
 

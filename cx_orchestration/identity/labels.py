@@ -41,7 +41,7 @@ class Evaluation:
     """Customers held against labels.
 
     ``labelled`` counts the labelled entities (or pairs), ``absent`` those of them that the identity map lacks (an
-    entity that is absent is nobody's, so it costs recall), ``unlabelled`` the entities of the map without a label,
+    entity that is absent is in no customer, so it costs recall), ``unlabelled`` the entities of the map without a label,
     which are not judged. ``customers`` and ``people`` are those of the labelled entities. Labels of pairs judge pairs
     only. ``curve`` is that of ``evaluation.threshold_curve`` over the pairs that the model scored.
     """
@@ -103,8 +103,6 @@ def _evaluate_who(customer: "pd.Series[str]", who: pd.DataFrame, scored: pd.Data
     found = _look_up(customer, who, ["service", "entity"])
     known = found.notna()
     people, person = np.unique(who["person"].to_numpy(str), return_inverse=True)
-    # Who is absent is nobody's: a customer of his own.
-    codes = np.where(known, pd.factorize(found)[0], -1 - np.arange(len(who)))
     curve = threshold_curve([], [], 0)
     if scored is not None:
         persons = pd.Series(person, index=pd.MultiIndex.from_frame(who[["service", "entity"]]))
@@ -120,7 +118,7 @@ def _evaluate_who(customer: "pd.Series[str]", who: pd.DataFrame, scored: pd.Data
         unlabelled=len(customer) - int(known.sum()),
         customers=int(found.nunique()),
         people=len(people),
-        pairs=(whole := score_clusters(codes, person)).pairs,
+        pairs=(whole := score_clusters(found, person)).pairs,
         whole=whole,
         curve=curve,
     )

@@ -72,8 +72,31 @@ def test_absent_entities_cost_recall_and_those_without_a_label_are_counted() -> 
     assert (result.absent, result.unlabelled) == (2, 1)
 
 
+def test_what_the_map_lacks_is_missed_by_all_three_measures() -> None:
+    # Of person 0 (three entities) the map has one, of person 1 (two) both, person 2 (one) it lacks.
+    partial = resolved("xyxywz").drop(index=[2, 4, 5])
+    result = evaluate(partial, Labels(who=WHO))
+    # One pair of the four of one person is together. Customers x and y: y is a whole person, of three persons.
+    assert values(result.pairs) == (1, 0.25, 0.4)
+    assert values(result.whole.clusters) == (0.5, pytest.approx(1 / 3), 0.4)
+    # The three records that are there see nobody else's; of its person x has a third, the two of y all, three nothing.
+    assert values(result.whole.b_cubed)[:2] == (1, pytest.approx((1 / 3 + 1 + 1) / 6))
+
+
+def test_ten_people_of_one_record_of_whom_the_map_has_one_are_a_recall_of_a_tenth() -> None:
+    people = pd.DataFrame({"service": "crm", "entity": list("abcdefghij"), "person": list("0123456789")})
+    known = people[["service", "entity"]].iloc[:1].assign(customer_id="x")
+    result = evaluate(known, Labels(who=people))
+    assert (result.labelled, result.absent, result.customers, result.people) == (10, 9, 1, 10)
+    assert values(result.whole.clusters) == (1, 0.1, pytest.approx(2 / 11))
+    assert values(result.whole.b_cubed) == (1, 0.1, pytest.approx(2 / 11))
+    # Nobody has two records, so there is no pair to judge.
+    assert (result.pairs.recall.low, result.pairs.recall.high) == (0, 1)
+
+
 def test_an_empty_map_has_nothing_wrong_and_nothing_right() -> None:
-    assert values(evaluate(tables.IDENTITY_MAP.empty(), Labels(who=WHO)).pairs) == (1, 0, 0)
+    result = evaluate(tables.IDENTITY_MAP.empty(), Labels(who=WHO))
+    assert [values(each) for each in vars(result.whole).values()] == [(1, 0, 0)] * 3
 
 
 @settings(max_examples=40, deadline=None)
@@ -200,7 +223,7 @@ def test_the_command_prints_measures_with_intervals_and_writes_json(company, tmp
     result = evaluated(company, labels)
     assert result.exit_code == 0, result.output
     assert "4 labelled entities in 2 customers of 2 people" in result.output
-    assert "1 of them are not in the identity map" in result.output
+    assert "1 of them is not in the identity map: in no customer, which is a miss" in result.output
     assert "pairs of records" in result.output
     told = json.loads(evaluated(company, labels, "--json").output)
     assert (told["pairs"]["precision"]["value"], told["pairs"]["recall"]["value"]) == (1.0, pytest.approx(1 / 3))

@@ -64,7 +64,7 @@ def _print(console: Console, result: Evaluation) -> None:
     console.print(f"{result.labelled:,} labelled {of} in {result.customers:,} customers", end="")
     console.print(f" of {result.people:,} people" if result.people else "")
     if result.absent:
-        console.print(f"  {result.absent:,} of them are not in the identity map: they count as nobody's, so as missed")
+        console.print(f"  {_absent(result)}", soft_wrap=True)
     if result.unlabelled:
         console.print(f"  {result.unlabelled:,} further entities of the map have no label and are not judged")
     words = {"pairs": "pairs of records", "clusters": "whole customers", "b_cubed": "records (B-cubed)"}
@@ -75,6 +75,14 @@ def _print(console: Console, result: Evaluation) -> None:
     if len(result.curve):
         console.print("Pairs that the model scored, by the weight from which they would count, each judged alone:")
         console.print(_curve(result))
+
+
+def _absent(result: Evaluation) -> str:
+    """What is said of labels of which the map knows nothing."""
+    of_them = f"{result.absent:,} of them {'is' if result.absent == 1 else 'are'} not in the identity map"
+    if result.whole is None:
+        return f"{of_them} with both ends: not put together, which is a miss where the label says one person"
+    return f"{of_them}: in no customer, which is a miss, and lowers recall"
 
 
 def _shown(measure: Measure) -> str:
