@@ -41,9 +41,9 @@ class Evaluation:
     """Customers held against labels.
 
     ``labelled`` counts the labelled entities (or pairs), ``absent`` those of them that the identity map lacks (an
-    entity that is absent is in no customer, so it costs recall), ``unlabelled`` the entities of the map without a label,
-    which are not judged. ``customers`` and ``people`` are those of the labelled entities. Labels of pairs judge pairs
-    only. ``curve`` is that of ``evaluation.threshold_curve`` over the pairs that the model scored.
+    entity that is absent is in no customer, so it costs recall), ``unlabelled`` the entities of the map without a
+    label, which are not judged. ``customers`` and ``people`` are those of the labelled entities. Labels of pairs judge
+    pairs only. ``curve`` is that of ``evaluation.threshold_curve`` over the pairs that the model scored.
     """
 
     labelled: int

@@ -6,7 +6,7 @@ here: what a decision does to a customer (``clusters.py``).
 
 import datetime as dt
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import pyarrow as pa
 
@@ -75,7 +75,44 @@ def override_errors(
             same = overrides[first].decision == override.decision
             what = "is decided already" if same else f"is decided as {overrides[first].decision}"
             yield _error(at, "", "", f"expected one decision a pair; this one {what} in overrides[{first}]: delete one")
-    yield from _contradictions({at: overrides[at] for at in seen.values()})
+    for at, chain in _contradictions({at: overrides[at] for at in seen.values()}):
+        names = ", ".join(f"overrides[{step}]" for step in chain)
+        yield _error(at, "decision", "never", f"expected no contradiction: {names} make these one person always")
+
+
+def why_refused(
+    standing: Sequence[Override],
+    new: Override,
+    services: Collection[str],
+    today: dt.date,
+    place: Callable[[int], str],
+) -> str | None:
+    """Why a decision cannot be added to those that stand, and what to do; ``None`` where it can.
+
+    ``place`` says where in the file an entry is, by its position.
+    """
+    own = len(standing)
+    for error in _entry_errors(own, new, services, today):
+        return f"{error.expected} (found {error.value})"
+    for at, override in enumerate(standing):
+        if override.pair == new.pair:
+            said = f"{place(at)} says already that {_says(override)}"
+            return (
+                said if override.decision == new.decision else f"{said}; take that entry out first, should it be wrong"
+            )
+    for at, chain in _contradictions({**dict(enumerate(standing)), own: new}):
+        others = " and ".join(place(step) for step in sorted(chain) if step != own)
+        if at == own:
+            return f"by {others} the two are always one person; take one of these out first, should it be wrong"
+        return (
+            f"{place(at)} says that {_says(standing[at])}, and with {others} this decision makes them one; take one of "
+            "these out first, should it be wrong"
+        )
+    return None
+
+
+def _says(override: Override) -> str:
+    return f"{override.left} and {override.right} are {override.decision} one person"
 
 
 def _entry_errors(
@@ -92,8 +129,8 @@ def _entry_errors(
             yield _error(at, key, name, expected)
 
 
-def _contradictions(overrides: Mapping[int, Override]) -> Iterator[ProjectError]:
-    """``never`` between two that are one person by a chain of ``always``; the entries of the chain are named."""
+def _contradictions(overrides: Mapping[int, Override]) -> Iterator[tuple[int, list[int]]]:
+    """Each ``never`` between two that are one person by a chain of ``always``, with the entries of the chain."""
     near: dict[Entity, list[tuple[Entity, int]]] = {}
     for at, override in overrides.items():
         if override.decision == "always":
@@ -102,8 +139,7 @@ def _contradictions(overrides: Mapping[int, Override]) -> Iterator[ProjectError]
             near.setdefault(right, []).append((left, at))
     for at, override in overrides.items():
         if override.decision == "never" and (chain := _chain(near, *override.pair)):
-            names = ", ".join(f"overrides[{step}]" for step in chain)
-            yield _error(at, "decision", "never", f"expected no contradiction: {names} make these one person always")
+            yield at, chain
 
 
 def _chain(near: Mapping[Entity, list[tuple[Entity, int]]], start: Entity, end: Entity) -> list[int]:

@@ -31,7 +31,10 @@ class Override(Declared):
 
 
 class Overrides(Declared):
-    overrides: list[Override] = Field(default_factory=list)
+    """``identity_overrides.yaml``. ``overrides:`` with nothing below it, as taking out the last entry leaves it, says
+    that nothing is decided."""
+
+    overrides: list[Override] | None = None
 
 
 def split_entity(name: str) -> tuple[str, str]:

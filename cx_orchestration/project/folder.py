@@ -27,7 +27,7 @@ from cx_orchestration.project.declared import read_declared
 from cx_orchestration.project.partial import listed, named, names, without_wrong_keys
 from cx_orchestration.project.ready_made import ExtendedFile, extended, extends_something, without_a_base
 from cx_orchestration.project.wording import shown_text
-from cx_orchestration.project.yaml_files import YamlFile, YamlProblem, read_yaml
+from cx_orchestration.project.yaml_files import EmptyYaml, YamlFile, YamlProblem, read_yaml
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -40,7 +40,7 @@ SINGLE_FILES: dict[str, type[BaseModel]] = {
     "identity_overrides.yaml": Overrides,
     "funnels.yaml": Funnels,
 }
-#: A project that has nothing to say there does without the file.
+#: A project that has nothing to say there does without the file, or leaves it empty.
 _NOT_NEEDED = {"identity_overrides.yaml", "funnels.yaml"}
 FOLDERS = ("services", "journeys")
 
@@ -179,6 +179,8 @@ def _read(folder: Path, file: str, model: type[T], parts: Parts) -> tuple[T | No
     try:
         content = read_yaml(folder / file)
     except YamlProblem as problem:
+        if file in _NOT_NEEDED and isinstance(problem, EmptyYaml):
+            return model(), []
         parts.broken.add(file)
         column = f"column {problem.column}" if problem.column else ""
         return None, [ProjectError(file, column, "", problem.expected, problem.line)]

@@ -54,6 +54,10 @@ class YamlProblem(Exception):
         self.column = column
 
 
+class EmptyYaml(YamlProblem):
+    """The file is there and says nothing."""
+
+
 @dataclass(frozen=True)
 class YamlFile:
     """The values of a file, and the line on which each begins, by path."""
@@ -119,7 +123,7 @@ def _text(path: Path) -> str:
     if match := _UNUSABLE_CHARACTER.search(text):
         raise YamlProblem("expected text without control characters", text.count("\n", 0, match.start()) + 1)
     if not text.strip():
-        raise YamlProblem("the file is empty")
+        raise EmptyYaml("the file is empty")
     return text
 
 
@@ -140,7 +144,7 @@ class _Composer:
         next(self._events)  # the stream starts
         event = next(self._events)
         if isinstance(event, yaml.StreamEndEvent):
-            raise YamlProblem("the file has no values, only comments")
+            raise EmptyYaml("the file has no values, only comments")
         values = self._value(next(self._events), (), 0)
         next(self._events)  # the document ends
         if not isinstance(event := next(self._events), yaml.StreamEndEvent):

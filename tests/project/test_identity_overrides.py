@@ -29,6 +29,22 @@ def test_a_project_does_without_the_file(folder):
     assert CXProject.load(folder).overrides == []
 
 
+@pytest.mark.parametrize("text", ["", "# none any more\n", "overrides:\n", "overrides: # none\n", "overrides: []\n"])
+def test_a_file_without_an_entry_decides_nothing_and_takes_the_next_decision(folder, text):
+    file = folder / "identity_overrides.yaml"
+    file.write_text(text)
+    assert CXProject.load(folder).overrides == []
+    assert decide(folder, "store_till/1", "help_desk/2", "always").exit_code == 0
+    assert len(CXProject.load(folder).overrides) == 1
+    assert all(comment in file.read_text() for comment in text.splitlines() if comment.startswith("#"))
+
+
+def test_a_file_that_has_to_say_something_is_still_refused_when_it_is_empty(folder):
+    (folder / "identity.yaml").write_text("# nothing\n")
+    with pytest.raises(InvalidProject, match=r"identity.yaml: the file has no values, only comments"):
+        CXProject.load(folder)
+
+
 def test_everything_that_cannot_stand_is_told_at_once(folder):
     errors = errors_of(
         folder,
@@ -120,19 +136,50 @@ def test_a_decision_makes_the_file_and_follows_the_way_it_is_indented(folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("store_till/1", "help_desk/2", "never"), "is decided as always"),
-        (("store_till", "help_desk/2", "never"), "expected records as SERVICE/ENTITY"),
+        (
+            ("help_desk/2", "store_till/1", "never"),
+            "refused, and nothing was written: identity_overrides.yaml:2 (overrides[0]) says already that store_till/1 "
+            "and help_desk/2 are always one person; take that entry out first",
+        ),
+        (("store_till/1", "help_desk/2", "always"), "(overrides[0]) says already that store_till/1 and help_desk/2"),
+        (
+            ("store_till/1", "store_till/3", "never"),
+            "by identity_overrides.yaml:2 (overrides[0]) and identity_overrides.yaml:3 (overrides[1]) the two are "
+            "always one person; take one of these out first",
+        ),
+        (
+            ("store_till/3", "help_desk/4", "always"),
+            "identity_overrides.yaml:4 (overrides[2]) says that store_till/1 and help_desk/4 are never one person, and "
+            "with identity_overrides.yaml:2 (overrides[0]) and identity_overrides.yaml:3 (overrides[1]) this decision "
+            "makes them one; take one of these out first",
+        ),
+        (("store_till/1", "store_till/1", "always"), "written: expected another record than 'left'"),
+        (("store_till", "help_desk/2", "never"), "LEFT: expected a record as SERVICE/ENTITY"),
         (("till/1", "help_desk/2", "never"), "of a service of inventory.csv"),
     ],
 )
-def test_a_decision_that_cannot_stand_changes_nothing(folder, arguments, message):
+def test_a_decision_that_cannot_stand_changes_nothing_and_names_the_one_in_its_way(folder, arguments, message):
     file = folder / "identity_overrides.yaml"
-    file.write_text("overrides:\n" + entry("store_till/1", "help_desk/2"))
+    entries = [
+        entry("store_till/1", "help_desk/2"),
+        entry("help_desk/2", "store_till/3"),
+        entry("store_till/1", "help_desk/4", "never"),
+    ]
+    file.write_text("overrides:\n" + "".join(entries))
     before = file.read_text()
     result = decide(folder, *arguments)
     assert result.exit_code == 1
     assert message in result.stderr
+    assert "has 1 error" not in result.stderr
     assert file.read_text() == before
+
+
+def test_a_decision_by_nobody_and_without_a_reason_names_the_empty_options(folder):
+    result = decide(folder, "store_till/1", "help_desk/2", "always", why=" ", by="")
+    assert result.exit_code == 1
+    assert "--by is empty; expected the role" in result.stderr
+    assert "--why is empty; expected what is known" in result.stderr
+    assert "SERVICE/ENTITY" not in result.stderr
 
 
 def test_a_file_to_which_nothing_can_be_added_safely_is_left_alone_with_the_entry_to_add(folder):

@@ -16,6 +16,14 @@ from cx_orchestration.project.overrides_file import add_override
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
 
+_RECORD = "expected a record as SERVICE/ENTITY, such as crm/C-17"
+_EXPECTED = {
+    "left": f"LEFT: {_RECORD}",
+    "right": f"RIGHT: {_RECORD}",
+    "by": "--by is empty; expected the role of who decides, such as 'data steward'",
+    "why": "--why is empty; expected what is known",
+}
+
 
 def decide(
     left: Annotated[str, typer.Argument(metavar="LEFT", help="SERVICE/ENTITY of one of the two", show_default=False)],
@@ -38,10 +46,8 @@ def decide(
     try:
         override = Override(left=left, right=right, decision=decision, by=by.strip(), on=today, why=why.strip())
     except ValidationError as error:
-        names = ", ".join(str(detail["loc"][0]) for detail in error.errors(include_input=False, include_url=False))
-        raise PermanentFailure(
-            f"{names}: expected records as SERVICE/ENTITY, such as crm/C-17, and text for --why and --by"
-        ) from None
+        wrong = [str(detail["loc"][0]) for detail in error.errors(include_input=False, include_url=False)]
+        raise PermanentFailure("; ".join(_EXPECTED[name] for name in wrong)) from None
     refuse_unknown_records(Lake(lake or loaded.lake_root), Engine(), (override.left, override.right))
     file = add_override(loaded, override, now)
     typer.echo(f"Wrote it to {file}; the next run of identity/links and identity/identity_map follows it.")
