@@ -188,7 +188,8 @@ def find_customer(lake: Lake, engine: Engine, name: str) -> str:
         return str(found[0])
     rows = engine.query(
         "SELECT customer_id, 'is' AS why FROM identity_map WHERE customer_id = $name"
-        " UNION SELECT customer_id, why FROM aliases WHERE old_customer_id = $name",
+        " UNION SELECT customer_id, why FROM aliases WHERE old_customer_id = $name"
+        " AND NOT EXISTS (SELECT 1 FROM identity_map WHERE customer_id = $name)",
         {"identity_map": identity_map, "aliases": lake.scan(CUSTOMER_ALIASES)},
         {"name": name.strip().lower()},
     ).to_pylist()

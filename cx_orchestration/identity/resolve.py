@@ -16,10 +16,11 @@ from cx_orchestration.identity.changed import changed_since
 from cx_orchestration.identity.clusters import Linkage, Pairs, UniqueValues, find_clusters
 from cx_orchestration.identity.customer_history import explained_events, write_history
 from cx_orchestration.identity.customer_ids import IdentityChange, assign_ids
+from cx_orchestration.identity.former_ids import standing_aliases, write_aliases
 from cx_orchestration.identity.publish_gate import Gate, Proposal
 from cx_orchestration.identity.vetoes import UNIQUE, UniqueKeys
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.model.tables import CUSTOMER_ALIASES, IDENTITY_MAP, LINKS, PROFILES, RESOLVED, Table
+from cx_orchestration.model.tables import IDENTITY_MAP, LINKS, PROFILES, RESOLVED, Table
 from cx_orchestration.storage.engine import Engine, Input, Session, sql_text
 from cx_orchestration.storage.lake import Lake
 from cx_orchestration.storage.scan import Scan
@@ -44,8 +45,8 @@ def resolve(
 
     A table whose content stays the same is not written, so its version tells when it last changed. The history is
     written first, under the version that the map will get: a rerun replaces what a killed run wrote there. Then come
-    the aliases, then the map, in which everything stands that the next run needs, and at last which state of the
-    inputs it is from: a run that is killed in between is repeated from the same state, and no former id is lost.
+    the aliases, under the same version, so that a rerun passes over a killed run's; then the map, and at last which
+    state of the inputs it is from: a run that is killed in between is repeated from the same state.
     """
     linkage = linkage or Linkage()
     inputs, last = _Inputs.of(lake, linkage, unique), _last(lake)
@@ -68,9 +69,12 @@ def resolve(
 
     if gate is not None:
         gate(proposal)
-    write_history(lake, history, now=now, map_version=_following(inputs.map_version), run_id=run_id)
-    _write_aliases(lake, engine, inputs.aliases, assignment.aliases, run_id)
-    map_version = lake.replace(IDENTITY_MAP, rows, run_id=run_id) if differs else inputs.map_version
+    next_map = _following(inputs.map_version)
+    write_history(lake, history, now=now, map_version=next_map, run_id=run_id)
+    map_version = next_map if differs else inputs.map_version
+    write_aliases(lake, engine, inputs.aliases, assignment.aliases, map_version=map_version, run_id=run_id)
+    if differs:
+        map_version = lake.replace(IDENTITY_MAP, rows, run_id=run_id)
     known = before - assignment.customers_before
     change = replace(
         assignment.change,
@@ -114,7 +118,7 @@ class _Inputs:
         return cls(
             profiles=lake.scan(PROFILES, version=profiles_version),
             identity_map=lake.scan(IDENTITY_MAP, version=map_version),
-            aliases=lake.scan(CUSTOMER_ALIASES),
+            aliases=standing_aliases(lake, _following(map_version)),
             links=lake.scan(LINKS, version=links_version),
             unique=unique,
             map_version=map_version,
@@ -277,14 +281,6 @@ def _refuse_repeated(records: pa.Table) -> None:
 def _differs(records: pa.Table, rows: pa.Table) -> bool:
     known = records.num_rows - records["customer_id"].null_count
     return known != rows.num_rows or not pc.all(rows["same"], min_count=0).as_py()
-
-
-def _write_aliases(lake: Lake, engine: Engine, before: Scan, after: pa.Table, run_id: str) -> None:
-    ordered = engine.query("SELECT * FROM rows ORDER BY old_customer_id", {"rows": before})
-    names = CUSTOMER_ALIASES.schema.names
-    rows, known = (table.select(names).cast(CUSTOMER_ALIASES.schema) for table in (after, ordered))
-    if not lake.exists(CUSTOMER_ALIASES) or not rows.equals(known):
-        lake.replace(CUSTOMER_ALIASES, rows, run_id=run_id)
 
 
 def _following(version: int | None) -> int:

@@ -181,9 +181,13 @@ class Lake:
         (newest,) = self._at(table).history(limit=1) if self.exists(table) else [{}]
         return _noted(newest)
 
+    def notes(self, table: Table) -> list[tuple[int, Mapping[str, str]]]:
+        """What was noted with each version of a table, newest first."""
+        return [(commit["version"], _noted(commit)) for commit in self.history(table)]
+
     def changes_since_note(self, table: Table) -> list["Change"] | None:
         """What each commit did that was made after the newest one with a note; ``None`` when none has one."""
-        noted = next((commit["version"] for commit in self.history(table) if _noted(commit)), None)
+        noted = next((version for version, note in self.notes(table) if note), None)
         return None if noted is None else self.changes_since(table, noted)
 
     def changes_since(self, table: Table, version: int) -> list["Change"]:

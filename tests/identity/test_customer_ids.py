@@ -3,6 +3,7 @@ import uuid
 
 import pytest
 
+from cx_orchestration.identity.explain import find_customer
 from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.resolve import resolve
 from cx_orchestration.model.failures import PermanentFailure, TransientFailure
@@ -170,11 +171,14 @@ def killed_merge(company, write: int) -> dict[str, str]:
     company.night({"desk/5": A})
     company.night({"desk/5": A, "crm/1": B})
     before = company.who()
-    company.show({"desk/5": A, "crm/1": B, "shop/1": BOTH})
-    update_links(company.lake, company.engine, company.config, now=company.now, run_id="killed")
+    killed_night(company, {"desk/5": A, "crm/1": B, "shop/1": BOTH}, write)
+    return before
+
+
+def killed_night(company, entities, write: int) -> None:
+    company.links(entities)
     with pytest.raises(TransientFailure):
         resolve(LakeThatFailsAt(company.lake.root, write), company.engine, now=company.now, run_id="killed")
-    return before
 
 
 @pytest.mark.parametrize("write", range(1, 5), ids=TABLES)
@@ -198,6 +202,28 @@ def test_what_a_killed_run_wrote_does_not_outlive_its_reason(company, write) -> 
     assert company.aliases() == {}
     merged = [event for event, _, _ in company.history() if event in ("merged", "restored")]
     assert merged == (["merged", "restored"] if write == 4 else [])
+
+
+@pytest.mark.parametrize("writes", [(1,), (2,), (3,), (4,), (3, 3)], ids=[*TABLES, "identity_map_twice"])
+def test_who_came_back_in_a_run_that_was_killed_is_told_as_restored(company, writes) -> None:
+    apart = {"desk/5": A, "crm/1": B}
+    company.night({"desk/5": A})
+    company.night(apart)
+    older, younger = company.who()["desk/5"], company.who()["crm/1"]
+    born = {row["entity"]: row["born_at"] for row in company.lake.read(IDENTITY_MAP).to_pylist()}
+    company.night(apart | {"shop/1": BOTH})
+    for write in writes:
+        killed_night(company, apart, write)
+    company.night(apart)
+    assert (company.who(), company.aliases()) == ({"desk/5": older, "crm/1": younger}, {})
+    assert company.history()[2:] == [("merged", older, younger), ("restored", younger, older)]
+    assert {row["entity"]: row["born_at"] for row in company.lake.read(IDENTITY_MAP).to_pylist()} == born
+
+
+def test_former_ids_of_a_killed_run_send_nobody_to_another_customer(company) -> None:
+    before = killed_merge(company, TABLES.index("identity_map") + 1)
+    assert company.aliases() == {before["crm/1"]: before["desk/5"]}
+    assert find_customer(company.lake, company.engine, before["crm/1"]) == before["crm/1"]
 
 
 def test_the_history_says_what_happened_and_from_what_evidence(company) -> None:
