@@ -87,6 +87,10 @@ def _print(console: Console, erased: Erased, persons: list[Person], *, done: boo
     lines += [
         f"{table} is declared by no service: only record ids and mentions count there" for table in erased.undeclared
     ]
+    if not all(person.whole for person in persons):
+        lines.append(
+            "The rest of the customer stays: the next run makes document (identity/customers) and journeys anew."
+        )
     if done and entities:
         lines.append(f"Still held by {', '.join(entities)}: delete there too, then 'cx erasures --told SERVICE'.")
     for line in lines:

@@ -19,6 +19,9 @@ class Persons:
     is blotted out and the row stays. With ``stays`` a row of the person's stays too and leads to nobody any more: it
     holds customer ids alone, which must not be handed out again.
 
+    With ``once`` nothing makes the rows anew, as they say what happened to a customer id: they go with the whole
+    customer only, and stay while a part of the customer does.
+
     ``dated`` is the column with the time of what the row says, a timestamp or microseconds since 1970: what is said of
     a person who became a customer again after the erasure is no mention of the erased one.
     """
@@ -29,6 +32,7 @@ class Persons:
     payload: bool = False
     texts: tuple[str, ...] = ()
     stays: bool = False
+    once: bool = False
     dated: str | None = None
 
 

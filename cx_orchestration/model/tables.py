@@ -579,7 +579,9 @@ CUSTOMER_HISTORY = _table(
     ),
     ("entities", whole, "how many records it is about"),
     ("evidence", text, "JSON: rules, links (ids, the heaviest ten) and reasons; null for `born` and `retired`"),
-    persons=Persons(customers=("customer_id", "other_customer_id")),
+    persons=Persons(
+        customers=("customer_id", "other_customer_id"), texts=("evidence",), once=True, dated="happened_at"
+    ),
     partition_by=("day",),
     volatile=("day", "happened_at", "map_version"),
 )

@@ -55,7 +55,8 @@ class TableJudge:
         for pair in persons.digests:
             goes |= self._are_erased((Kind.DIGEST,), _joined(pair, partition, batch))
         for column in persons.customers:
-            goes |= self._are_erased((Kind.CUSTOMER, Kind.DOCUMENT), batch[column])
+            kinds = (Kind.CUSTOMER,) if persons.once else (Kind.CUSTOMER, Kind.DOCUMENT)
+            goes |= self._are_erased(kinds, batch[column])
         texts: dict[int, dict[str, str | None]] = {}
         if persons.payload:
             self._judge_payloads(partition, batch, goes, texts)

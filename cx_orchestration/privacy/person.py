@@ -15,7 +15,15 @@ from cx_orchestration.integration.erased import Said, StreamReader
 from cx_orchestration.integration.mentions import is_telling
 from cx_orchestration.integration.records import parse_json
 from cx_orchestration.model.failures import PermanentFailure
-from cx_orchestration.model.tables import CUSTOMER_ALIASES, EVENTS, IDENTITY_MAP, MATCHING_FIELDS, PROFILES, landed
+from cx_orchestration.model.tables import (
+    CUSTOMER_ALIASES,
+    EVENTS,
+    IDENTITY_MAP,
+    LINKS,
+    MATCHING_FIELDS,
+    PROFILES,
+    landed,
+)
 from cx_orchestration.model.tombstones import Kind, fold
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine, Input, sql_text
@@ -104,6 +112,9 @@ def graves_of(lake: Lake, engine: Engine, project: CXProject, person: Person) ->
     fields: dict[str, Input] = {"fields": lake.scan(MATCHING_FIELDS), "persons": persons}
     terms = engine.query(sql_text(__package__, "terms_of.sql"), fields).to_pylist()
     graves |= {Grave(Kind.DIGEST, (row["field"], value_digest(row["field"], row["value"]))) for row in terms}
+    ledger: dict[str, Input] = {"links": lake.scan(LINKS), "persons": persons}
+    links = engine.query(sql_text(__package__, "links_of.sql"), ledger)["link_id"].to_pylist()
+    graves |= {Grave(Kind.VALUE, (fold(link),)) for link in links}
     return graves | {Grave(Kind.BESIDE, (fold(value),)) for value in values if fold(value)}
 
 

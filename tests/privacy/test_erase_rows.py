@@ -8,13 +8,18 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from small_company import AFTER, ANNA, ANNAS, BOB, ERASED_AT, Company, contact, ticket
+from typer.testing import CliRunner
 
+from cx_orchestration.cli import app
+from cx_orchestration.identity.explain import explain
 from cx_orchestration.identity.ledger import value_digest
 from cx_orchestration.model.failures import Failure, PermanentFailure, TransientFailure
 from cx_orchestration.model.tables import (
     CUSTOMER_ALIASES,
+    CUSTOMER_HISTORY,
     IDENTITY_MAP,
     KEY_VALUES,
+    LINKS,
     MATCHING_FIELDS,
     PROFILES,
     TERM_FREQUENCIES,
@@ -293,3 +298,32 @@ def test_a_decision_that_names_the_person_has_to_go_first(company: Company) -> N
     company.project = CXProject.load(company.folder)
     with pytest.raises(PermanentFailure, match=r"identity_overrides.yaml names the person in 1 of its decisions"):
         erased(company, "help_desk/U-77")
+
+
+def test_what_happened_to_a_customer_who_stays_is_still_told_without_the_record_that_went(company: Company) -> None:
+    """The history alone is not made anew from the records that are left."""
+    customer_id = company.customers()["store_till/C-1001"]
+    (link,) = [row["link_id"] for row in company.lake.read(LINKS).to_pylist() if row["left_entity"] == "U-77"]
+    (born,) = [row for row in company.lake.read(CUSTOMER_HISTORY).to_pylist() if row["customer_id"] == customer_id]
+    merged = born | {"event": "merged", "evidence": json.dumps({"rules": ["exact:email"], "links": [link]})}
+    rows = pa.Table.from_pylist([born, merged], schema=CUSTOMER_HISTORY.schema)
+    company.lake.replace(CUSTOMER_HISTORY, rows, where={"day": born["day"]}, run_id="r")
+    done = erased(company, "help_desk/U-77", only_entity=True)
+    assert "identity/customer_history" not in done.removed
+    told = {row["event"]: row["evidence"] for row in company.lake.read(CUSTOMER_HISTORY).to_pylist()}
+    assert told["born"] is None
+    assert json.loads(told["merged"]) == {"rules": ["exact:email"], "links": ["(erased)"]}
+    assert left(company, ["U-77", "T-1", link]) == []
+    assert [each.event for each in explain(company.lake, company.engine, customer_id).history] == ["born", "merged"]
+    erased(company, customer_id)
+    assert company.lake.read(CUSTOMER_HISTORY).num_rows == 0
+
+
+def test_the_command_says_that_the_customer_who_stays_is_made_anew(company: Company) -> None:
+    def cx(named: str, *more: str) -> str:
+        options = ["--dry-run", "--project", str(company.folder)]
+        return " ".join(CliRunner().invoke(app, ["erase", named, *options, *more]).output.split())
+
+    said = "the next run makes document (identity/customers) and journeys anew"
+    assert said in cx("help_desk/U-77", "--only-entity")
+    assert said not in cx("help_desk/U-77")
