@@ -24,6 +24,9 @@ MAY_PASS = "may_pass_soon"  # noqa: S105
 #: Metadata of a step failure: the way to an unexpected exception.
 TRACE = "trace"
 
+#: Metadata of a materialization: what whoever asked for it should read, in one line.
+NOTE = "note"
+
 #: The tag of runs whose failures are tried again by whoever made the run, after other things, not within the run.
 RETRIES_TAG, RETRIED_LATER = "cx/retries", "later"
 

@@ -6,13 +6,18 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
-from cx_orchestration.assets.edge import markdown_table, row_count, table_asset
-from cx_orchestration.assets.identity_checks import IDENTITY_CHECKS, identity_check_results
+from cx_orchestration.assets.edge import NOTE, markdown_table, row_count, table_asset
+from cx_orchestration.assets.identity_checks import (
+    IDENTITY_CHECKS,
+    KNOWN_RECORDS,
+    decisions_check_result,
+    identity_check_results,
+)
 from cx_orchestration.identity.clusters import Linkage
 from cx_orchestration.identity.customers import EXPORTS, build_customers, export_documents
 from cx_orchestration.identity.links import update_links
 from cx_orchestration.identity.matching.nights import Matched, update_matches
-from cx_orchestration.identity.overrides import update_decisions
+from cx_orchestration.identity.overrides import of_no_effect, unknown_records, update_decisions
 from cx_orchestration.identity.profiles import update_profiles
 from cx_orchestration.identity.publish_gate import NotPublished
 from cx_orchestration.identity.publish_gate import gate as publish_gate
@@ -66,7 +71,13 @@ class MatchingRun(dg.Config):
     retrain: bool = Field(default=False, description="Train a new model on today's profiles, and go by it from now on")
 
 
-@table_asset(tables.LINKS, kinds={"duckdb", "deltalake"}, deps=[["identity", "profiles"]], pool="customers")
+@table_asset(
+    tables.LINKS,
+    kinds={"duckdb", "deltalake"},
+    deps=[["identity", "profiles"]],
+    pool="customers",
+    check_specs=[KNOWN_RECORDS],
+)
 def links(
     context: dg.AssetExecutionContext,
     config: MatchingRun,
@@ -78,6 +89,7 @@ def links(
     """The ledger of links between records that are one person; entries are added, never changed."""
     now, run_id = dt.datetime.now(dt.UTC), context.run.run_id
     decided = update_decisions(lake, engine, project.overrides, now=now, run_id=run_id)
+    unknown = unknown_records(lake, engine, project.overrides)
     change = update_links(lake, engine, project.identity, now=now, run_id=run_id)
     matched = update_matches(
         lake, engine, project.identity, comparing=analytics, retrain=config.retrain, now=now, run_id=run_id
@@ -89,8 +101,10 @@ def links(
             made=change.made,
             retracted=change.retracted,
             **decisions,
+            **({NOTE: of_no_effect(unknown)} if unknown else {}),
             **_matching(matched, project.identity.matching),
-        )
+        ),
+        check_results=[decisions_check_result(unknown)],
     )
 
 

@@ -1,11 +1,14 @@
-"""What the checks of the identity map say: warnings with numbers that Dagster plots from run to run.
+"""What the checks of links and the identity map say: warnings with numbers that Dagster plots from run to run.
 
-Belongs here: the scorecard's alarms as check results. Does not belong here: counting (``identity.quality``), stopping a
-map from being published.
+Belongs here: the scorecard's alarms and decisions without effect as check results. Does not belong here: counting
+(``identity.quality``), stopping a map from being published.
 """
+
+from collections.abc import Sequence
 
 import dagster as dg
 
+from cx_orchestration.identity.overrides import UnknownRecord
 from cx_orchestration.identity.quality import IdentityQuality
 from cx_orchestration.model.identity import Alarms
 
@@ -19,6 +22,24 @@ IDENTITY_CHECKS = [
     dg.AssetCheckSpec(name, asset=["identity", "identity_map"], description=description)
     for name, description in _CHECKS.items()
 ]
+
+KNOWN_RECORDS = dg.AssetCheckSpec(
+    "decisions_name_known_records",
+    asset=["identity", "links"],
+    description="Warns of decisions in identity_overrides.yaml about records that there are not: they have no effect.",
+)
+
+
+def decisions_check_result(unknown: Sequence[UnknownRecord]) -> dg.AssetCheckResult:
+    """The result of ``KNOWN_RECORDS``, with the places in the file; it stops nothing, as records may come later."""
+    decisions = len({each.decision for each in unknown})
+    facts: dict[str, int | str] = {
+        "decisions_without_effect": decisions,
+        "unknown_records": ", ".join(map(str, unknown)),
+    }
+    return dg.AssetCheckResult(
+        check_name=KNOWN_RECORDS.name, passed=not unknown, severity=dg.AssetCheckSeverity.WARN, metadata=facts
+    )
 
 
 def identity_check_results(quality: IdentityQuality, alarms: Alarms) -> list[dg.AssetCheckResult]:

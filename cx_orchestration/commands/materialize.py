@@ -8,15 +8,15 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from cx_orchestration.assets.edge import MAY_PASS, RETRIED_LATER, RETRIES_TAG, TRACE
-from cx_orchestration.assets.identity import IDENTITY_MAP_KEY
+from cx_orchestration.assets.edge import MAY_PASS, NOTE, RETRIED_LATER, RETRIES_TAG, TRACE
+from cx_orchestration.assets.identity import IDENTITY_MAP_KEY, PUBLISHABLE
 from cx_orchestration.assets.landing import OF_ERASED, OUTSIDE_WINDOW, WITHOUT_TIME
 from cx_orchestration.definitions import build_defs
 from cx_orchestration.model.days import DayRange
@@ -44,13 +44,15 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 @dataclass(frozen=True)
 class AssetFailure:
     """One step that failed. ``asset`` is its asset, or the first one of several that it makes together, of which
-    ``with_it`` are the others; ``trace`` is set when the failure is none of the families we foresee."""
+    ``with_it`` are the others; ``trace`` is set when the failure is none of the families we foresee. ``awaits_people``:
+    the publish gate stopped it, and would again."""
 
     asset: str
     message: str
     trace: str = ""
     may_pass_soon: bool = False
     with_it: tuple[str, ...] = ()
+    awaits_people: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class Materialized:
     """What one call did: the days it covered, the services it left out and why, and every failure.
 
     ``outside`` says for services that were integrated in part why some of their streams were left alone. ``notes`` say
-    what was odd about what services sent. ``asked`` has the keys of the assets that were selected, ``None`` for all.
+    what was odd about what services sent and people decided. ``asked`` has the keys of the assets that were selected,
+    ``None`` for all.
     """
 
     days: DayRange
@@ -111,7 +114,7 @@ def materialize_project(
     failures += runner.run(customers_job.name, CUSTOMERS.resolve(graph))
     outside = {service: " ".join(project.due(service).outside.values()) for service in services}
     by_file = [name for name, declared in project.services.items() if declared.kind == "files"]
-    notes = list(_notes(runner.sent, by_file))
+    notes = [*_notes(runner.sent, by_file), *runner.noted]
     if along := sorted(key.to_user_string() for key in chosen - selected):
         notes.append(f"made along with what was selected, by the same steps: {', '.join(along)}")
     asked = None if select is None else sorted(key.to_user_string() for key in selected)
@@ -213,6 +216,8 @@ class _Runner:
         self.chosen = chosen
         #: By landing asset and kind of record that is told of, how many were sent.
         self.sent: dict[str, Counter[str]] = {}
+        #: What assets of all services' customers have to say, a line each.
+        self.noted: list[str] = []
         #: The keys of assets that failed, or were not come to because of that, and were not made later.
         self.not_made: set[str] = set()
         assets = (each for each in defs.assets or () if isinstance(each, dg.AssetsDefinition))
@@ -245,16 +250,22 @@ class _Runner:
             raise_on_error=False,
         )
         sent: dict[str, Counter[str]] = {}
+        checks = result.get_asset_check_evaluations()
+        is_held = any(check.check_name == PUBLISHABLE and not check.passed for check in checks)
         asked = {key.to_user_string() for key in wanted}
         begun = False
         for event in result.all_events:
             begun = begun or event.is_step_event
             if event.is_step_failure:
                 of_step = self._keys_of_step[event.step_key or ""]
-                yield _failure(event, *sorted(of_step & asked or of_step))
+                failure = _failure(event, *sorted(of_step & asked or of_step))
+                yield replace(failure, awaits_people=is_held and failure.asset == IDENTITY_MAP_KEY.to_user_string())
             elif event.is_step_materialization and event.asset_key is not None:
                 # Each day of a run has the same number, that of the run.
-                sent[event.asset_key.to_user_string()] = _sent(event.step_materialization_data.materialization)
+                made = event.step_materialization_data.materialization
+                sent[event.asset_key.to_user_string()] = _sent(made)
+                if isinstance(note := made.metadata.get(NOTE), dg.TextMetadataValue) and note.text:
+                    self.noted.append(note.text)
         if not begun:  # what all steps need could not be had, such as the registry
             for asset in sorted(asked - self._made_of(wanted)):
                 yield _not_begun(result.all_events, asset)

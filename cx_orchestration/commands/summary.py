@@ -62,9 +62,10 @@ class Summary:
     (distinct), ``journeys`` and ``findings``, the rows that count as findings by analysis, are about the whole lake,
     because customers and journeys do not end with the asked days. ``failures`` has one row per asset and reason, with
     the days of that reason; an asset that is not of days, or failed before it came to any, has none. ``rerun`` has the
-    options of ``cx run`` that make it and all that follows from it. ``notes`` say what was odd about what services
-    sent. ``asked`` has the keys of the assets that were asked for, ``None`` for all; ``not_made`` of those that are as
-    an earlier run left them, because something failed.
+    options of ``cx run`` that make it and all that follows from it, and is empty where that would fail again until
+    people have looked. ``notes`` say what was odd about what services sent and people decided. ``asked`` has the keys
+    of the assets that were asked for, ``None`` for all; ``not_made`` of those that are as an earlier run left them,
+    because something failed.
     """
 
     days: str
@@ -171,7 +172,7 @@ def print_summary(summary: Summary, console: Console, folders: Folders) -> None:
     for failure in summary.failures:
         what = f"{failure['asset']} {failure['days']}".strip()
         console.print(f"[red]failed[/red] {escape(what)}: {escape(failure['message'])}")
-        if not failure["days"]:
+        if failure["rerun"] and not failure["days"]:
             command = shlex.join(["cx", "run", *folders.options, *failure["rerun"]])
             console.print(f"  again, with what follows from it: {command}", markup=False, soft_wrap=True)
     if any(failure["days"] for failure in summary.failures):
@@ -196,10 +197,12 @@ def _reasons(materialized: Materialized, left: Sequence[FailedRange]) -> Iterato
         for each in left:
             if each.assets[0] == asset:
                 days.setdefault(each.message, []).append(each.days)
+        awaits_people = any(failure.awaits_people for failure in failures if failure.asset == asset)
+        rerun = [] if awaits_people else _rerun(assets, materialized.days)
         told = dict.fromkeys(failure.message for failure in failures if failure.asset == asset)
         without = [(message, "") for message in told if message not in days]
         for message, listed in [*without, *((why, _listed(ranges)) for why, ranges in days.items())]:
-            yield {"asset": asset, "days": listed, "message": message, "rerun": _rerun(assets, materialized.days)}
+            yield {"asset": asset, "days": listed, "message": message, "rerun": rerun}
 
 
 def _rerun(assets: Sequence[str], days: DayRange) -> list[str]:

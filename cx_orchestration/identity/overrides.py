@@ -1,4 +1,4 @@
-"""Decisions of people as links of the ledger, and what of them cannot be true together.
+"""Decisions of people as links of the ledger, what of them cannot be true together, and what is of no effect.
 
 Belongs here: ``decided:always`` and ``decided:never``, from ``identity_overrides.yaml`` to the ledger. Does not belong
 here: what a decision does to a customer (``clusters.py``).
@@ -7,12 +7,14 @@ here: what a decision does to a customer (``clusters.py``).
 import datetime as dt
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 
 from cx_orchestration.identity.ledger import WANTED, LedgerChange, update_ledger
 from cx_orchestration.model.failures import ProjectError
 from cx_orchestration.model.identity_overrides import Override, split_entity
+from cx_orchestration.model.tables import PROFILES
 from cx_orchestration.model.words import suggestion
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -26,7 +28,22 @@ DECIDED = "decided"
 #: from its rule, and no evidence comes near it.
 DECIDED_WEIGHT = 100.0
 
+#: So many places in the file are listed.
+_MOST_PLACES = 10
+
 Entity = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class UnknownRecord:
+    """A record that a decision names and that there is not: its place in the file, and its name as it stands there."""
+
+    decision: int
+    end: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"overrides[{self.decision}].{self.end} ({self.name})"
 
 
 def decided_links(overrides: Sequence[Override]) -> pa.Table:
@@ -57,6 +74,36 @@ def update_decisions(
     """Bring the decisions in the ledger up to date with the file's: what was taken out of it is retracted."""
     wanted = decided_links(overrides)
     return update_ledger(lake, engine, wanted, family=DECIDED, scope=None, now=now, run_id=run_id)
+
+
+def unknown_records(lake: Lake, engine: Engine, overrides: Sequence[Override]) -> list[UnknownRecord]:
+    """The records that decisions name and that no profile is of: such decisions are without effect.
+
+    They may be mistyped, not landed yet, or gone.
+    """
+    rows = [
+        {"place": place, "end": end, "service": split_entity(name)[0], "entity": split_entity(name)[1]}
+        for place, override in enumerate(overrides)
+        for end, name in (("left", override.left), ("right", override.right))
+    ]
+    if not rows:
+        return []
+    named = pa.Table.from_pylist(rows)
+    unknown = 'SELECT * FROM named ANTI JOIN profiles USING (service, entity) ORDER BY place, "end"'
+    found = engine.query(unknown, {"named": named, "profiles": lake.scan(PROFILES)}).to_pylist()
+    return [UnknownRecord(row["place"], row["end"], f"{row['service']}/{row['entity']}") for row in found]
+
+
+def of_no_effect(unknown: Sequence[UnknownRecord]) -> str:
+    """What is said of decisions about records that there are not."""
+    decisions = len({each.decision for each in unknown})
+    many = "1 decision is" if decisions == 1 else f"{decisions:,} decisions are"
+    places = ", ".join(map(str, unknown[:_MOST_PLACES]))
+    more = f" and {len(unknown) - _MOST_PLACES:,} more" if len(unknown) > _MOST_PLACES else ""
+    return (
+        f"{OVERRIDES_FILE}: {many} without effect, as there is no such record (mistyped, not landed yet, or gone): "
+        f"{places}{more}"
+    )
 
 
 def override_errors(

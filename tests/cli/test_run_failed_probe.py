@@ -322,6 +322,33 @@ def test_what_failed_after_the_days_is_told_with_the_way_out_and_what_is_not_of_
     assert lake.note(tables.INSTANCES)["sequences"] == lake.state(tables.SEQUENCES), "what follows was made, too"
 
 
+def test_decisions_about_nobody_are_told_and_a_map_that_waits_for_people_is_not_to_be_run_again(
+    finished: Path, tmp_path: Path
+) -> None:
+    company = tmp_path / "company"
+    shutil.copytree(finished, company)
+    decided = ", decision: always, by: steward, on: 2026-02-01, why: seen}\n"
+    pairs = [("store_till/C-1001", "store_till/C-1002"), ("store_till/C-1002", "store_till/C-1003")]
+    pairs += [("store_till/C-1001", "help_desk/4"), ("store_till/C-9", "help_desk/4")]
+    entries = "".join(f"  - {{left: {left}, right: {right}{decided}" for left, right in pairs)
+    (company / "identity_overrides.yaml").write_text(f"overrides:\n{entries}", encoding="utf-8")
+    with (company / "identity.yaml").open("a", encoding="utf-8") as rules:
+        rules.write("publish_gate: {largest_cluster: 2}\n")
+    run = ("run", "--project", company, "--select", "identity/links,identity/identity_map")
+    stopped = cx(*run)
+    told = in_one_line(stopped.stdout)
+    assert stopped.exit_code == 1
+    assert "identity_overrides.yaml: 2 decisions are without effect, as there is no such record" in told
+    assert "overrides[2].right (help_desk/4), overrides[3].left (store_till/C-9), overrides[3].right (help" in told
+    assert "overrides[0]" not in told
+    assert "publish it once with 'cx identity publish --accept largest_cluster'" in told
+    assert "again, with what follows from it" not in told
+    (company / "identity_overrides.yaml").write_text("overrides:\n", encoding="utf-8")
+    taken_out = cx(*run)
+    assert taken_out.exit_code == 0, taken_out.output
+    assert "without effect" not in taken_out.stdout
+
+
 def test_a_run_that_ended_before_its_first_step_failed(company: Path) -> None:
     class Away(dg.ConfigurableResource[Registry]):
         def create_resource(self, context: dg.InitResourceContext) -> Registry:
