@@ -127,6 +127,32 @@ def test_what_hygiene_judged_decides_which_keys_are_compared(engine: Engine) -> 
     assert kept[5:] == [set(), set()], "two accounts of one service on one device"
 
 
+@pytest.mark.parametrize(
+    ("others", "rule", "expected"),
+    [
+        (("Rolf Zimmer", "Karin Zimmer"), {}, []),
+        (("Jana Kolb", "Jon Kolb"), {}, []),
+        (("Jana Kolb", "Jana Kolb-Roth"), {}, ["fam@x.com"]),
+        (("Jana Kolb",), {}, ["fam@x.com"]),
+        (("Jana Kolb",), {"valid_for_days": 20}, []),
+        (("Rolf Zimmer", "Karin Zimmer"), {"names": False}, ["fam@x.com"]),
+        (("Rolf Zimmer", "Karin Zimmer"), {"strength": "household"}, ["fam@x.com"]),
+    ],
+    ids=["a couple's", "one initial", "one person's", "of one", "passes on", "names are not asked", "a household's"],
+)
+def test_what_a_key_says_of_who_gives_no_name(
+    engine: Engine, others: tuple[str, ...], rule: dict[str, Any], expected: list[str]
+) -> None:
+    config = IdentityConfig.model_validate({"namespaces": {"email": {"normalise": "email"} | rule}})
+    names = [*({"name": name} for name in others), {}]
+    rows = [row | {"service": "s", "entity": f"{n}", "keys": {"email": "fam@x.com"}} for n, row in enumerate(names)]
+    profiles = profile_rows(rows)
+    found = matching_fields(engine, profiles, config, find_habits(engine, profiles), today=NOW.date()).rows.to_pylist()
+    *named, nameless = ([key["value"] for key in row["keys"] or ()] for row in found)
+    assert nameless == expected
+    assert named == [["fam@x.com"]] * len(others)
+
+
 def as_kept(rows: pa.Table) -> pa.Table:
     """As the lake keeps them, but for what pairs are found by."""
     kept = rows.rename_columns({"unique_id": "number"}).append_column("is_there", pa.repeat(True, rows.num_rows))
