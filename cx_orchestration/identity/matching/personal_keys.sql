@@ -36,13 +36,15 @@ impersonal AS (
 ),
 holders AS (
     SELECT DISTINCT h.service, h.entity, h.profile
-    FROM held h SEMI JOIN impersonal i ON i.namespace = h.namespace AND i.value = h.value AND (i.is_nobodys OR h.word IS NULL)
+    FROM held h JOIN impersonal i ON i.namespace = h.namespace AND i.value = h.value
+    WHERE i.is_nobodys OR h.word IS NULL
 ),
 others AS (
     SELECT h.service, h.entity, list_sort(list({namespace: h.namespace, value: h.value})) AS keys
     FROM held h
     SEMI JOIN holders e ON e.service = h.service AND e.entity = h.entity
-    ANTI JOIN impersonal i ON i.namespace = h.namespace AND i.value = h.value AND (i.is_nobodys OR h.word IS NULL)
+    LEFT JOIN impersonal i ON i.namespace = h.namespace AND i.value = h.value
+    WHERE i.namespace IS NULL OR NOT (i.is_nobodys OR h.word IS NULL)
     GROUP BY h.service, h.entity
 )
 SELECT e.service, e.entity, e.profile, o.keys
