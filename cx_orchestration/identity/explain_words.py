@@ -39,6 +39,9 @@ _ALMOST = {
     "similar": "almost",
     "initial": "in the first letter only",
     "part": "in part",
+    "elsewhere in the name": "in another place of the name",
+    "similar names": "as names that are spelt alike",
+    "other number": "but for the house number",
     "one slip": "but for one slip",
     "two parts": "in two parts of three",
     "same year": "in the year only",
@@ -48,9 +51,11 @@ _ALMOST = {
     "same city": "in the town",
     "same area": "in the town or postcode",
 }
-_MISSING, _DIFFERENT = "missing", "different"
+_MISSING, _DIFFERENT = "missing", ("different", "other name")
 #: What a level is called besides where what a household shares says more or less than otherwise.
-_CONDITIONS = (", other surname", ", one home")
+_CONDITIONS = (", other surname", ", one home", ", home unknown", ", others of one home")
+#: Odds beyond this are said to be more than this.
+_MOST_ODDS = 1e9
 
 
 def namespace_words(namespace: str) -> str:
@@ -80,7 +85,7 @@ def agreement(levels: Iterable[tuple[str, str]]) -> str:
         grade = level
         for condition in _CONDITIONS:
             grade = grade.removesuffix(condition)
-        if grade == _DIFFERENT:
+        if grade in _DIFFERENT:
             differs.append(field_words(field))
         elif grade != _MISSING:
             degree = "exactly" if grade == "same" else _ALMOST.get(grade, f"as '{grade}'")
@@ -97,9 +102,10 @@ def odds(bits: float) -> str:
     """A weight as odds in round numbers: how many times likelier the evidence is of one person, or of two."""
     if abs(bits) < 0.1:
         return "no evidence either way"
-    times = min(2 ** abs(bits), 1e9)
+    times = min(2 ** abs(bits), _MOST_ODDS)
+    about = "about" if times < _MOST_ODDS else "more than"
     rounded = f"{float(f'{times:.1g}'):,.0f}" if times >= 10 else f"{times:.1f}"
-    return f"about {rounded} to 1 for {'one person' if bits > 0 else 'two people'}"
+    return f"{about} {rounded} to 1 for {'one person' if bits > 0 else 'two people'}"
 
 
 def _best_first(item: tuple[str, list[str]]) -> int:

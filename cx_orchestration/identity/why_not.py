@@ -15,7 +15,12 @@ from cx_orchestration.identity.explain import (
     records_of,
 )
 from cx_orchestration.identity.explain_words import field_words, namespace_words
-from cx_orchestration.identity.why_not_keys import different_unique_values, values_of_no_use
+from cx_orchestration.identity.why_not_keys import (
+    different_unique_values,
+    linking_namespaces,
+    shared_in_vain,
+    values_of_no_use,
+)
 from cx_orchestration.model.identity import IdentityConfig
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -77,6 +82,8 @@ def why_not(lake: Lake, engine: Engine, config: IdentityConfig, left: str, right
         if (link.left in names[0] and link.right in names[1]) or (link.left in names[1] and link.right in names[0])
     )
     decided, different = _never(links), different_unique_values(lake, engine, config, ours, theirs)
+    vain = shared_in_vain(ours, theirs, links)
+    ways = [linking_namespaces(lake, engine, config, records, vain) for records in (ours, theirs)]
     pair = (left if "/" in left else ours[0].name, right if "/" in right else theirs[0].name)
     return WhyNot(
         left,
@@ -87,10 +94,10 @@ def why_not(lake: Lake, engine: Engine, config: IdentityConfig, left: str, right
         links=links,
         vetoes=(*decided, *different),
         missing=(
-            *values_of_no_use(lake, engine, config, ours, theirs, links),
+            *values_of_no_use(lake, engine, config, ours, theirs, vain),
             *_model_says(links, config, forbidden=bool(decided or different)),
         ),
-        needed=tuple(_needed(decided, different, config)),
+        needed=tuple(_needed(decided, different, _a_further_record(left, right, *ways))),
         to_decide=None if decided else pair,
     )
 
@@ -138,7 +145,9 @@ def _model_says(links: Sequence[Link], config: IdentityConfig, *, forbidden: boo
     """Why no scored pair puts them together; nothing where a pair would, but it is ``forbidden``."""
     weights = [link.weight for link in links if link.stands and link.levels]
     if not weights:
-        return ["no model has compared them: too little of what it compares agrees, or nothing is there to compare"]
+        if any(link.levels for link in links):
+            return ["the model gives them no weight any more: what it gave them was taken back"]
+        return ["no model gives them a weight: too little of what it compares agrees, or nothing is there to compare"]
     least = config.matching.union_bits
     if max(weights) < least:
         return [f"the model gives them {max(weights):+.1f} bits, and puts records together from {least:+.1f} on"]
@@ -147,13 +156,21 @@ def _model_says(links: Sequence[Link], config: IdentityConfig, *, forbidden: boo
     return [f"the model gives single records {max(weights):+.1f} bits, but the two customers as wholes too little"]
 
 
-def _needed(decided: Sequence[str], different: Sequence[str], config: IdentityConfig) -> list[str]:
+def _a_further_record(left: str, right: str, ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
+    """The record that would link both, by keys of which each side has values that link; nothing where one lacks any."""
+    if not ours or not theirs:
+        return []
+    mine, other = (" or ".join(map(namespace_words, names)) for names in (ours, theirs))
+    if mine == other:
+        return [f"one more record, which has the same {mine} as each of them"]
+    return [f"one more record, which has the same {mine} as {left} and the same {other} as {right}"]
+
+
+def _needed(decided: Sequence[str], different: Sequence[str], further: Sequence[str]) -> list[str]:
     if decided:
         return ["take the decision out of identity_overrides.yaml, should it be wrong"]
-    strong = [namespace_words(name) for name, rule in config.namespaces.items() if rule.strength == "person"]
-    same = f"one more record, which has the same {' or '.join(strong)} as each of them"
     return [
-        *([] if different or not strong else [same]),
+        *([] if different else further),
         "a correction in the service that has a wrong value, where something differs that should not",
         "a decision of people that they are one",
     ]

@@ -57,26 +57,52 @@ def different_unique_values(
     return said
 
 
+def shared_in_vain(ours: Sequence[Record], theirs: Sequence[Record], links: Sequence[Link]) -> list[Key]:
+    """The values that both sides have and that link no two of their records."""
+    linking = {key for link in links if link.stands for key in link.shared}
+    return sorted((_keys(ours) & _keys(theirs)) - linking, key=lambda key: (key.namespace, key.value))
+
+
 def values_of_no_use(
     lake: Lake,
     engine: Engine,
     config: IdentityConfig,
     ours: Sequence[Record],
     theirs: Sequence[Record],
-    links: Sequence[Link],
+    vain: Sequence[Key],
 ) -> list[str]:
-    """Each value that both sides have and that links no two of their records, with the reason."""
-    mine, others = ({key for record in records for key in record.keys} for records in (ours, theirs))
-    linking = {key for link in links if link.stands for key in link.shared}
-    shared = sorted((mine & others) - linking, key=lambda key: (key.namespace, key.value))
-    judged = _judged(lake, engine, config, _sides(ours, theirs), shared)
-    if not mine & others:
+    """Each value of ``shared_in_vain``, with the reason."""
+    judged = _judged(lake, engine, config, _sides(ours, theirs), vain)
+    if not _keys(ours) & _keys(theirs):
         return ["they have no key in common"]
     return [
         f"the {namespace_words(key.namespace)} {key.value} does not link: "
         + _reason(key.namespace, config.namespaces.get(key.namespace), judged.get(key))
-        for key in shared
+        for key in vain
     ]
+
+
+def linking_namespaces(
+    lake: Lake, engine: Engine, config: IdentityConfig, records: Sequence[Record], vain: Sequence[Key]
+) -> list[str]:
+    """The namespaces of which the records have a value that would link a further record to them.
+
+    That is a key of a person of which no verdict says that it is nobody's, and which is not among ``vain``.
+    """
+    persons = [name for name, rule in config.namespaces.items() if rule.strength == "person"]
+    held = [key for key in _keys(records) - set(vain) if key.namespace in persons]
+    digests = {value_digest(key.namespace, key.value): key.namespace for key in held}
+    asked = pa.table({"digest": pa.array(digests, pa.string())})
+    rows = engine.query(
+        "SELECT digest FROM key_values SEMI JOIN asked USING (digest) WHERE verdict <> 'links'",
+        {"key_values": lake.scan(KEY_VALUES), "asked": asked},
+    )
+    linking = {digests[digest] for digest in digests.keys() - set(rows["digest"].to_pylist())}
+    return [name for name in persons if name in linking]
+
+
+def _keys(records: Sequence[Record]) -> set[Key]:
+    return {key for record in records for key in record.keys}
 
 
 def _sides(ours: Sequence[Record], theirs: Sequence[Record]) -> pa.Table:

@@ -4,7 +4,7 @@ import math
 from typing import Annotated, Any, Literal, Self
 
 import phonenumbers
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
 
 from cx_orchestration.model.base import Declared, Slug
 
@@ -35,13 +35,19 @@ ROLE_MAILBOXES = _listed(
 )
 
 
+#: A domain as addresses are compared: lower case, international ones in Unicode.
+Domain = Annotated[str, StringConstraints(pattern=r"^[^\s@A-Z.]+(\.[^\s@A-Z.]+)+$")]
+
+
 class EmailProvider(Declared):
     """What a provider takes for one mailbox: of ``jane.doe+news@`` the part before ``sub_address``, with or without
     dots, under its domain or one of ``same_as``."""
 
-    sub_address: str | None = Field(default="+", description="The character that a tag begins with; null: no tags")
+    sub_address: Annotated[str, StringConstraints(pattern=r"^[^\sA-Za-z0-9@.]$")] | None = Field(
+        default="+", description="The character that a tag begins with; null: no tags"
+    )
     ignores_dots: bool = False
-    same_as: list[str] = Field(default_factory=list, description="Further domains of the same mailboxes")
+    same_as: list[Domain] = Field(default_factory=list, description="Further domains of the same mailboxes")
 
 
 #: As the providers document it. Yahoo's disposable addresses begin with a base name of their own and are left alone.
@@ -221,6 +227,11 @@ class Review(Declared):
     most: int = Field(default=1_000, ge=1, description="Pairs in the queue; the most valuable ones stay")
 
 
+def _with_well_known(own: dict[str, EmailProvider | None]) -> dict[str, EmailProvider]:
+    rules = EMAIL_PROVIDERS | own
+    return {domain: rule for domain, rule in rules.items() if rule is not None}
+
+
 class IdentityConfig(Declared):
     region: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = Field(
         default="US", description="ISO 3166 region of phone numbers written without a country code"
@@ -229,7 +240,7 @@ class IdentityConfig(Declared):
     matching: Matching = Field(default_factory=Matching, description="Records that agree without a strong key")
     publish_gate: PublishGate = Field(default_factory=PublishGate, description="What stops a new identity map")
     review: Review = Field(default_factory=Review, description="Which pairs people are asked about")
-    email_providers: dict[str, EmailProvider | None] = Field(
+    email_providers: dict[Domain, EmailProvider | None] = Field(
         default_factory=dict,
         description="By domain, what a provider takes for one mailbox; in place of the defaults, null takes one away",
     )
@@ -241,8 +252,23 @@ class IdentityConfig(Declared):
     @property
     def mailbox_rules(self) -> dict[str, EmailProvider]:
         """The rules of e-mail providers by domain: the company's own before the well-known ones."""
-        rules = EMAIL_PROVIDERS | self.email_providers
-        return {domain: rule for domain, rule in rules.items() if rule is not None}
+        return _with_well_known(self.email_providers)
+
+    @field_validator("email_providers")
+    @classmethod
+    def _gives_each_domain_one_provider(cls, value: dict[str, EmailProvider | None]) -> dict[str, EmailProvider | None]:
+        provider: dict[str, str] = {}
+        for name, rule in _with_well_known(value).items():
+            for domain in (name, *dict.fromkeys(rule.same_as)):
+                first = provider.setdefault(domain, name)
+                own = domain == name and name in rule.same_as
+                if own or first != name:
+                    where = f"{name} itself" if own else f"{first} and {name}"
+                    raise ValueError(
+                        f"expected each domain once, as an entry or under one same_as; '{domain}' is under {where} "
+                        f"(well-known without an entry: {', '.join(EMAIL_PROVIDERS)}; null takes one away)"
+                    )
+        return value
 
     @field_validator("region")
     @classmethod

@@ -25,6 +25,8 @@ _PATTERNS = {
     r"^([01]\d|2[0-3]):[0-5]\d$": "a time of day such as 02:30",
     r"^[A-Za-z_][\w-]*(\.[A-Za-z_][\w-]*)*$": "names joined by dots such as variables.after",
     OWNER_PATTERN: "an e-mail address or team: and a name, such as team:stores",
+    r"^[^\s@A-Z.]+(\.[^\s@A-Z.]+)+$": "a domain in lower case such as shop.example",
+    r"^[^\sA-Za-z0-9@.]$": "one character that is no letter, digit or dot, such as + or -",
     r"%": "a format with % such as %d.%m.%Y",
 }
 _MODELS = {

@@ -20,6 +20,7 @@ from cx_orchestration.identity.explain_page import render_page
 from cx_orchestration.identity.explain_weights import bars, weigh
 from cx_orchestration.identity.explain_words import agreement, odds
 from cx_orchestration.identity.ledger import WANTED, update_ledger
+from cx_orchestration.identity.matching.comparisons import FIELDS, derive_comparisons
 from cx_orchestration.identity.overrides import update_decisions
 from cx_orchestration.identity.why_not import why_not
 from cx_orchestration.model.failures import PermanentFailure
@@ -124,6 +125,11 @@ def test_scored_pairs_decisions_and_evidence_against_are_told_in_words(company) 
             "phone number agrees exactly; surname and given name differ",
         ),
         ({"given": "missing"}, "nothing could be compared"),
+        ({"birth": "different, others of one home"}, "date of birth differs"),
+        (
+            {"key_phone": "similar, home unknown", "given": "other name"},
+            "phone number agrees almost; given name differs",
+        ),
         ({"birth": "odd"}, "date of birth agrees as 'odd'"),
     ],
 )
@@ -131,7 +137,16 @@ def test_levels_of_agreement_become_a_sentence(levels, said) -> None:
     assert agreement(levels.items()) == said
 
 
+def test_every_level_that_the_model_knows_has_plain_words() -> None:
+    shares = dict.fromkeys((*FIELDS, "key_phone", "key_email"), 1.0)
+    compared = derive_comparisons(shares, frozenset({"key_phone"}), frozenset({"key_email"}))
+    levels = [(each.name, level.label) for each in compared for level in each.levels]
+    assert len(levels) > 40
+    assert [level for level in levels if "'" in agreement([level])] == []
+
+
 def test_a_weight_is_said_as_odds() -> None:
+    assert odds(41.8) == "more than 1,000,000,000 to 1 for one person"
     assert odds(10) == "about 1,000 to 1 for one person"
     assert odds(-1) == "about 2.0 to 1 for two people"
     assert odds(0.01) == "no evidence either way"
@@ -165,6 +180,7 @@ def test_two_customers_are_shown_field_by_field_with_what_would_be_needed(compan
     assert sides["given name"] is False
     assert (sides["surname"], sides["town"], sides["phone number"]) == (True, True, True)
     assert sides["e-mail address"] is None
+    assert found.needed[0].startswith("a correction in the service"), "crm/2 has no key that links"
     weak = "the phone number +12125550123 does not link: keys of 'phone' are weak, and link nobody by themselves"
     assert weak in found.missing
     assert found.to_decide == ("crm/1", "crm/2")
@@ -175,6 +191,21 @@ def test_a_value_that_too_many_hold_says_how_many(company) -> None:
     found = not_one(company, "crm/0", "crm/1")
     said = "the account number K1 does not link: it is shared by more than 3 entities; 4 records hold it"
     assert found.missing[0] == said
+    assert not any("one more record" in each for each in found.needed), "nobody else would be linked by it either"
+
+
+def test_a_further_record_would_have_to_share_what_links_with_each_side(company) -> None:
+    office = {f"shop/{n}": {"account": "K1"} for n in range(3)}
+    company.night(
+        office
+        | {"crm/0": {"account": "K1", "email": "jane@example.com"}, "crm/1": {"account": ["K1", "K2"], "login": "jd"}}
+    )
+    found = not_one(company, "crm/0", "crm/1")
+    assert found.needed[0] == (
+        "one more record, which has the same e-mail address as crm/0 and the same login or account number as crm/1"
+    )
+    company.night({"crm/0": {"login": "u"}, "crm/1": {"login": "v"}})
+    assert not_one(company, "crm/0", "crm/1").needed[0] == "one more record, which has the same login as each of them"
 
 
 GUARDED = IdentityConfig.model_validate(
@@ -240,6 +271,10 @@ def test_a_pair_that_the_model_compared_shows_its_weight(company) -> None:
     (link,) = found.links
     assert (link.weight, link.says) == (1.5, "surname agrees exactly; given name differs")
     assert "the model gives them +1.5 bits, and puts records together from +2.0 on" in found.missing
+    score(company, {})
+    assert "the model gives them no weight any more: what it gave them was taken back" in (
+        not_one(company, "crm/1", "crm/2").missing
+    )
 
 
 def test_two_records_of_one_customer_are_not_told_apart(company) -> None:
@@ -399,6 +434,8 @@ def test_many_records_are_told_shortly_and_in_full_when_asked(company, cx) -> No
     assert len(short.splitlines()) < 30 < 75 < len(full.splitlines())
     assert full.count("crm/29") > 1 and "--all" not in full
     assert full.count(" bits: ") == 21
+    score(company, {("crm/00", "crm/05"): 19.7})
+    assert "1 more pair of them was scored, +19.7 bits, which --all lists" in cx("explain", "crm/00").output
 
 
 SETTINGS = {

@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 import pytest
+from pydantic import ValidationError
 
 from cx_orchestration.identity.hygiene import judge_values
 from cx_orchestration.identity.keys import count_dropped, normalise_profiles, normalise_values
@@ -106,6 +107,33 @@ def test_each_kind_of_key_has_one_spelling(kind, written, normal) -> None:
     providers = {"shop.example": {}, "outlook.com": None}
     config = IdentityConfig.model_validate({"namespaces": {}, "email_providers": providers})
     assert normalise_values(pa.array([written]), kind, config).to_pylist() == [normal]
+
+
+@pytest.mark.parametrize(
+    ("providers", "message"),
+    [
+        ({"shop": {}}, "String should match pattern"),
+        ({"Shop.example": {}}, "String should match pattern"),
+        ({"shop.example": {"same_as": ["mail"]}}, "String should match pattern"),
+        ({"shop.example": {"sub_address": "++"}}, "String should match pattern"),
+        ({"shop.example": {"sub_address": ""}}, "String should match pattern"),
+        ({"a.example": {"same_as": ["a.example"]}}, "'a.example' is under a.example itself"),
+        (
+            {"a.example": {"same_as": ["b.example"]}, "b.example": {"same_as": ["a.example"]}},
+            "'b.example' is under a.example and b.example",
+        ),
+        ({"googlemail.com": {}}, "'googlemail.com' is under gmail.com and googlemail.com .*null takes one away"),
+    ],
+)
+def test_rubbish_about_providers_is_refused(providers, message) -> None:
+    with pytest.raises(ValidationError, match=message):
+        IdentityConfig.model_validate({"namespaces": {}, "email_providers": providers})
+
+
+def test_a_domain_of_a_well_known_provider_can_be_given_to_another() -> None:
+    own = {"gmail.com": None, "googlemail.com": {"same_as": ["gmail.com"]}, "mühle.example": {}}
+    config = IdentityConfig.model_validate({"namespaces": {}, "email_providers": own})
+    assert {"googlemail.com", "mühle.example"} <= config.mailbox_rules.keys()
 
 
 @pytest.mark.parametrize(

@@ -318,3 +318,18 @@ def test_the_digest_changes_with_any_declaration_and_with_nothing_else(folder):
     (folder / "decisions.yaml").unlink()
     seen.add(folder_digest(folder))
     assert len(seen) == 7
+
+
+def test_rubbish_about_mailboxes_is_told_with_its_key_and_what_is_expected(folder):
+    shop = 'shop: {sub_address: "--", same_as: [mail]}\n  a.example: {same_as: [a.example]}'
+    with (folder / "identity.yaml").open("a") as rules:
+        rules.write(f"email_providers:\n  {shop}\n")
+    with pytest.raises(InvalidProject) as caught:
+        CXProject.load(folder)
+    told = [str(error).partition(": ")[2] for error in caught.value.errors]
+    assert sorted(told) == [
+        "email_providers.shop.same_as[0]: expected a domain in lower case such as shop.example (found 'mail')",
+        "email_providers.shop.sub_address: expected one character that is no letter, digit or dot, such as + or - "
+        "(found '--')",
+        "email_providers.shop: expected a domain in lower case such as shop.example as the key",
+    ]

@@ -140,7 +140,8 @@ def _say_so_too(weights: list[float]) -> list[str]:
     if not weights:
         return []
     many = "1 more pair of them was" if len(weights) == 1 else f"{len(weights)} more pairs of them were"
-    return [f"{many} scored, {max(weights):+.1f} to {min(weights):+.1f} bits, which --all lists"]
+    bits = " to ".join(dict.fromkeys(f"{weight:+.1f}" for weight in (max(weights), min(weights))))
+    return [f"{many} scored, {bits} bits, which --all lists"]
 
 
 def _section(console: Console, title: str, lines: list[str]) -> None:
