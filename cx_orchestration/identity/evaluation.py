@@ -30,6 +30,11 @@ class Measure:
     low: float
     high: float
 
+    @property
+    def judges_nothing(self) -> bool:
+        """Whether there was nothing to take a share of; of anything, the share 1 has a lower end above 0."""
+        return (self.value, self.low) == (1.0, 0.0)
+
 
 @dataclass(frozen=True)
 class Scores:

@@ -230,6 +230,15 @@ def test_the_command_prints_measures_with_intervals_and_writes_json(company, tmp
     assert told["b_cubed"]["recall"]["low"] < told["b_cubed"]["recall"]["value"]
 
 
+def test_where_there_is_nothing_to_judge_no_share_is_shown(company, tmp_path) -> None:
+    company.night({"crm/1": {}, "desk/2": {}})
+    shown = evaluated(company, written(tmp_path, "service,entity,person\ncrm,1,p\nfax,9,q\n")).output
+    assert "2 labelled entities in 1 customer of 2 people" in shown
+    pairs, whole = (next(line for line in shown.splitlines() if name in line) for name in ("pairs of", "whole cust"))
+    assert pairs.count("nothing to judge") == 3
+    assert "0.5000 (" in whole and "nothing" not in whole
+
+
 def test_labels_of_nobody_known_name_the_service_that_was_meant(company, tmp_path) -> None:
     company.night({"billing/1": {}, "desk/2": {}})
     result = evaluated(company, written(tmp_path, "service,entity,person\nbiling,1,p\n"))

@@ -15,6 +15,7 @@ from cx_orchestration.commands.options import LakeToRead, ProjectFolder
 from cx_orchestration.commands.terminal import terminal
 from cx_orchestration.identity.evaluation import Measure, Scores
 from cx_orchestration.identity.labels import Evaluation, evaluate_lake, read_labels
+from cx_orchestration.model.words import counted
 from cx_orchestration.project import CXProject
 from cx_orchestration.storage.engine import Engine
 from cx_orchestration.storage.lake import Lake
@@ -61,7 +62,7 @@ def _as_json(result: Evaluation) -> dict[str, Any]:
 
 def _print(console: Console, result: Evaluation) -> None:
     of = "pairs" if result.whole is None else "entities"
-    console.print(f"{result.labelled:,} labelled {of} in {result.customers:,} customers", end="")
+    console.print(f"{result.labelled:,} labelled {of} in {counted(result.customers, 'customer')}", end="")
     console.print(f" of {result.people:,} people" if result.people else "")
     if result.absent:
         console.print(f"  {_absent(result)}", soft_wrap=True)
@@ -86,6 +87,8 @@ def _absent(result: Evaluation) -> str:
 
 
 def _shown(measure: Measure) -> str:
+    if measure.judges_nothing:
+        return "nothing to judge"
     return f"{measure.value:.4f} ({measure.low:.4f} to {measure.high:.4f})"
 
 
