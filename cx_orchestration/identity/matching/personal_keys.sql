@@ -39,11 +39,16 @@ holders AS (
     FROM held h JOIN impersonal i ON i.namespace = h.namespace AND i.value = h.value
     WHERE i.is_nobodys OR h.word IS NULL
 ),
+theirs AS (
+    SELECT h.service, h.entity, h.word, h.k.namespace, h.k.value
+    FROM (
+        SELECT t.service, t.entity, t.word, unnest(t.keys) AS k
+        FROM told t SEMI JOIN holders e ON e.service = t.service AND e.entity = t.entity
+    ) AS h
+),
 others AS (
     SELECT h.service, h.entity, list_sort(list({namespace: h.namespace, value: h.value})) AS keys
-    FROM held h
-    SEMI JOIN holders e ON e.service = h.service AND e.entity = h.entity
-    LEFT JOIN impersonal i ON i.namespace = h.namespace AND i.value = h.value
+    FROM theirs h LEFT JOIN impersonal i ON i.namespace = h.namespace AND i.value = h.value
     WHERE i.namespace IS NULL OR NOT (i.is_nobodys OR h.word IS NULL)
     GROUP BY h.service, h.entity
 )
