@@ -36,14 +36,16 @@ Entity = tuple[str, str]
 
 @dataclass(frozen=True)
 class UnknownRecord:
-    """A record that a decision names and that there is not: its place in the file, and its name as it stands there."""
+    """The place in the file where a decision names a record that there is not.
+
+    Not its name: that goes into metadata, and a service's id may be somebody's e-mail address.
+    """
 
     decision: int
     end: str
-    name: str
 
     def __str__(self) -> str:
-        return f"overrides[{self.decision}].{self.end} ({self.name})"
+        return f"overrides[{self.decision}].{self.end}"
 
 
 def decided_links(overrides: Sequence[Override]) -> pa.Table:
@@ -89,9 +91,9 @@ def unknown_records(lake: Lake, engine: Engine, overrides: Sequence[Override]) -
     if not rows:
         return []
     named = pa.Table.from_pylist(rows)
-    unknown = 'SELECT * FROM named ANTI JOIN profiles USING (service, entity) ORDER BY place, "end"'
+    unknown = 'SELECT place, "end" FROM named ANTI JOIN profiles USING (service, entity) ORDER BY place, "end"'
     found = engine.query(unknown, {"named": named, "profiles": lake.scan(PROFILES)}).to_pylist()
-    return [UnknownRecord(row["place"], row["end"], f"{row['service']}/{row['entity']}") for row in found]
+    return [UnknownRecord(row["place"], row["end"]) for row in found]
 
 
 def of_no_effect(unknown: Sequence[UnknownRecord]) -> str:
