@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from cx_orchestration.identity.overrides import UnknownRecord
+from cx_orchestration.assets.edge import NOTE
+from cx_orchestration.identity.overrides import UnknownRecord, of_no_effect
 from cx_orchestration.identity.quality import IdentityQuality
 from cx_orchestration.model.identity import Alarms
 
@@ -32,11 +33,9 @@ KNOWN_RECORDS = dg.AssetCheckSpec(
 
 def decisions_check_result(unknown: Sequence[UnknownRecord]) -> dg.AssetCheckResult:
     """The result of ``KNOWN_RECORDS``, with the places in the file; it stops nothing, as records may come later."""
-    decisions = len({each.decision for each in unknown})
-    facts: dict[str, int | str] = {
-        "decisions_without_effect": decisions,
-        "unknown_records": ", ".join(map(str, unknown)),
-    }
+    facts: dict[str, int | str] = {"decisions_without_effect": len({each.decision for each in unknown})}
+    if unknown:
+        facts[NOTE] = of_no_effect(unknown)
     return dg.AssetCheckResult(
         check_name=KNOWN_RECORDS.name, passed=not unknown, severity=dg.AssetCheckSeverity.WARN, metadata=facts
     )

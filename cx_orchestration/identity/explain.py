@@ -139,8 +139,9 @@ def explain(lake: Lake, engine: Engine, name: str) -> Explanation:
     links = links_of(lake, engine, records)
     own = {record.name for record in records}
     aliases = engine.query(
-        "SELECT * FROM aliases WHERE customer_id = $customer ORDER BY since, old_customer_id",
-        {"aliases": lake.scan(CUSTOMER_ALIASES)},
+        "SELECT * FROM aliases WHERE customer_id = $customer"
+        " AND old_customer_id NOT IN (SELECT customer_id FROM identity_map) ORDER BY since, old_customer_id",
+        {"aliases": lake.scan(CUSTOMER_ALIASES), "identity_map": lake.scan(IDENTITY_MAP)},
         {"customer": customer_id},
     )
     return Explanation(

@@ -49,11 +49,13 @@ class NormalisedProfiles:
     seen (``tables.KEYS_SEEN``).
 
     Keys with the reason ``empty``, ``invalid`` or ``placeholder`` in the column ``dropped`` are no longer among a
-    profile's keys; those of an undeclared namespace (``unknown_namespace``) are, as they came.
+    profile's keys; those of an undeclared namespace (``unknown_namespace``) are, as they came. ``repeated`` tells that
+    two profiles cannot be told apart (``fingerprints.Fingerprints``).
     """
 
     profiles: pa.Table
     keys: pa.Table
+    repeated: bool
 
 
 def normalise_profiles(
@@ -77,7 +79,7 @@ def normalise_profiles(
     found = engine.query(sql_text(__package__, "profiles_normalised.sql"), inputs)
     lists = _lists(keys, found["place"], found["held"])
     read = found.drop_columns(["place", "held"]).append_column("keys", lists)
-    return NormalisedProfiles(profiles=conform(PROFILES, read), keys=conform(KEYS_SEEN, keys))
+    return NormalisedProfiles(profiles=conform(PROFILES, read), keys=conform(KEYS_SEEN, keys), repeated=told.repeated)
 
 
 def _lists(keys: pa.Table, place: pa.ChunkedArray, held: pa.ChunkedArray) -> pa.Array:

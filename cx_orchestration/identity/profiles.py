@@ -64,7 +64,8 @@ def update_profiles(
         found = normalise_profiles(received, config, seen=keys, engine=engine)
         update = found.profiles.num_rows, 0
         lake.replace(PROFILES_CHANGED, PROFILES_CHANGED.empty(), run_id=run_id)
-        _write(lake, found.profiles, found.keys, run_id)
+        # Of a customer who came twice the next night cannot tell which keys stay: it reads all anew, too.
+        _write(lake, found.profiles, found.keys, run_id, is_told_apart=not found.repeated)
     changed, gone = update
     dropped = count_dropped(engine, lake.scan(PROFILES))
     lake.replace(KEYS_DROPPED, dropped, run_id=run_id, note=note)
@@ -98,9 +99,13 @@ def _update(
             "SELECT * FROM keys_before k ANTI JOIN stale s ON s.service = k.service AND s.entity = k.entity"
         )
         gone = session.query("SELECT * FROM stale s ANTI JOIN fresh f ON f.service = s.service AND f.entity = s.entity")
+    now = _places_in(fresh.profiles, told.of_profiles.filter(pa.array(~is_kept)))
+    if (now < 0).any():
+        return None
     # What was read of each: last night, or now, which lies behind all of that.
-    was[~is_kept] = before.num_rows + _places_in(fresh.profiles, told.of_profiles.filter(pa.array(~is_kept)))
-    read = pa.concat_tables([before.select(_READ), fresh.profiles.select(_READ)]).take(pa.array(was))
+    read_at = was.copy()
+    read_at[~is_kept] = before.num_rows + now
+    read = pa.concat_tables([before.select(_READ), fresh.profiles.select(_READ)]).take(pa.array(read_at))
     for name in _READ:
         received = received.set_column(received.schema.get_field_index(name), name, read[name])
     keys = pa.concat_tables([conform(KEYS_SEEN, kept_keys), fresh.keys])
@@ -115,7 +120,14 @@ def _places_in(profiles: pa.Table, fingerprints: pa.Array) -> Integers:
 
 
 def _write(
-    lake: Lake, profiles: pa.Table, keys: pa.Table, run_id: str, *, note: Mapping[str, str] | None = None
+    lake: Lake,
+    profiles: pa.Table,
+    keys: pa.Table,
+    run_id: str,
+    *,
+    note: Mapping[str, str] | None = None,
+    is_told_apart: bool = True,
 ) -> None:
     version = lake.replace(KEYS_SEEN, keys, run_id=run_id)
-    lake.replace(PROFILES, profiles, run_id=run_id, note={_KEYS_VERSION: str(version), **(note or {})})
+    belonging = {_KEYS_VERSION: str(version)} if is_told_apart else {}
+    lake.replace(PROFILES, profiles, run_id=run_id, note={**belonging, **(note or {})})

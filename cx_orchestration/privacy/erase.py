@@ -187,16 +187,23 @@ def _remove(
 
 
 def _retire(lake: Lake, tombstones: Tombstones, *, run_id: str) -> Rewritten:
-    """Former ids of erased customers, and their present ones, lead to nobody: they stay, as no id is given twice."""
+    """Former ids of erased customers, and their present ones, lead to nobody: they stay, as no id is given twice.
+
+    An id that somebody else bears in the map is no former one, whatever a run that was killed has written.
+    """
     aliases = lake.read(CUSTOMER_ALIASES)
-    known = set(lake.read(IDENTITY_MAP, columns=["customer_id"])["customer_id"].unique().to_pylist())
-    known |= {*aliases["old_customer_id"].unique().to_pylist(), *aliases["customer_id"].unique().to_pylist()} - {None}
+    living = set(lake.read(IDENTITY_MAP, columns=["customer_id"])["customer_id"].unique().to_pylist())
+    known = living | {
+        *aliases["old_customer_id"].unique().to_pylist(),
+        *aliases["customer_id"].unique().to_pylist(),
+    } - {None}
     erased = {each for each in known if tombstones.when(Kind.CUSTOMER, each) is not None}
     if not erased:
         return Rewritten()
     rows, now, changed = [], dt.datetime.now(dt.UTC), 0
     for row in aliases.to_pylist():
-        if row["why"] != ERASED and {row["old_customer_id"], row["customer_id"]} & erased:
+        is_former = row["old_customer_id"] in erased or row["old_customer_id"] not in living
+        if row["why"] != ERASED and is_former and {row["old_customer_id"], row["customer_id"]} & erased:
             row |= {"customer_id": None, "why": ERASED, "since": now}
             changed += 1
         rows.append(row)

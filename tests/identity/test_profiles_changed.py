@@ -7,7 +7,7 @@ import pyarrow as pa
 from cx_orchestration.identity.changed import changed_since
 from cx_orchestration.identity.keys import keys_of_profiles
 from cx_orchestration.identity.profiles import update_profiles
-from cx_orchestration.model.tables import PROFILES, PROFILES_CHANGED
+from cx_orchestration.model.tables import KEYS_SEEN, PROFILES, PROFILES_CHANGED
 from cx_orchestration.storage.scan import Scan
 
 BEFORE = {"crm/1": {"email": "a@x.com"}, "crm/2": {"email": "b@x.com"}, "crm/3": {}, "desk/1": {"login": "u"}}
@@ -63,6 +63,16 @@ def test_where_a_customer_comes_twice_all_are_read_anew(company, profiles) -> No
     seen = keys_of_profiles(company.engine, received)
     update = update_profiles(company.lake, company.engine, received, seen, company.config, run_id="night")
     assert (update.profiles, update.changed) == (5, 5)
+
+
+def test_who_came_twice_keeps_all_keys_on_the_night_after(company, profiles) -> None:
+    company.show(BEFORE)
+    twice = pa.concat_tables([profiles(BEFORE), profiles(BEFORE).slice(0, 1)])
+    seen = keys_of_profiles(company.engine, profiles(BEFORE))
+    for received in (twice, profiles(BEFORE)):
+        update_profiles(company.lake, company.engine, received, seen, company.config, run_id="night")
+    kept = company.lake.read(KEYS_SEEN).to_pylist()
+    assert sorted((row["entity"], row["value"]) for row in kept) == [("1", "a@x.com"), ("1", "u"), ("2", "b@x.com")]
 
 
 def test_profiles_that_were_moved_away_and_made_again_are_looked_at_anew(company) -> None:

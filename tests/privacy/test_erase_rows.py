@@ -22,6 +22,7 @@ from cx_orchestration.model.tables import (
     LINKS,
     MATCHING_FIELDS,
     PROFILES,
+    PROFILES_CHANGED,
     TERM_FREQUENCIES,
     Table,
     landed,
@@ -94,6 +95,16 @@ def test_a_late_record_and_a_changed_one_of_the_person_stay_out(company: Company
     company.drop("help_desk", ticket("T-9", "U-77", "other@example.net", at=AFTER), {"id": "T-1", "at": AFTER})
     company.night()
     assert left(company, [*ANNAS, "new@example.net", "other@example.net"]) == []
+
+
+def test_what_a_night_told_of_a_change_goes_too(company: Company) -> None:
+    company.drop("store_till", ANNA | {"at": AFTER, "email": "new@example.net"}, BOB)
+    company.night()
+    told = str(company.lake.read(PROFILES_CHANGED).to_pylist())
+    assert "anna.q@example.net" in told
+    assert "new@example.net" in told
+    erased(company, "store_till/C-1001")
+    assert left(company, ["C-1001", "new@example.net"]) == []
 
 
 def test_the_same_data_under_a_new_id_stays_out_and_a_new_customer_comes_in(company: Company) -> None:

@@ -2,7 +2,7 @@
 -- first given name, or its initial), middle (the other given names), family, words (the distinct ones of the whole
 -- name, sorted), birth (yyyymmdd, or yyyy), street (its numbers, then its words), numbers (of the street), postcode,
 -- city, country; all in lower case without accents and punctuation, null where nothing is known.
--- Inputs: changed (profiles_changed.sql); habits (habits.sql).
+-- Inputs: changed (profiles_fingerprinted.sql); habits (habits.sql).
 -- Parameters: $month_first, whether 5/6/1990 is in May where a service's habits are not known; $this_year, two digits;
 -- $titles, $particles and $legal_forms of names; $street_words with their short forms $street_values; $month_words (the
 -- first letters of months) with their numbers $month_values.

@@ -24,7 +24,7 @@ from cx_orchestration.identity.matching.observation import levels_of
 from cx_orchestration.identity.matching.weighing import count_levels, untrained, weigh
 from cx_orchestration.storage.engine import Session, sql_text
 
-#: About so many pairs are looked at: all pairs of some entities.
+#: So many pairs are looked at, at most, as one counts for each rule that finds it: all pairs of some entities.
 _SAMPLE = 400_000
 #: So few pairs cost nothing: no rule is left out.
 _FEW = 100_000
